@@ -1,0 +1,186 @@
+"""What a probe is given."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import TYPE_CHECKING, Any, Literal
+
+import numpy as np
+
+from audit.core.cohort import Cohort
+from audit.core.levels import Levels
+from audit.core.model import ImagingModel, ModelCard
+from audit.core.outputs import ClassView, class_views, scores
+from audit.core.probe import Artifact
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+Profile = Literal["smoke", "standard", "full"]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Budget:
+    """What a probe may spend; written in the evidence.
+
+    Args:
+        profile: The profile's name.
+        resamples: Bootstrap or permutation resamples.
+        attack_cases: Cases attacked at most, None for all.
+        attack_steps: Gradient steps an attack.
+        attack_restarts: Random starts an attack.
+        explain_cases: Cases explained at most, None for all.
+        explain_steps: Steps of a deletion curve.
+        repeat_cases: Cases answered twice by the determinism check.
+        batch_size: Images a batch.
+    """
+
+    profile: Profile
+    resamples: int
+    attack_cases: int | None
+    attack_steps: int
+    attack_restarts: int
+    explain_cases: int | None
+    explain_steps: int
+    repeat_cases: int
+    batch_size: int = 32
+
+
+BUDGETS: Mapping[str, Budget] = {
+    "smoke": Budget(
+        profile="smoke", resamples=400, attack_cases=48, attack_steps=8, attack_restarts=1, explain_cases=24,
+        explain_steps=10, repeat_cases=32,
+    ),
+    "standard": Budget(
+        profile="standard", resamples=2000, attack_cases=600, attack_steps=20, attack_restarts=1, explain_cases=200,
+        explain_steps=16, repeat_cases=64,
+    ),
+    "full": Budget(
+        profile="full", resamples=10000, attack_cases=None, attack_steps=50, attack_restarts=3, explain_cases=None,
+        explain_steps=32, repeat_cases=256,
+    ),
+}  # fmt: skip
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Prevalence:
+    """Declared prevalence in the intended population, a share in (0, 1), with its range and source."""
+
+    value: float
+    low: float | None = None
+    high: float | None = None
+    source: str = ""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class IntendedUse:
+    """`[intended_use]` of audit.toml."""
+
+    statement: str = ""
+    role: str = ""
+    prevalence: Prevalence | None = None
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Predictions:
+    """What the model said of every case of the cohort.
+
+    Args:
+        raw: (n, k) raw outputs; for segmentation the columns of `columns` per case.
+        card: The model's card.
+        targets: (n, ...) targets of the same cases.
+        columns: Names of the columns of `raw` where they are not plain outputs (segmentation).
+    """
+
+    raw: NDArray[np.float64]
+    card: ModelCard
+    targets: NDArray[Any]
+    columns: tuple[str, ...] = ()
+
+    @cached_property
+    def scores(self) -> NDArray[np.float64]:
+        """Scores on the scale that metrics use; see `audit.core.outputs.scores`."""
+        return scores(self.raw, self.card)
+
+    @cached_property
+    def views(self) -> tuple[ClassView, ...]:
+        """One binary question a class; empty for tasks that are not classification."""
+        return class_views(self.scores, self.targets, self.card)
+
+    def column(self, name: str) -> NDArray[np.float64]:
+        """Return one named column of `raw`."""
+        values: NDArray[np.float64] = self.raw[:, self.columns.index(name)]
+        return values
+
+
+def _no_progress(done: int, total: int) -> None:
+    del done, total
+
+
+@dataclass(kw_only=True)
+class Sink:
+    """Where a probe puts what is not a measurement.
+
+    Args:
+        progress: Called with (units done, units in all).
+    """
+
+    progress: Callable[[int, int], None] = _no_progress
+    artifacts: list[Artifact] = field(default_factory=list)
+    conditions: list[tuple[str, NDArray[np.int64], NDArray[np.float64]]] = field(default_factory=list)
+
+    def artifact(
+        self, name: str, title: str, arrays: Mapping[str, NDArray[Any]], *, pixels: bool = False, **meta: Any
+    ) -> None:
+        """Keep the arrays behind a figure; see `Artifact`."""
+        self.artifacts.append(Artifact(name=name, title=title, arrays=arrays, meta=meta, pixels=pixels))
+
+    def predictions(self, condition: str, cases: NDArray[np.int64], raw: NDArray[np.float64]) -> None:
+        """Keep what the model said under a condition that a headline rests on.
+
+        Args:
+            condition: For example "linf epsilon=2".
+            cases: (m,) indices into the cohort.
+            raw: (m, k) raw outputs.
+        """
+        self.conditions.append((condition, cases, raw))
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class ProbeContext:
+    """Everything that a probe may use.
+
+    Args:
+        model: The model under audit.
+        cohort: The cases that were used, all with a valid prediction.
+        clean: What the model says of them, computed once and shared.
+        rng: Seeded from the run's seed and the probe's code alone.
+        budget: What may be spent.
+        levels: Levels of the bounds.
+        intended_use: Declared use and prevalence.
+        sink: Where artifacts and predictions under a condition go.
+        golden: Arrays `images` and `outputs` that a right set-up reproduces, or None.
+        golden_tolerance: Largest absolute difference allowed on them.
+        digest_before: The model's digest before anything ran.
+        layer: Declared layer for layer attributions.
+    """
+
+    model: ImagingModel
+    cohort: Cohort
+    clean: Predictions
+    rng: np.random.Generator
+    budget: Budget
+    levels: Levels
+    intended_use: IntendedUse = field(default_factory=IntendedUse)
+    sink: Sink = field(default_factory=Sink)
+    golden: Mapping[str, NDArray[Any]] | None = None
+    golden_tolerance: float = 1e-4
+    digest_before: str = ""
+    layer: str | None = None
+
+    @property
+    def card(self) -> ModelCard:
+        """The model's card."""
+        return self.model.card

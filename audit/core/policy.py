@@ -1,0 +1,98 @@
+"""Limits set before the run, and exceptions that somebody signed for."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from audit.core.measurement import Scalar, frozen
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Limit:
+    """What a measurement must stay within: at least `min`, at most `max`, or both."""
+
+    min: float | None = None
+    max: float | None = None
+
+    def __post_init__(self) -> None:
+        if self.min is None and self.max is None:
+            raise ValueError("a limit needs min, max or both")
+        if self.min is not None and self.max is not None and self.min > self.max:
+            raise ValueError(f"expected min <= max, got {self.min} and {self.max}")
+
+    def __str__(self) -> str:
+        """Return the limit in words, for example "at least 0.8"."""
+        if self.max is None:
+            return f"at least {self.min:g}"
+        if self.min is None:
+            return f"at most {self.max:g}"
+        return f"from {self.min:g} to {self.max:g}"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Rule:
+    """One limit on one metric of one probe.
+
+    Args:
+        id: The rule's name, unique in the policy.
+        probe: Code of the probe.
+        metric: One of the probe's metrics.
+        limit: What the measurements must stay within.
+        where: `attribute`, `subgroup` (one level) and condition keys; an absent key matches all.
+        min_patients: Patients in the metric's own denominator below which nothing is decided.
+        blocking: False: reported, never changes the outcome.
+        rationale: Why this limit.
+        margin_source: Where the margin comes from.
+    """
+
+    id: str
+    probe: str
+    metric: str
+    limit: Limit
+    where: Mapping[str, Scalar] = field(default_factory=dict)
+    min_patients: int = 0
+    blocking: bool = True
+    rationale: str = ""
+    margin_source: str = ""
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "where", frozen(self.where))
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Waiver:
+    """A signed exception from one rule until a day (UTC, the day itself included)."""
+
+    rule: str
+    owner: str
+    reason: str
+    expires: dt.date
+
+    def expired(self, today: dt.date) -> bool:
+        """Tell whether the waiver no longer counts on a day."""
+        return today > self.expires
+
+
+@dataclass(frozen=True, kw_only=True)
+class Policy:
+    """`policy.toml`, typed.
+
+    Args:
+        name: The policy's name.
+        confidence: Two-sided confidence of every interval.
+        rules: Limits.
+        waivers: Signed exceptions.
+        allow_not_applicable: Codes or globs of probes whose absence this policy accepts.
+        digest: sha256 of the canonical policy.
+        source: "file", "proposed" or "embedded".
+    """
+
+    name: str = ""
+    confidence: float = 0.95
+    rules: tuple[Rule, ...] = ()
+    waivers: tuple[Waiver, ...] = ()
+    allow_not_applicable: tuple[str, ...] = ()
+    digest: str = ""
+    source: str = "file"

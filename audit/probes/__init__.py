@@ -1,0 +1,27 @@
+"""The probes that come with the suite, one file a probe; each family lists its own in `PROBES`."""
+
+from audit.core import Probe
+from audit.probes import (
+    adversarial,
+    calibration,
+    confounding,
+    data,
+    explanation,
+    fairness,
+    performance,
+    setup,
+    shift,
+)
+
+PROBES: tuple[type[Probe], ...] = (
+    *data.PROBES,
+    *setup.PROBES,
+    *performance.PROBES,
+    *calibration.PROBES,
+    *fairness.PROBES,
+    *confounding.PROBES,
+    *adversarial.PROBES,
+    *explanation.PROBES,
+    *shift.PROBES,
+)
+__all__ = ["PROBES"]

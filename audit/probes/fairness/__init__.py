@@ -1,0 +1,6 @@
+"""The fairness family."""
+
+from audit.core import Probe
+
+PROBES: tuple[type[Probe], ...] = ()
+__all__ = ["PROBES"]

@@ -1,0 +1,1 @@
+"""Reference models: small models of ours that the suite ships and audits."""

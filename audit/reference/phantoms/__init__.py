@@ -1,0 +1,28 @@
+"""Phantoms of the reference models: images whose truth is known because it was planted."""
+
+from audit.reference.phantoms._atlas import Atlas, load_atlas
+from audit.reference.phantoms._brain import BrainSlices
+from audit.reference.phantoms._composition import Case, Composition
+from audit.reference.phantoms._parameters import BrainKnobs, PlaneParameters, Spot, sample_parameters
+from audit.reference.phantoms._protocol import PROTOCOL_A, PROTOCOL_B, PROTOCOLS, Protocol, spin_echo
+from audit.reference.phantoms._render import STORED_MAXIMUM, Plane, render
+
+__all__ = [
+    "PROTOCOLS",
+    "PROTOCOL_A",
+    "PROTOCOL_B",
+    "STORED_MAXIMUM",
+    "Atlas",
+    "BrainKnobs",
+    "BrainSlices",
+    "Case",
+    "Composition",
+    "Plane",
+    "PlaneParameters",
+    "Protocol",
+    "Spot",
+    "load_atlas",
+    "render",
+    "sample_parameters",
+    "spin_echo",
+]
