@@ -34,10 +34,21 @@ class ImageSource(Protocol):
 
 @dataclass(frozen=True, kw_only=True)
 class AttributeSpec:
-    """`[cohort.attributes]` of audit.toml: one column and its role."""
+    """`[cohort.attributes]` of audit.toml: one column and its role.
+
+    Args:
+        name: The column's name.
+        role: Its role.
+        also: Further roles of the same column, for example a protected attribute that is a confounder, too.
+        reason: Why it is a confounder.
+        bins: Edges for a numeric column; the last bin is closed.
+        unit: Unit of a numeric column.
+        recorded_by: How it was recorded, for example "self-reported" or "inferred".
+    """
 
     name: str
     role: Role
+    also: tuple[Role, ...] = ()
     reason: str = ""
     bins: tuple[float, ...] = ()
     unit: str = ""
@@ -104,6 +115,11 @@ class Attribute:
     def role(self) -> Role:
         """The declared role."""
         return self.spec.role
+
+    @property
+    def roles(self) -> tuple[Role, ...]:
+        """All declared roles."""
+        return (self.spec.role, *self.spec.also)
 
     def level_names(self) -> tuple[str, ...]:
         """Levels present, in order: bins as declared, else sorted; the missing level last."""
@@ -203,7 +219,7 @@ class Cohort:
 
     def by_role(self, *roles: Role) -> tuple[Attribute, ...]:
         """Return the attributes with one of the roles, in declared order."""
-        return tuple(a for a in self.attributes.values() if a.role in roles)
+        return tuple(a for a in self.attributes.values() if set(roles) & set(a.roles))
 
     def subset(self, index: NDArray[Any], ledger: Ledger | None = None) -> Cohort:
         """Return the cohort of some cases.
