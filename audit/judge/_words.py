@@ -1,0 +1,101 @@
+"""Headlines: value, interval, limit and n in one sentence."""
+
+from __future__ import annotations
+
+import math
+
+from audit.core import COUNT, Measurement, Rule
+
+METRIC_WORDS = {
+    "auc": "AUC",
+    "icc": "ICC",
+    "ppv": "positive predictive value",
+    "npv": "negative predictive value",
+    "mae": "mean absolute error",
+    "mae_gap": "gap in mean absolute error",
+    "auc_gap": "gap in AUC",
+    "slope": "calibration slope",
+    "intercept": "calibration intercept",
+    "ece": "expected calibration error",
+    "brier": "Brier score",
+    "confounder_cost": "AUC lost without the confounder",
+    "worst_cross_auc": "worst AUC across levels",
+    "auc_drop": "AUC lost when balanced",
+    "robust_auc": "AUC under attack",
+    "robust_accuracy": "accuracy under attack",
+    "robust_sensitivity": "sensitivity under attack",
+    "robust_specificity": "specificity under attack",
+    "deletion_advantage": "deletion advantage over the best control",
+    "insertion_advantage": "insertion advantage over the best control",
+    "share_set_aside": "share of cases set aside",
+}
+
+
+def metric_words(metric: str) -> str:
+    """Return a metric's name in words."""
+    return METRIC_WORDS.get(metric, metric.replace("_", " "))
+
+
+def figures(value: float, low: float | None = None, high: float | None = None) -> str:
+    """Return a number with at most three significant digits, no finer than its interval allows.
+
+    Args:
+        value: The number.
+        low: Lower bound of its interval.
+        high: Upper bound.
+    """
+    if value == 0:
+        return "0"
+    digits = 3
+    if low is not None and high is not None and high > low:
+        # Two significant digits of the width are what the data can say.
+        decimals = 1 - math.floor(math.log10(high - low))
+        digits = max(1, min(3, decimals + math.floor(math.log10(abs(value))) + 1))
+    text = f"{value:.{digits}g}"
+    if "e" in text:
+        text = f"{float(text):.6f}".rstrip("0").rstrip(".") if 1e-6 <= abs(value) < 1e15 else text
+    return text.replace("-", "−") if value < 0 else text
+
+
+def interval(measurement: Measurement) -> str:
+    """Return "0.81 (95 % CI 0.77 to 0.84)", or the value alone for a count."""
+    m = measurement
+    if m.value is None:
+        return f"no value: {m.missing}"
+    unit = f" {m.unit}" if m.unit else ""
+    if m.method == COUNT or m.low is None or m.high is None:
+        return figures(m.value) + unit
+    low, high = figures(m.low, m.low, m.high), figures(m.high, m.low, m.high)
+    return f"{figures(m.value, m.low, m.high)}{unit} ({100 * m.level:g} % CI {low} to {high})"
+
+
+def place(measurement: Measurement) -> str:
+    """Return the subgroup and the condition of a measurement in words."""
+    parts = [f"{k} {v}" for k, v in measurement.subgroup.items()]
+    unit = measurement.condition.get("epsilon_unit", "")
+    for key, value in measurement.condition.items():
+        if key in ("n_rest", "epsilon_unit") or value is None:
+            continue
+        if key == "epsilon" and isinstance(value, (int, float)):
+            parts.append(f"ε = {value:.4g} {unit}".strip())
+        elif key in ("attribute", "class", "stratum", "protocol"):
+            parts.append(str(value))
+        elif key != "parameter" or value != "headline":
+            parts.append(f"{key} {value}")
+    return ", ".join(parts)
+
+
+def patients(measurement: Measurement) -> str:
+    """Return k/n and the number of patients in words."""
+    m = measurement
+    share = f"{m.k:g}/{m.n}" if m.k is not None and float(m.k).is_integer() else f"{m.n} cases"
+    return f"{share}, {m.n_patients} patients"
+
+
+def headline(rule: Rule, measurement: Measurement) -> str:
+    """Return the sentence of a finding: what, where, value, interval, limit, n."""
+    where = place(measurement)
+    what = metric_words(rule.metric)
+    name = what[:1].upper() + what[1:]
+    at = f" ({where})" if where else ""
+    return f"{name}{at}: {interval(measurement)}; required {rule.limit}; {patients(measurement)}"
