@@ -1,0 +1,140 @@
+"""The shape of audit.toml."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from pydantic import Field
+
+from audit.config._fields import Edges, LevelNames, Pair, Point, Size, Spacing, Table, Texts
+from audit.core import OutputKind, Profile, Role, Task
+
+Kind = Literal["torch", "torch-export", "torchscript", "onnx", "sklearn", "callable", "predictions"]
+Modality = Literal["ct", "mr", "xray", "us", "photo", "microscopy"]
+Design = Literal["consecutive", "random", "case-control", "enriched"]
+
+
+class PrevalenceTable(Table):
+    """`prevalence` in `[intended_use]`."""
+
+    value: float = Field(gt=0, lt=1, description="a share between 0 and 1, for example 0.04")
+    low: float | None = Field(default=None, gt=0, lt=1)
+    high: float | None = Field(default=None, gt=0, lt=1)
+    source: str = ""
+
+
+class IntendedUseTable(Table):
+    """`[intended_use]`."""
+
+    statement: str = ""
+    role: str = ""
+    prevalence: PrevalenceTable | None = None
+
+
+class NormaliseTable(Table):
+    """`normalise` in `[model.input]`."""
+
+    mean: list[float] = Field(min_length=1, description="one number a channel")
+    std: list[float] = Field(min_length=1, description="one number above 0 a channel")
+
+
+class InputTable(Table):
+    """`[model.input]`."""
+
+    modality: Modality | None = None
+    unit: str = ""
+    range: Pair = Field(default_factory=lambda: [0.0, 1.0])
+    size: Size | None = None
+    channels: int = Field(default=1, ge=1)
+    normalise: NormaliseTable | None = None
+    scale: bool = True
+    window: Pair | None = None
+    resize: Literal["bilinear"] | None = None
+    spacing_mm: Spacing | None = None
+    orientation: str | None = None
+    tile: Size | None = None
+
+
+class ModelTable(Table):
+    """`[model]`."""
+
+    kind: Kind = Field(description="how the model is loaded, for example 'torch', 'onnx' or 'predictions'")
+    path: str | None = Field(default=None, min_length=1)
+    factory: str | None = Field(default=None, min_length=1)
+    name: str = ""
+    version: str = ""
+    task: Task = Field(description="what the model answers, for example 'binary'")
+    classes: list[str] = Field(default_factory=list)
+    output: OutputKind = Field(description="what the raw output is, for example 'logits' or 'probabilities'")
+    operating_point: Point | None = None
+    operating_point_source: str = ""
+    case: str | None = None
+    score: str | None = None
+    scores: list[str] = Field(default_factory=list)
+    golden: str | None = None
+    golden_tolerance: float = Field(default=1e-4, ge=0)
+    layer: str | None = None
+    clinical_tolerance: float | None = Field(default=None, gt=0)
+    input: InputTable = Field(default_factory=InputTable)
+
+
+class SamplingTable(Table):
+    """`[cohort.sampling]`."""
+
+    design: Design | None = None
+
+
+class ReferenceTable(Table):
+    """`[cohort.reference]`."""
+
+    method: str = ""
+
+
+class AttributeTable(Table):
+    """One line of `[cohort.attributes]`."""
+
+    role: Role = Field(description="what the column stands for, for example 'protected' or 'protocol'")
+    also: list[Role] = Field(default_factory=list)
+    reason: str = ""
+    bins: Edges | None = None
+    unit: str = ""
+    recorded_by: str = ""
+
+
+class CohortTable(Table):
+    """`[cohort]`."""
+
+    manifest: str = Field(min_length=1, description="a CSV or Parquet file, relative to audit.toml")
+    name: str = ""
+    image: str | None = None
+    case: str | None = None
+    target: Texts = Field(description="the column with the reference standard")
+    positive: LevelNames = Field(default_factory=list)
+    patient: str | None = None
+    mask: str | None = None
+    provenance: str = ""
+    split: str | None = None
+    split_value: str | None = None
+    sampling: SamplingTable = Field(default_factory=SamplingTable)
+    reference: ReferenceTable = Field(default_factory=ReferenceTable)
+    attributes: dict[str, AttributeTable] = Field(default_factory=dict)
+
+
+class RunTable(Table):
+    """`[audit]`."""
+
+    policy: str | None = None
+    profile: Profile = "standard"
+    seed: int = Field(default=1, ge=0)
+    probes: Texts = Field(default_factory=list)
+    show_ids: bool = False
+    show_pixels: bool = False
+
+
+class AuditFile(Table):
+    """audit.toml."""
+
+    intended_use: IntendedUseTable = Field(default_factory=IntendedUseTable)
+    model: ModelTable = Field(description="the model under audit, a table [model]")
+    cohort: CohortTable = Field(description="the cases, a table [cohort]")
+    audit: RunTable = Field(default_factory=RunTable)

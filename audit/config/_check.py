@@ -1,0 +1,178 @@
+"""What the files say, held against the world: files, columns, and the catalogue of probes."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from audit.config._crosscheck import table
+from audit.config._faults import did_you_mean, listed, one_line, shown, unknown
+from audit.core import Policy, ProbeInfo, Rule
+from audit.errors import AuditError, ConfigError, FaultsError, PolicyError
+
+if TYPE_CHECKING:
+    from audit.config._types import AuditConfig
+
+# Decodability alone is no fault of a model: what it encodes it need not use.
+_NEVER_BLOCKS = {("CONF003", "decodability_auc")}
+# These change with prevalence; in a sample with another share of positives they say nothing of the intended use.
+_AT_PREVALENCE = {
+    ("PERF001", "ppv"), ("PERF001", "npv"), ("PERF001", "accuracy"),
+    ("PERF002", "ppv"), ("PERF002", "npv"), ("PERF002", "accuracy"),
+    ("CAL001", "brier"), ("CAL001", "intercept"), ("CAL002", "brier"), ("CAL002", "intercept"),
+}  # fmt: skip
+
+
+def check_policy(policy: Policy, infos: Mapping[str, ProbeInfo]) -> None:
+    """Check that every rule names a probe and a metric of the catalogue.
+
+    Args:
+        policy: The policy.
+        infos: The catalogue by code.
+
+    Raises:
+        FaultsError: A rule names what does not exist, or may not block.
+    """
+    faults = policy_faults(policy, infos)
+    if faults:
+        raise FaultsError(one_line(policy.name) or "policy", faults)
+
+
+def policy_faults(policy: Policy, infos: Mapping[str, ProbeInfo]) -> list[AuditError]:
+    """Return what is wrong between a policy and the catalogue."""
+    faults: list[AuditError] = []
+    for rule in policy.rules:
+        faults += _rule_faults(rule, infos)
+    return faults
+
+
+def _rule_faults(rule: Rule, infos: Mapping[str, ProbeInfo]) -> Iterator[AuditError]:
+    where = f"rule '{one_line(rule.id)}'"
+    info = infos.get(rule.probe)
+    if info is None:
+        yield _as_policy(unknown(where, rule.probe, sorted(infos), noun="probe"))
+        return
+    if rule.metric not in info.metrics:
+        yield _as_policy(unknown(where, rule.metric, info.metrics, noun=f"metric of {info.code}"))
+    if rule.blocking and (rule.probe, rule.metric) in _NEVER_BLOCKS:
+        yield PolicyError(
+            f"{where}: {rule.metric} may not block",
+            expected="blocking = false",
+            got="blocking = true",
+            fix="write blocking = false, or judge confounder_cost of CONF001",
+        )
+
+
+def _as_policy(fault: AuditError) -> PolicyError:
+    return PolicyError(fault.problem, expected=fault.expected, got=fault.got, fix=fault.fix)
+
+
+def prevalence_faults(policy: Policy, raw: Mapping[str, Any]) -> list[AuditError]:
+    """Return the rules that judge a number of this sample which only a declared prevalence makes meaningful."""
+    if table(raw, "intended_use", "prevalence"):
+        return []
+    return [
+        PolicyError(
+            f"rule '{one_line(r.id)}': {r.metric} depends on prevalence, and none is declared",
+            expected="prevalence in [intended_use]",
+            got="none",
+            fix="declare it, or judge sensitivity, specificity or auc instead",
+        )
+        for r in policy.rules
+        if (r.probe, r.metric) in _AT_PREVALENCE
+    ]
+
+
+def columns_of(config: AuditConfig) -> dict[str, str]:
+    """Return the manifest's columns that a configuration names, by the key that names them."""
+    cohort = config.cohort
+    raw: dict[str, Any] = {
+        "image": cohort.image, "case": cohort.case, "target": list(cohort.target), "patient": cohort.patient,
+        "mask": cohort.mask, "split": cohort.split, "attributes": {a.name: {} for a in cohort.attributes},
+    }  # fmt: skip
+    return _named_columns(raw)
+
+
+def _named_columns(cohort: Mapping[str, Any]) -> dict[str, str]:
+    named = {f"cohort.{k}": cohort[k] for k in ("image", "case", "patient", "mask", "split") if k in cohort}
+    target = cohort.get("target")
+    for i, column in enumerate(target if isinstance(target, list) else [target]):
+        named["cohort.target" + (f" {i + 1}" if i else "")] = column
+    named |= {f"cohort.attributes.{one_line(a)}": a for a in table(cohort, "attributes")}
+    return {k: v for k, v in named.items() if isinstance(v, str)}
+
+
+def check_columns(config: AuditConfig, columns: Sequence[str]) -> None:
+    """Check that every column which the configuration names is in the manifest.
+
+    Args:
+        config: The configuration.
+        columns: The manifest's columns.
+
+    Raises:
+        FaultsError: A column is not there; the message lists those that are.
+    """
+    faults = list(_absent_columns(columns_of(config), columns, config.cohort.manifest))
+    if faults:
+        raise FaultsError(one_line(config.cohort.manifest), faults)
+
+
+def _absent_columns(named: Mapping[str, str], columns: Sequence[str], source: str) -> Iterator[ConfigError]:
+    for key, column in named.items():
+        if column not in columns:
+            yield ConfigError(
+                f"{key}: no column '{one_line(column)}' in {one_line(source)}",
+                expected=f"one of {listed(columns)}",
+                got=shown(column),
+                fix=did_you_mean(column, columns, "correct the name"),
+            )
+
+
+def file_faults(raw: Mapping[str, Any], root: Path, *, columns: bool) -> list[AuditError]:
+    """Return the files that audit.toml names and that are not there, and the columns that they do not have."""
+    model, cohort = table(raw, "model"), table(raw, "cohort")
+    wanted = {
+        "model.path": model.get("path"),
+        "model.golden": model.get("golden"),
+        "cohort.manifest": cohort.get("manifest"),
+    }
+    faults: list[AuditError] = []
+    for key, named in wanted.items():
+        if isinstance(named, str) and named and not (root / named).exists():
+            faults.append(absent_file(f"{key}: no such file '{one_line(named)}'", root / named, "a file"))
+    if columns:
+        faults += _column_faults(cohort.get("manifest"), root, _named_columns(cohort))
+        if model.get("kind") == "predictions":
+            faults += _column_faults(model.get("path"), root, _score_columns(model))
+    return faults
+
+
+def _score_columns(model: Mapping[str, Any]) -> dict[str, str]:
+    scores = model.get("scores")
+    named = {"model.case": model.get("case"), "model.score": model.get("score")}
+    named |= {f"model.scores {i + 1}": s for i, s in enumerate(scores if isinstance(scores, list) else [])}
+    return {k: v for k, v in named.items() if isinstance(v, str)}
+
+
+def _column_faults(source: Any, root: Path, named: Mapping[str, str]) -> list[AuditError]:
+    if not isinstance(source, str) or not (root / source).is_file():
+        return []
+    from audit.cohorts import read_columns
+
+    try:
+        columns = read_columns(root / source)
+    except AuditError as error:
+        return [error]
+    return list(_absent_columns(named, columns, source))
+
+
+def absent_file(problem: str, path: Path, wanted: str) -> ConfigError:
+    """Return the fault of a path where nothing is, with the nearest name that is there."""
+    folder = path.parent
+    there = sorted(p.name for p in folder.iterdir()) if folder.is_dir() else []
+    otherwise = (
+        "correct the path" if folder.is_dir() else f"there is no folder {one_line(folder.resolve(), 300)} either"
+    )
+    got = f"nothing at {one_line(path.resolve(), 300)}"
+    return ConfigError(problem, expected=wanted, got=got, fix=did_you_mean(path.name, there, otherwise))

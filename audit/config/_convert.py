@@ -1,0 +1,140 @@
+"""From the checked shapes to the value types of the core."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from audit.core import (
+    AttributeSpec,
+    CohortSpec,
+    InputSpec,
+    IntendedUse,
+    Limit,
+    ModelSpec,
+    Policy,
+    Prevalence,
+    Rule,
+    Waiver,
+    digest,
+)
+
+if TYPE_CHECKING:
+    from audit.config._audit_file import CohortTable, InputTable, IntendedUseTable, ModelTable
+    from audit.config._policy_file import PolicyFile, RuleTable
+
+
+def input_spec(t: InputTable) -> InputSpec:
+    """Return `[model.input]`; one number for all channels is repeated."""
+    mean, std = ((), ()) if t.normalise is None else (t.normalise.mean, t.normalise.std)
+    return InputSpec(
+        modality=t.modality or "",
+        unit=t.unit,
+        range=(t.range[0], t.range[1]),
+        size=tuple(t.size or ()),
+        channels=t.channels,
+        mean=_each(mean, t.channels),
+        std=_each(std, t.channels),
+        scale=t.scale,
+        window=None if t.window is None else (t.window[0], t.window[1]),
+        resize=t.resize,
+        spacing_mm=None if t.spacing_mm is None else tuple(t.spacing_mm),
+        orientation=t.orientation,
+        tile=None if t.tile is None else tuple(t.tile),
+    )
+
+
+def _each(numbers: list[float] | tuple[float, ...], channels: int) -> tuple[float, ...]:
+    return tuple(numbers) * channels if len(numbers) == 1 else tuple(numbers)
+
+
+def model_spec(t: ModelTable) -> ModelSpec:
+    """Return `[model]`."""
+    return ModelSpec(
+        kind=t.kind,
+        task=t.task,
+        output=t.output,
+        path=t.path,
+        factory=t.factory,
+        name=t.name,
+        version=t.version,
+        classes=tuple(t.classes),
+        operating_point=t.operating_point,
+        operating_point_source=t.operating_point_source,
+        input=input_spec(t.input),
+        case=t.case,
+        scores=(t.score,) if t.score is not None else tuple(t.scores),
+        golden=t.golden,
+        golden_tolerance=t.golden_tolerance,
+        layer=t.layer,
+        clinical_tolerance=t.clinical_tolerance,
+    )
+
+
+def cohort_spec(t: CohortTable) -> CohortSpec:
+    """Return `[cohort]`."""
+    attributes = tuple(
+        AttributeSpec(
+            name=name,
+            role=a.role,
+            also=tuple(a.also),
+            reason=a.reason,
+            bins=tuple(a.bins or ()),
+            unit=a.unit,
+            recorded_by=a.recorded_by,
+        )
+        for name, a in t.attributes.items()
+    )
+    return CohortSpec(
+        manifest=t.manifest,
+        target=tuple(t.target),
+        image=t.image,
+        case=t.case,
+        patient=t.patient,
+        positive=tuple(t.positive),
+        mask=t.mask,
+        name=t.name,
+        design=t.sampling.design or "",
+        reference_method=t.reference.method,
+        attributes=attributes,
+        provenance=t.provenance,
+        split=t.split,
+        split_value=t.split_value,
+    )
+
+
+def intended_use(t: IntendedUseTable) -> IntendedUse:
+    """Return `[intended_use]`."""
+    p = t.prevalence
+    declared = None if p is None else Prevalence(value=p.value, low=p.low, high=p.high, source=p.source)
+    return IntendedUse(statement=t.statement, role=t.role, prevalence=declared)
+
+
+def policy(t: PolicyFile, source: str) -> Policy:
+    """Return the policy with the digest of its content."""
+    rules = tuple(_rule(r) for r in t.rule)
+    waivers = tuple(Waiver(rule=w.rule, owner=w.owner, reason=w.reason, expires=w.expires) for w in t.waiver)
+    allow = tuple(t.not_applicable.allow)
+    content = {"name": t.name, "confidence": t.confidence, "rules": rules, "waivers": waivers, "allow": allow}
+    return Policy(
+        name=t.name,
+        confidence=t.confidence,
+        rules=rules,
+        waivers=waivers,
+        allow_not_applicable=allow,
+        digest=digest(content),
+        source=source,
+    )
+
+
+def _rule(r: RuleTable) -> Rule:
+    return Rule(
+        id=r.id,
+        probe=r.probe,
+        metric=r.metric,
+        limit=Limit(min=r.limit.min, max=r.limit.max),
+        where=r.where.model_dump(by_alias=True, exclude_none=True),
+        min_patients=r.min_patients,
+        blocking=r.blocking,
+        rationale=r.rationale,
+        margin_source=r.margin_source,
+    )

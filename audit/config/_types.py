@@ -1,0 +1,41 @@
+"""The typed content of audit.toml."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from audit.core import CohortSpec, IntendedUse, ModelSpec, Policy, Profile
+
+
+@dataclass(frozen=True, kw_only=True)
+class AuditConfig:
+    """`audit.toml`, typed; every path in it is relative to `root`.
+
+    Args:
+        model: `[model]`.
+        cohort: `[cohort]`.
+        intended_use: `[intended_use]`.
+        policy: The policy that `[audit] policy` names, None where it names none.
+        policy_path: Path of that policy as the file gives it.
+        profile: Budget profile.
+        seed: Seed of the run.
+        probes: Selection of probes: codes, families or globs; empty for all.
+        root: Folder of audit.toml.
+        digest: sha256 of the canonical content, the policy not included (it has its own).
+        show_ids: Whether case and patient ids may stand in outputs.
+        show_pixels: Whether images of cases may stand in outputs.
+    """
+
+    model: ModelSpec
+    cohort: CohortSpec
+    intended_use: IntendedUse = field(default_factory=IntendedUse)
+    policy: Policy | None = None
+    policy_path: str | None = None
+    profile: Profile = "standard"
+    seed: int = 1
+    probes: tuple[str, ...] = ()
+    root: Path
+    digest: str = ""
+    show_ids: bool = False
+    show_pixels: bool = False
