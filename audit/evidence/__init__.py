@@ -1,0 +1,28 @@
+"""Evidence: written once, sealed, read with distrust; and the formats that other programs read."""
+
+from audit.evidence._codec import evidence_digest, from_plain, policy_to_plain, to_plain
+from audit.evidence._folder import (
+    EVIDENCE,
+    FILES,
+    SUMS,
+    Arrays,
+    check_seal,
+    loader,
+    read_run,
+    seal,
+    store_artifact,
+    write_atomically,
+    write_evidence,
+)
+from audit.evidence._junit import junit
+from audit.evidence._predictions import write_predictions
+from audit.evidence._pseudonyms import Pseudonyms, load_pseudonyms
+from audit.evidence._sarif import sarif
+from audit.evidence._schema import evidence_schema
+from audit.evidence._summary import summary
+
+__all__ = [
+    "EVIDENCE", "FILES", "SUMS", "Arrays", "Pseudonyms", "check_seal", "evidence_digest", "evidence_schema",
+    "from_plain", "junit", "load_pseudonyms", "loader", "policy_to_plain", "read_run", "sarif", "seal",
+    "store_artifact", "summary", "to_plain", "write_atomically", "write_evidence", "write_predictions",
+]  # fmt: skip

@@ -1,0 +1,167 @@
+"""A run's folder: written so that a half-written one is never mistaken for evidence, and read with distrust."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+from collections.abc import Callable, Mapping
+from io import BytesIO
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from audit.core import Artifact, Evidence, StoredArtifact
+from audit.errors import EvidenceError
+from audit.evidence._codec import from_plain, to_plain
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+Arrays = Callable[[StoredArtifact], Mapping[str, "NDArray[np.generic]"]]
+SUMS = "SHA256SUMS"
+EVIDENCE = "evidence.json"
+FILES = ("evidence.json", "predictions.parquet", "report.html", "junit.xml", "audit.sarif", "summary.md", "log.jsonl")
+
+
+def write_atomically(path: Path, data: bytes) -> None:
+    """Write a file so that it is there whole or not at all, even after a power cut."""
+    temporary = path.with_name(f".{path.name}.part")
+    with temporary.open("wb") as f:
+        f.write(data)
+        f.flush()
+        os.fsync(f.fileno())
+    temporary.replace(path)
+
+
+def store_artifact(folder: Path, artifact: Artifact) -> StoredArtifact:
+    """Write the arrays of one artifact under the sha256 of their bytes.
+
+    Args:
+        folder: The run's folder.
+        artifact: Arrays of numbers or texts, never objects.
+    """
+    import numpy as np
+
+    buffer = BytesIO()
+    np.savez_compressed(buffer, allow_pickle=False, **{k: artifact.arrays[k] for k in sorted(artifact.arrays)})
+    data = buffer.getvalue()
+    sha = hashlib.sha256(data).hexdigest()
+    (folder / "artifacts").mkdir(exist_ok=True)
+    write_atomically(folder / "artifacts" / f"{sha}.npz", data)
+    return StoredArtifact(
+        name=artifact.name, title=artifact.title, file=f"artifacts/{sha}.npz", sha256=sha,
+        columns=tuple(sorted(artifact.arrays)), meta=dict(artifact.meta), pixels=artifact.pixels,
+    )  # fmt: skip
+
+
+def loader(folder: Path) -> Arrays:
+    """Return a function that reads the arrays of a stored artifact of this folder."""
+
+    def load(stored: StoredArtifact) -> Mapping[str, NDArray[np.generic]]:
+        import numpy as np
+
+        path = (folder / stored.file).resolve()
+        if not path.is_relative_to((folder / "artifacts").resolve()):
+            raise EvidenceError("an artifact lies outside the run's folder", got=stored.name, fix="run the audit again")
+        with np.load(path, allow_pickle=False) as held:
+            return {k: held[k] for k in held.files}
+
+    return load
+
+
+def encode(values: Mapping[str, Any]) -> bytes:
+    """Return evidence.json's bytes: sorted keys, two spaces, finite numbers only."""
+    text = json.dumps(values, sort_keys=True, indent=1, ensure_ascii=False, allow_nan=False)
+    return (text + "\n").encode()
+
+
+def write_evidence(folder: Path, evidence: Evidence) -> None:
+    """Write evidence.json by atomic rename."""
+    write_atomically(folder / EVIDENCE, encode(to_plain(evidence)))
+
+
+def seal(folder: Path) -> None:
+    """Write SHA256SUMS, which covers every other file; a folder without it is unfinished."""
+    lines = [f"{_sha256(folder / name)}  {name}\n" for name in _files(folder)]
+    write_atomically(folder / SUMS, "".join(lines).encode())
+
+
+def read_run(folder: Path) -> Evidence:
+    """Return the evidence of a finished, unchanged run.
+
+    Args:
+        folder: The run's folder.
+
+    Raises:
+        EvidenceError: Not a run, unfinished, changed since, or from a newer version.
+    """
+    check_seal(folder)
+    try:
+        values = json.loads((folder / EVIDENCE).read_text(encoding="utf-8"), parse_constant=_refuse)
+    except (OSError, UnicodeDecodeError, ValueError) as error:
+        raise EvidenceError(
+            "evidence.json cannot be read", expected="JSON with finite numbers", got=str(error)[:120],
+            fix="run the audit again",
+        ) from error  # fmt: skip
+    if not isinstance(values, dict):
+        raise EvidenceError("evidence.json cannot be read", expected="an object", fix="run the audit again")
+    return from_plain(values)
+
+
+def check_seal(folder: Path) -> None:
+    """Check that a run's folder is complete and that every file has the digest that SHA256SUMS lists.
+
+    Raises:
+        EvidenceError: The folder is no run, is unfinished, or a file is changed, unlisted or absent.
+    """
+    if not folder.is_dir():
+        raise EvidenceError(
+            "there is no such run", expected="a folder that 'audit run' wrote", got=folder.name,
+            fix="name the folder that holds evidence.json",
+        )  # fmt: skip
+    if not (folder / SUMS).is_file():
+        raise EvidenceError(
+            "the run is unfinished", expected=f"{SUMS}, which is written last", got="no such file",
+            fix="run the audit again; an interrupted run is no evidence",
+        )  # fmt: skip
+    listed = _listed(folder)
+    here = set(_files(folder))
+    if here != set(listed):
+        differing = sorted(here ^ set(listed))
+        raise EvidenceError(
+            f"the folder and {SUMS} differ", expected="every file listed and every listed file there",
+            got=", ".join(f"{n} ({'not listed' if n in here else 'absent'})" for n in differing[:5]),
+            fix="take the folder from where it was made; a finished run is never changed",
+        )  # fmt: skip
+    changed = [name for name, sha in listed.items() if _sha256(folder / name) != sha]
+    if changed:
+        raise EvidenceError(
+            "the run was changed after it was finished", expected=f"the digests in {SUMS}",
+            got=f"changed: {', '.join(changed[:5])}", fix="take the folder from where it was made",
+        )  # fmt: skip
+
+
+def _listed(folder: Path) -> dict[str, str]:
+    listed: dict[str, str] = {}
+    for line in (folder / SUMS).read_text(encoding="utf-8", errors="replace").splitlines():
+        sha, _, name = line.partition("  ")
+        if len(sha) != 64 or not name or name in listed:
+            raise EvidenceError(f"{SUMS} cannot be read", expected="lines as sha256sum writes them", got=line[:60])
+        listed[name] = sha
+    return listed
+
+
+def _files(folder: Path) -> list[str]:
+    return sorted(p.relative_to(folder).as_posix() for p in folder.rglob("*") if p.is_file() and p != folder / SUMS)
+
+
+def _sha256(path: Path) -> str:
+    if path.is_symlink():
+        raise EvidenceError("a file of the run is a link", expected="plain files", got=path.name)
+    with path.open("rb") as f:
+        return hashlib.file_digest(f, "sha256").hexdigest()
+
+
+def _refuse(constant: str) -> float:
+    raise ValueError(f"{constant} is no finite number")

@@ -1,0 +1,184 @@
+"""The published JSON Schema of evidence.json."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from audit.core import LADDER, SCHEMA_VERSION, STATUSES
+
+_NUMBER_OR_NULL = {"type": ["number", "null"]}
+_TEXTS = {"type": "array", "items": {"type": "string"}}
+_RUNGS = ", ".join(f"{x:g}" for x in LADDER)
+_SCALARS = {"type": "object", "additionalProperties": {"type": ["string", "number", "boolean", "null"]}}
+
+
+def _closed(properties: dict[str, Any], optional: tuple[str, ...] = ()) -> dict[str, Any]:
+    return {
+        "type": "object",
+        "properties": properties,
+        "required": [k for k in properties if k not in optional],
+        "additionalProperties": False,
+    }
+
+
+_LIMIT = {
+    "type": "object",
+    "properties": {"min": {"type": "number"}, "max": {"type": "number"}},
+    "minProperties": 1,
+    "additionalProperties": False,
+}
+_WAIVER = _closed(
+    {
+        "rule": {"type": "string"},
+        "owner": {"type": "string"},
+        "reason": {"type": "string"},
+        "expires": {"type": "string", "format": "date"},
+    }
+)
+_MEASUREMENT = _closed(
+    {
+        "metric": {"type": "string"},
+        "value": _NUMBER_OR_NULL,
+        "low": _NUMBER_OR_NULL,
+        "high": _NUMBER_OR_NULL,
+        "level": {"type": "number", "exclusiveMinimum": 0.5, "exclusiveMaximum": 1},
+        "curve": {
+            "description": f"[one-sided level, low, high] at {_RUNGS} and (1 - confidence) / 2",
+            "type": "array",
+            "items": {"type": "array", "items": {"type": "number"}, "minItems": 3, "maxItems": 3},
+        },
+        "method": {"type": "string"},
+        "k": _NUMBER_OR_NULL,
+        "n": {"type": "integer", "minimum": 0},
+        "n_patients": {"type": "integer", "minimum": 0},
+        "unit": {"type": "string"},
+        "direction": {"enum": ["higher", "lower", "zero", "none"]},
+        "subgroup": _SCALARS,
+        "condition": _SCALARS,
+        "missing": {"type": ["string", "null"]},
+        "simultaneous": {"type": ["array", "null"], "items": {"type": "number"}, "minItems": 2, "maxItems": 2},
+        "contrast": {"type": ["string", "null"]},
+    },
+    optional=("simultaneous", "contrast"),
+)
+_ARTIFACT = _closed(
+    {
+        "name": {"type": "string"},
+        "title": {"type": "string"},
+        "file": {"type": "string", "pattern": "^artifacts/[0-9a-f]{64}\\.npz$"},
+        "sha256": {"type": "string", "pattern": "^[0-9a-f]{64}$"},
+        "columns": _TEXTS,
+        "meta": _SCALARS,
+        "pixels": {"type": "boolean"},
+    }
+)
+_RESULT = _closed(
+    {
+        "probe": {"type": "string", "pattern": "^[A-Z]+[0-9]{3}$"},
+        "version": {"type": "integer", "minimum": 1},
+        "state": {"enum": ["completed", "not_applicable", "error", "not_run"]},
+        "reason": {"type": "string"},
+        "measurements": {"type": "array", "items": _MEASUREMENT},
+        "artifacts": {"type": "array", "items": _ARTIFACT},
+        "seed": {"type": "integer"},
+        "seconds": {"type": "number"},
+        "selected": {"type": "boolean"},
+        "name": {"type": "string"},
+        "family": {"type": "string"},
+        "tasks": _TEXTS,
+        "access": {"enum": ["SAVED", "QUERY", "GRADIENT", "TRAINABLE"]},
+        "needs": _TEXTS,
+        "metrics": _TEXTS,
+        "title": {"type": "string"},
+        "question": {"type": "string"},
+        "method": {"type": "string"},
+        "limits": {"type": "string"},
+        "references": _TEXTS,
+        "doc_url": {"type": "string"},
+        "since": {"type": "string"},
+        "last": {"type": "boolean"},
+        "self_check": {"type": "boolean"},
+    },
+    optional=("selected", "last", "self_check"),
+)
+_FINDING = _closed(
+    {
+        "rule": {"type": "string"},
+        "probe": {"type": "string"},
+        "metric": {"type": "string"},
+        "status": {"enum": list(STATUSES)},
+        "headline": {"type": "string", "minLength": 1},
+        "limit": _LIMIT,
+        "measurements": {"type": "array", "items": {"type": "integer", "minimum": 0}},
+        "decisive": {"type": ["integer", "null"]},
+        "blocking": {"type": "boolean"},
+        "waiver": {"anyOf": [_WAIVER, {"type": "null"}]},
+        "waiver_expired": {"anyOf": [_WAIVER, {"type": "null"}]},
+        "allowed": {"type": "boolean"},
+        "patients_needed": {"type": ["integer", "null"]},
+        "lacking": {"type": "string"},
+        "holm_level": _NUMBER_OR_NULL,
+        "rationale": {"type": "string"},
+        "margin_source": {"type": "string"},
+    }
+)
+_RULE = _closed(
+    {
+        "id": {"type": "string"},
+        "probe": {"type": "string"},
+        "metric": {"type": "string"},
+        "limit": _LIMIT,
+        "where": _SCALARS,
+        "min_patients": {"type": "integer", "minimum": 0},
+        "blocking": {"type": "boolean"},
+        "rationale": {"type": "string"},
+        "margin_source": {"type": "string"},
+    }
+)
+
+
+def evidence_schema() -> dict[str, Any]:
+    """Return the JSON Schema (draft 2020-12) of evidence.json."""
+    return {
+        "$schema": "https://json-schema.org/draft/2020-12/schema",
+        "title": "imaging-audit evidence",
+        "description": "What an audit found out. The digest covers everything but `run` and `results[].seconds`.",
+        **_closed(
+            {
+                "schema_version": {"const": SCHEMA_VERSION},
+                "run": {"type": "object"},
+                "model": {"type": "object"},
+                "cohort": {"type": "object"},
+                "policy": _closed(
+                    {
+                        "name": {"type": "string"},
+                        "confidence": {"type": "number", "exclusiveMinimum": 0.5, "exclusiveMaximum": 1},
+                        "not_applicable": _closed({"allow": _TEXTS}),
+                        "rules": {"type": "array", "items": _RULE},
+                        "waivers": {"type": "array", "items": _WAIVER},
+                        "digest": {"type": "string"},
+                        "source": {"type": "string"},
+                    }
+                ),
+                "results": {"type": "array", "items": _RESULT},
+                "findings": {"type": "array", "items": _FINDING},
+                "verdict": _closed(
+                    {
+                        "outcome": {"enum": ["PASS", "FAIL", "INCONCLUSIVE"]},
+                        "exit_code": {"enum": [0, 1, 3]},
+                        "label": {"type": "string"},
+                        "blocking": _TEXTS,
+                        "counts": {"type": "object", "additionalProperties": {"type": "integer", "minimum": 0}},
+                        "reasons": _TEXTS,
+                        "waivers": _TEXTS,
+                    }
+                ),
+                "not_tested": {
+                    "type": "array",
+                    "items": _closed(
+                        {"what": {"type": "string"}, "why": {"type": "string"}, "probe": {"type": "string"}}
+                    ),
+                },
+            }
+        ),
+    }

@@ -1,0 +1,58 @@
+"""summary.md: the verdict and every rule, for a pull request or a release note."""
+
+from __future__ import annotations
+
+import re
+
+from audit.core import Evidence, Finding
+
+_ORDER = {"FAIL": 0, "INCONCLUSIVE": 1, "ERROR": 2, "NOT_RUN": 3, "NOT_APPLICABLE": 4, "PASS": 5}
+
+
+def escape(text: object) -> str:
+    """Return a text that Markdown shows as it is: no markup, no link, no table break."""
+    flat = " ".join(str(text).split())
+    flat = flat.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
+    return re.sub(r"([\\`*_{}\[\]#|~!])", r"\\\1", flat)
+
+
+def summary(evidence: Evidence) -> str:
+    """Return the run in Markdown; it names every rule, the worst first."""
+    verdict, cohort, run = evidence.verdict, evidence.cohort, evidence.run
+    phantom = " (phantom)" if evidence.model.get("phantom") else ""
+    lines = [
+        f"# {verdict.label}: {escape(evidence.model.get('name', 'model'))}{phantom}",
+        "",
+        f"{cohort.get('n', 0)} cases of {cohort.get('n_patients', 0)} patients, "
+        f"cohort {escape(cohort.get('name', ''))}, "
+        f"policy {escape(evidence.policy.name or 'without a name')}.",
+        "",
+    ]
+    lines += [f"- {escape(reason)}" for reason in verdict.reasons]
+    lines += ["", "| Rule | Status | What was found | Blocks |", "| --- | --- | --- | --- |"]
+    lines += [_row(f, verdict.blocking) for f in sorted(evidence.findings, key=lambda f: (_ORDER[f.status], f.rule))]
+    aside = cohort.get("ledger", {}).get("set_aside", {})
+    if aside:
+        ledger = cohort["ledger"]
+        lines += ["", f"{ledger['read']} rows read, {ledger['used']} used. Set aside:"]
+        lines += [f"- {count}: {escape(reason)}" for reason, count in sorted(aside.items())]
+    if evidence.not_tested:
+        lines += ["", "Not tested:"]
+        lines += [f"- {escape(n.what)}: {escape(n.why)}" for n in evidence.not_tested]
+    lines += [
+        "",
+        f"Evidence {str(run.get('evidence_digest', ''))[:16]}, model {str(evidence.model.get('digest', ''))[:16]}, "
+        f"seed {run.get('seed', '')}, profile {run.get('profile', '')}, imaging-audit {run.get('version', '')}.",
+        "",
+    ]
+    return "\n".join(lines)
+
+
+def _row(finding: Finding, blocking: tuple[str, ...]) -> str:
+    status: str = finding.status
+    if finding.waiver is not None:
+        status += f", waived until {finding.waiver.expires}"
+    elif finding.waiver_expired is not None:
+        status += f", waiver expired {finding.waiver_expired.expires}"
+    blocks = "yes" if finding.rule in blocking else "no"
+    return f"| {escape(finding.rule)} | {status} | {escape(finding.headline)} | {blocks} |"
