@@ -1,0 +1,115 @@
+"""Intervals of any statistic of weighted cases, by resampling patients."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import numpy as np
+
+from audit.core.levels import Levels
+from audit.core.measurement import Estimate
+from audit.stats._common import Bounds, Floats, Ints, Patients, alphas, clipped, estimate, t_quantile, too_few
+
+CHUNK_BYTES = 8_000_000
+MIN_BEYOND = 20
+MAX_LOST = 0.01
+METHOD = "patient bootstrap"
+
+
+def patient_weights(count: int, resamples: int, rng: np.random.Generator, *, rows: int) -> Iterator[Floats]:
+    """Yield (b, count) multinomial weights of the patients, in chunks of at most `rows` resamples."""
+    for start in range(0, resamples, rows):
+        b = min(rows, resamples - start)
+        draws = rng.integers(0, count, size=(b, count))
+        draws += np.arange(b)[:, None] * count
+        yield np.bincount(draws.ravel(), minlength=b * count).reshape(b, count).astype(np.float64)
+
+
+def chunk_rows(columns: int) -> int:
+    """Return how many resamples of so many columns fit into one chunk; small chunks stay in the cache."""
+    return max(1, CHUNK_BYTES // (8 * max(1, columns)))
+
+
+def bootstrap_bounds(value: float, draws: Floats, count: int, alpha: Floats) -> Bounds:
+    """Return bounds from resampled values.
+
+    Where at least 20 resamples lie beyond a rung its percentile is used, unless the t interval with the bootstrap's
+    standard error (patients - 1 degrees of freedom) is wider; beyond that the t interval alone.
+    """
+    half = t_quantile(alpha, count - 1) * float(np.std(draws, ddof=1))
+    low, high = value - half, value + half
+    for i in np.flatnonzero(alpha * len(draws) >= MIN_BEYOND):
+        low[i] = min(low[i], float(np.quantile(draws, alpha[i], method="lower")))
+        high[i] = max(high[i], float(np.quantile(draws, 1 - alpha[i], method="higher")))
+    return low, high
+
+
+def bootstrap(
+    statistic: Callable[[Floats], Any],
+    patients: Ints,
+    levels: Levels,
+    rng: np.random.Generator,
+    *,
+    resamples: int,
+    method: str = METHOD,
+    vectorised: bool = False,
+    support: tuple[float | None, float | None] = (None, None),
+) -> Estimate:
+    """Estimate any statistic of weighted cases by resampling whole patients.
+
+    Percentiles are used for rungs with at least 20 resamples beyond them, never narrower than a t interval with the
+    bootstrap's standard error; rarer rungs have the t interval alone.
+
+    Args:
+        statistic: From (n,) case weights to a number, or None where it cannot be computed. With `vectorised`: from
+            (b, n) weights, a resample a row, to (b,) numbers, NaN where it cannot be computed.
+        patients: (n,) patient codes.
+        levels: Levels of the bounds.
+        rng: Generator; equal generators give equal results.
+        resamples: Number of resamples, at least 100.
+        method: Name of the method in the evidence.
+        vectorised: The statistic takes many resamples at once, at most 8 MB of weights.
+        support: Smallest and largest possible value, to which bounds are clipped.
+
+    Returns:
+        The statistic at equal weights, with n = cases and n_patients = patients of `patients`. Absent with fewer than
+        5 patients, where it cannot be computed on all cases or on more than 1 % of the resamples, and where it does
+        not vary.
+
+    Raises:
+        ValueError: Fewer than 100 resamples.
+    """
+    if resamples < 100:
+        raise ValueError(f"resamples: expected at least 100, got {resamples}")
+    found, n = Patients.of(patients), len(patients)
+    reason = "no cases" if n == 0 else too_few(found.count)
+    if reason:
+        return Estimate.absent(reason, method=method, n=n, n_patients=found.count)
+    many = statistic if vectorised else _row_by_row(statistic)
+    value = float(np.asarray(many(np.ones((1, n))), dtype=np.float64)[0])
+    if not np.isfinite(value):
+        reason = "it cannot be computed on these cases"
+        return Estimate.absent(reason, method=method, n=n, n_patients=found.count)
+    draws = np.concatenate([
+        np.asarray(many(weights[:, found.code]), dtype=np.float64)
+        for weights in patient_weights(found.count, resamples, rng, rows=chunk_rows(n))
+    ])  # fmt: skip
+    kept = draws[np.isfinite(draws)]
+    lost = 1 - len(kept) / resamples
+    if lost > MAX_LOST:
+        reason = f"it cannot be computed on {lost:.0%} of the resamples: too few patients of a kind"
+        return Estimate.absent(reason, method=method, n=n, n_patients=found.count)
+    if np.ptp(kept) <= 1e-12 * max(1.0, abs(value)):
+        reason = "no interval: it does not vary between resamples"
+        return Estimate.absent(reason, method=method, n=n, n_patients=found.count)
+    bounds = clipped(bootstrap_bounds(value, kept, found.count, alphas(levels)), support)
+    return estimate(value, bounds, levels, method=method, n=n, n_patients=found.count)
+
+
+def _row_by_row(statistic: Callable[[Floats], float | None]) -> Callable[[Floats], Floats]:
+    def many(weights: Floats) -> Floats:
+        found = [statistic(row) for row in weights]
+        return np.array([np.nan if x is None else x for x in found], dtype=np.float64)
+
+    return many
