@@ -1,0 +1,8 @@
+"""Models under audit: one file a kind, each with its preprocessing inside and a digest over all of it."""
+
+from audit.models._callable import CallableModel, from_callable
+from audit.models._load import load_model
+from audit.models._network import TorchModel, from_module
+from audit.models._predictions import SavedPredictions
+
+__all__ = ["CallableModel", "SavedPredictions", "TorchModel", "from_callable", "from_module", "load_model"]

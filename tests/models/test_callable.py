@@ -1,0 +1,76 @@
+"""Functions that answer batches of stored intensities."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from audit.core import Access, DifferentiableModel, InputSpec, ModelSpec
+from audit.errors import ModelError
+from audit.models import from_callable, load_model
+
+SPEC = ModelSpec(kind="callable", task="binary", output="logits", classes=("no", "yes"), factory="scorer:score")
+BATCH = np.random.default_rng(1).uniform(0, 255, (4, 1, 8, 6))
+
+
+def test_a_callable_gets_stored_intensities():
+    """Nothing is scaled or normalised before the function sees it."""
+    spec = ModelSpec(
+        kind="callable", task="binary", output="logits", input=InputSpec(range=(0, 255), mean=(0.5,), std=(0.1,))
+    )
+    seen = []
+    model = from_callable(lambda x: seen.append(x) or x.mean(axis=(1, 2, 3)), spec)
+    raw = model.predict(BATCH)
+    np.testing.assert_array_equal(seen[0], BATCH)
+    assert raw.shape == (4, 1)
+    np.testing.assert_allclose(raw[:, 0], BATCH.mean(axis=(1, 2, 3)))
+    assert model.card.access == Access.QUERY
+    assert not isinstance(model, DifferentiableModel)
+    assert any("cannot be hashed" in note for note in model.card.notes)
+
+
+def test_a_callable_is_looked_for_beside_the_audit(tmp_path):
+    """What the function imports only when it is called is found in the same folder."""
+    (tmp_path / "late.py").write_text("SHIFT = 3.0\n")
+    (tmp_path / "scorer.py").write_text(
+        "def score(x):\n    import late\n    return x.mean(axis=(1, 2, 3)) + late.SHIFT\n"
+    )
+    model = load_model(SPEC, tmp_path)
+    np.testing.assert_allclose(model.predict(BATCH)[:, 0], BATCH.mean(axis=(1, 2, 3)) + 3)
+
+
+def test_another_source_is_another_digest(tmp_path):
+    """The digest of a callable stands for its source."""
+    digests = []
+    for shift in (0, 1):
+        folder = tmp_path / str(shift)
+        folder.mkdir()
+        (folder / "scorer.py").write_text(f"def score(x):\n    return x.mean(axis=(1, 2, 3)) + {shift}\n")
+        model = load_model(SPEC, folder)
+        digests.append(model.card.digest)
+        assert model.state_digest() == model.card.digest
+    assert digests[0] != digests[1]
+
+
+def test_a_callable_that_works_in_place_leaves_the_callers_images():
+    """Images are the caller's, whatever the function does to its argument."""
+
+    def spoil(x):
+        x *= 0
+        return x.mean(axis=(1, 2, 3))
+
+    batch = BATCH.copy()
+    from_callable(spoil, SPEC).predict(batch)
+    np.testing.assert_array_equal(batch, BATCH)
+
+
+def test_a_failing_callable_is_a_message():
+    """Errors of the function, answers of another length and things that cannot be called are messages."""
+    with pytest.raises(ModelError, match="fails on a batch"):
+        from_callable(lambda x: 1 / 0, SPEC).predict(BATCH)
+    with pytest.raises(ModelError, match="does not fit output"):
+        from_callable(lambda x: np.zeros(3), SPEC).predict(BATCH)
+    with pytest.raises(ModelError, match="fails on a batch"):
+        from_callable(lambda x: ["high"] * len(x), SPEC).predict(BATCH)
+    with pytest.raises(ModelError, match="cannot be called"):
+        from_callable(3, SPEC)
