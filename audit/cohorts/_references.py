@@ -1,0 +1,91 @@
+"""What an image cell of the manifest may say, and which file it means."""
+
+from __future__ import annotations
+
+import os
+import re
+from dataclasses import dataclass
+from pathlib import Path
+
+from audit.errors import ReadError
+
+_ARRAY = re.compile(r"^(?P<file>.+\.np[yz])(?:#(?P<key>[^\[\]#]*)(?:\[(?P<row>\d{1,12})\])?)?$", re.IGNORECASE)
+RASTER = (".png", ".jpg", ".jpeg", ".tif", ".tiff")
+ARRAYS = (".npy", ".npz")
+DICOM = (".dcm", ".dicom", ".ima")
+NIFTI = (".nii", ".nii.gz")
+OUTSIDE = "image outside the cohort's folder"
+NOT_FOUND = "image file not found"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Reference:
+    """One image.
+
+    Args:
+        path: The file, or the folder of one DICOM series.
+        kind: raster, array, dicom or nifti.
+        key: Name of the array inside an .npz.
+        row: Row of the array.
+    """
+
+    path: Path
+    kind: str
+    key: str | None = None
+    row: int | None = None
+
+
+def resolve(cell: str, *, folder: Path, root: Path) -> Reference:
+    """Return what an image cell means.
+
+    A relative path starts at the manifest's folder and may not climb out of it, nor out of the folder of audit.toml:
+    such a path is a mistake or a trap. An absolute path says openly where it points and is taken as it is. Only the
+    text is judged, so that a link inside the folder may lead to the disk where the images really lie.
+
+    Args:
+        cell: The cell's text.
+        folder: The manifest's folder.
+        root: The folder of audit.toml.
+
+    Raises:
+        ReadError: The cell is empty, climbs out, or names no format that can be read.
+    """
+    if not cell:
+        raise ReadError("no image is named")
+    if "\x00" in cell:
+        raise ReadError("image reference that is no path")
+    match = _ARRAY.match(cell)
+    name = match["file"] if match else cell
+    path = _inside(name, folder, root)
+    if match:
+        row = match["row"]
+        return Reference(path=path, kind="array", key=match["key"] or None, row=None if row is None else int(row))
+    return Reference(path=path, kind=_kind(path))
+
+
+def _inside(name: str, folder: Path, root: Path) -> Path:
+    if Path(name).is_absolute():
+        return Path(name)
+    path = Path(os.path.normpath(folder / name))
+    homes = [Path(os.path.normpath(p)) for p in (folder, root)]
+    if not any(path.is_relative_to(home) for home in homes):
+        raise ReadError(OUTSIDE)
+    return path
+
+
+def _kind(path: Path) -> str:
+    name = path.name.lower()
+    if name.endswith(RASTER):
+        return "raster"
+    if name.endswith(NIFTI):
+        return "nifti"
+    # A DICOM file often has no suffix, or a number of its UID behind the last point.
+    if name.endswith(DICOM) or path.suffix == "" or path.suffix[1:].isdigit():
+        return "dicom"
+    if name.endswith(ARRAYS):
+        raise ReadError("image reference into an array that cannot be understood (expected file#key[row])")
+    raise ReadError(f"image format {_shown(path.suffix)} is not supported")
+
+
+def _shown(suffix: str) -> str:
+    return suffix.lower() if re.fullmatch(r"\.[A-Za-z0-9]{1,8}", suffix) else "of this file"

@@ -1,0 +1,111 @@
+"""Images and masks of a cohort, read one by one from their files."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from audit.cohorts._array_files import ArrayFiles
+from audit.cohorts._fit import fit, with_channels
+from audit.cohorts._raster import read_raster
+from audit.cohorts._references import NOT_FOUND, Reference, resolve
+from audit.errors import ReadError
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from audit.core import InputSpec
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class FileSource:
+    """Images that lie in files; nothing is opened before it is asked for, and it can be sent to a worker.
+
+    Args:
+        references: (n,) text, the image cells of the manifest.
+        folder: The manifest's folder.
+        root: The folder of audit.toml.
+        input: What the model receives.
+    """
+
+    references: NDArray[np.str_]
+    folder: Path
+    root: Path
+    input: InputSpec
+    files: ArrayFiles = field(default_factory=ArrayFiles, repr=False)
+
+    def __len__(self) -> int:
+        return len(self.references)
+
+    def load(self, index: int) -> NDArray[np.float32]:
+        """Return one image, (channels, *spatial) float32 stored intensities; see `ImageSource.load`."""
+        return fit(self.stored(index), self.input)
+
+    def stored(self, index: int) -> NDArray[Any]:
+        """Return one image as it is stored, (channels, *spatial), before any check of its size.
+
+        Raises:
+            ReadError: The image cannot be read; the message holds no path and no id.
+        """
+        reference = resolve(str(self.references[index]), folder=self.folder, root=self.root)
+        try:
+            return self._read(reference)
+        except FileNotFoundError:
+            raise ReadError(NOT_FOUND) from None
+        except PermissionError:
+            raise ReadError("image file may not be read (permission)") from None
+        except IsADirectoryError:
+            raise ReadError("image reference names a folder") from None
+
+    def _read(self, reference: Reference) -> NDArray[Any]:
+        if reference.kind == "array":
+            return with_channels(self.files.read(reference), self.input)
+        return read_raster(reference.path)
+
+    def sized(self) -> FileSource:
+        """Return the source with the model's size filled in from its first readable image, where none is declared.
+
+        Images of several sizes cannot be answered in one batch, and a size that depended on which cases are looked at
+        would make the ledger depend on it, too.
+        """
+        if self.input.size:
+            return self
+        for index in range(len(self)):
+            try:
+                shape = fit(self.stored(index), self.input).shape[1:]
+            except ReadError:
+                continue
+            return replace(self, input=replace(self.input, size=tuple(int(s) for s in shape)))
+        return self
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class MaskSource:
+    """Lesion masks or reference segmentations.
+
+    Args:
+        source: The masks' files; its `input` has one channel.
+        binary: True: every value above 0 is 1; False: values are class indices.
+    """
+
+    source: FileSource
+    binary: bool = True
+
+    def __len__(self) -> int:
+        return len(self.source)
+
+    def load(self, index: int) -> NDArray[np.float32]:
+        """Return one mask, (1, *spatial) float32, on the grid of the model's input; see `ImageSource.load`."""
+        cell = str(self.source.references[index])
+        if not cell:
+            raise ReadError("no mask for this case")
+        if cell.lower().endswith((".jpg", ".jpeg")):
+            raise ReadError("mask in a lossy format")
+        stored = self.source.stored(index)
+        if stored.shape[0] == 3 and (stored == stored[:1]).all():
+            stored = stored[:1]
+        mask = fit(stored, self.source.input, nearest=True)
+        return (mask > 0).astype(np.float32) if self.binary else mask
