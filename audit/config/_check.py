@@ -16,12 +16,6 @@ if TYPE_CHECKING:
 
 # Decodability alone is no fault of a model: what it encodes it need not use.
 _NEVER_BLOCKS = {("CONF003", "decodability_auc")}
-# These change with prevalence; in a sample with another share of positives they say nothing of the intended use.
-_AT_PREVALENCE = {
-    ("PERF001", "ppv"), ("PERF001", "npv"), ("PERF001", "accuracy"),
-    ("PERF002", "ppv"), ("PERF002", "npv"), ("PERF002", "accuracy"),
-    ("CAL001", "brier"), ("CAL001", "intercept"), ("CAL002", "brier"), ("CAL002", "intercept"),
-}  # fmt: skip
 
 
 def check_policy(policy: Policy, infos: Mapping[str, ProbeInfo]) -> None:
@@ -66,22 +60,6 @@ def _rule_faults(rule: Rule, infos: Mapping[str, ProbeInfo]) -> Iterator[AuditEr
 
 def _as_policy(fault: AuditError) -> PolicyError:
     return PolicyError(fault.problem, expected=fault.expected, got=fault.got, fix=fault.fix)
-
-
-def prevalence_faults(policy: Policy, raw: Mapping[str, Any]) -> list[AuditError]:
-    """Return the rules that judge a number of this sample which only a declared prevalence makes meaningful."""
-    if table(raw, "intended_use", "prevalence"):
-        return []
-    return [
-        PolicyError(
-            f"rule '{one_line(r.id)}': {r.metric} depends on prevalence, and none is declared",
-            expected="prevalence in [intended_use]",
-            got="none",
-            fix="declare it, or judge sensitivity, specificity or auc instead",
-        )
-        for r in policy.rules
-        if (r.probe, r.metric) in _AT_PREVALENCE
-    ]
 
 
 def columns_of(config: AuditConfig) -> dict[str, str]:

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from audit.config._faults import did_you_mean, listed, one_line, shown
-from audit.core import CLASSIFICATION
+from audit.core import CLASSIFICATION, OUTPUT_KINDS
 from audit.errors import ConfigError
 
 _NEEDS_PATH = ("torch", "torch-export", "torchscript", "onnx", "sklearn", "predictions")
@@ -62,7 +62,7 @@ def _sources(model: Mapping[str, Any]) -> Iterator[ConfigError]:
             "model.scores: one too many", expected="score or scores", got="both", fix="take one of them out"
         )
     allowed = _OUTPUTS.get(task) if isinstance(task, str) else None
-    if allowed and isinstance(output, str) and output not in allowed:
+    if allowed and output in OUTPUT_KINDS and output not in allowed:
         wanted = f"{' or '.join(allowed)} for task '{task}'"
         yield ConfigError(
             "model.output: does not go with the task", expected=wanted, got=shown(output), fix="correct one"

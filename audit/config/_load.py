@@ -48,7 +48,6 @@ def load_audit(path: Path | str, *, infos: Mapping[str, ProbeInfo] | None = None
     policy, policy_faults = _policy_of(raw, path)
     if policy is not None and infos is not None:
         policy_faults += _check.policy_faults(policy, infos)
-        policy_faults += _check.prevalence_faults(policy, raw)
     if faults or policy_faults or shape is None:
         named = _crosscheck.table(raw, "audit").get("policy")
         if faults and policy_faults:

@@ -199,14 +199,6 @@ def test_unknown_probe_and_metric_of_the_policy(folder: Path) -> None:
     assert "did you mean 'PERF001'?" in text
 
 
-def test_rule_on_prevalence_without_prevalence(folder: Path) -> None:
-    """A predictive value may be judged only where the prevalence of the intended use is declared."""
-    (folder / "policy.toml").write_text('[[rule]]\nid = "a"\nprobe = "PERF001"\nmetric = "ppv"\nlimit = { min = 0 }\n')
-    assert load_audit(folder / "audit.toml", infos={"PERF001": INFO}).policy is not None
-    line = 'prevalence = { value = 0.04, low = 0.02, high = 0.08, source = "registry" }'
-    assert "prevalence" in str(faults_of(folder, (line, ""), infos={"PERF001": INFO}))
-
-
 def test_digest_follows_values_not_comments(folder: Path) -> None:
     """A comment leaves the digest as it is; a value changes it."""
     before = load_audit(folder / "audit.toml").digest

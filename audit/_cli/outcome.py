@@ -1,0 +1,96 @@
+"""The last lines of a command that judges: verdict, a sentence, the worst findings, what was set aside, the paths."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Iterable
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import typer
+
+from audit._cli.folders import relative
+from audit._cli.shell import say
+
+if TYPE_CHECKING:
+    from audit.core import Evidence, Finding
+
+_WORST = 3
+_REASONS = 5
+_COLOURS = {"PASS": "green", "FAIL": "red", "INCONCLUSIVE": "yellow"}
+
+
+def print_outcome(evidence: Evidence, folder: Path | None) -> int:
+    """Print the outcome and return its exit code.
+
+    Args:
+        evidence: The run.
+        folder: Its folder where it was written, None where nothing was.
+    """
+    verdict = evidence.verdict
+    phantom = " (phantom)" if evidence.model.get("phantom") else ""
+    say("")
+    say(f"  {sentence(evidence)}", head=_coloured(verdict.label + phantom, verdict.outcome))
+    for finding in worst(evidence.findings):
+        say(f"  {_status(finding)}  {finding.rule}: {finding.headline}")
+    for reason in verdict.reasons[:_REASONS]:
+        say(f"  note  {reason}")
+    for line in ledger_lines(evidence):
+        say(line)
+    if folder is not None:
+        say(f"  report    {relative(folder / 'report.html')}")
+        say(f"  evidence  {relative(folder / 'evidence.json')}")
+    return verdict.exit_code
+
+
+def sentence(evidence: Evidence) -> str:
+    """Return one sentence on what the verdict rests on, with counts."""
+    verdict, rules = evidence.verdict, len(evidence.findings)
+    passed = sum(1 for f in evidence.findings if f.status == "PASS")
+    cohort = evidence.cohort
+    scope = f"{passed} of {_count(rules, 'rule')} passed on {_count(cohort.get('n', 0), 'case')}"
+    scope += f" of {_count(cohort.get('n_patients', 0), 'patient')}"
+    if verdict.outcome == "PASS":
+        return f"{scope}; nothing blocks the release."
+    if not verdict.blocking:
+        return f"{scope}; no rule stands in the way, see the notes."
+    named = ", ".join(verdict.blocking[:_WORST])
+    more = len(verdict.blocking) - _WORST
+    return f"{scope}; the release is blocked by {named}" + (f" and {more} more." if more > 0 else ".")
+
+
+def worst(findings: Iterable[Finding]) -> list[Finding]:
+    """Return the three findings that weigh most: those that fail first, blocking ones before others."""
+    from audit.core import STATUSES
+
+    kept = [f for f in findings if f.status != "PASS"]
+    return sorted(kept, key=lambda f: (f.waiver is not None, not f.blocking, STATUSES.index(f.status)))[:_WORST]
+
+
+def _status(finding: Finding) -> str:
+    words = finding.status.replace("_", " ")
+    if finding.waiver is not None:
+        words += f" (waived until {finding.waiver.expires.isoformat()})"
+    elif finding.waiver_expired is not None:
+        words += f" (waiver expired {finding.waiver_expired.expires.isoformat()})"
+    return words if finding.blocking or finding.waiver is not None else f"{words} (does not block)"
+
+
+def ledger_lines(evidence: Evidence) -> list[str]:
+    """Return the rows read, used and set aside by reason; none where nothing was set aside."""
+    ledger = evidence.cohort.get("ledger") or {}
+    aside = ledger.get("set_aside") or {}
+    if not aside:
+        return []
+    head = f"  rows      {ledger.get('read')} read, {ledger.get('used')} used, {sum(aside.values())} set aside:"
+    return [head, *(f"            {count} {reason}" for reason, count in sorted(aside.items(), key=lambda r: -r[1]))]
+
+
+def _count(number: object, noun: str) -> str:
+    return f"{number} {noun}" + ("" if number == 1 else "s")
+
+
+def _coloured(text: str, outcome: str) -> str:
+    plain = not sys.stdout.isatty() or "NO_COLOR" in os.environ
+    return text if plain else typer.style(text, fg=_COLOURS[outcome], bold=True)

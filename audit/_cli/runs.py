@@ -1,0 +1,93 @@
+"""`audit demo`, `run`, `gate` and `report`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from audit._cli.folders import check_free, clear, relative, run_folder
+from audit._cli.outcome import print_outcome
+from audit._cli.progress import shown_progress
+from audit._cli.shell import say
+from audit.errors import EXIT_PASS, InputError
+
+
+def run_config(
+    path: Path,
+    out: Path | None,
+    profile: str | None,
+    probes: str | None,
+    *,
+    seed: int | None,
+    workers: int,
+    overwrite: bool,
+) -> int:
+    """Audit what a configuration describes and return the verdict's exit code."""
+    folder = run_folder(out)
+    check_free(folder, overwrite=overwrite)
+    from audit.config import load_audit
+    from audit.probes import catalogue
+
+    known = catalogue()
+    # A rule on a plugin's probe cannot be checked where that plugin failed to load; the run then says so itself.
+    config = load_audit(path, infos=None if known.failed else known.infos)
+    known.select(probes if probes is not None else (",".join(config.probes) or None))
+    from audit import session
+
+    if overwrite:
+        clear(folder)
+    with shown_progress() as progress:
+        evidence = session.run_config(
+            config, out=folder, profile=profile, probes=probes, seed=seed, workers=workers, overwrite=overwrite,
+            progress=progress,
+        )  # fmt: skip
+    return print_outcome(evidence, folder)
+
+
+def run_demo(twin: str, out: Path | None, *, profile: str, seed: int, workers: int, overwrite: bool) -> int:
+    """Audit an embedded reference model and return the verdict's exit code."""
+    folder = run_folder(out)
+    check_free(folder, overwrite=overwrite)
+    from audit import session
+    from audit._cli.reference import check_name
+
+    check_name(twin)
+    if overwrite:
+        clear(folder)
+    with shown_progress() as progress:
+        evidence = session.run_demo(
+            twin, out=folder, profile=profile, seed=seed, workers=workers, overwrite=overwrite, progress=progress
+        )
+    return print_outcome(evidence, folder)
+
+
+def gate_run(run: Path, policy_path: Path | None) -> int:
+    """Judge a finished run again and return the verdict's exit code; writes nothing."""
+    from audit import session
+    from audit.config import load_policy
+
+    policy = None if policy_path is None else load_policy(policy_path)
+    return print_outcome(session.gate(run, policy), None)
+
+
+def write_report(run: Path, out: Path | None, *, static: bool) -> int:
+    """Write the report of a finished run to a file outside of it."""
+    target = out if out is not None else Path(f"{run.resolve().name}-report.html")
+    if target.resolve().is_relative_to(run.resolve()):
+        raise InputError(
+            "a finished run is never changed", expected="a file outside of the run's folder", got=str(target),
+            fix=f"--out {run.resolve().name}-report.html",
+        )  # fmt: skip
+    if target.is_dir() or not target.resolve().parent.is_dir():
+        got = "a folder" if target.is_dir() else f"no folder {target.resolve().parent}"
+        raise InputError(
+            f"{target}: cannot be written",
+            expected="a file in a folder that is there",
+            got=got,
+            fix="name another file",
+        )
+    from audit import session
+
+    html = session.render_report(run, static)
+    target.write_text(html, encoding="utf-8")
+    say(relative(target))
+    return EXIT_PASS

@@ -1,0 +1,231 @@
+"""The command line: `audit --help`. Nothing heavy is imported before a command needs it."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Annotated, Literal
+
+import typer
+
+from audit import __version__
+from audit._cli.shell import Debug, answer
+
+Profile = Literal["smoke", "standard", "full"]
+RunFolder = Annotated[Path, typer.Argument(metavar="RUN", help="Folder of a finished run.", show_default=False)]
+Out = Annotated[
+    Path | None,
+    typer.Option("--out", metavar="DIR", help="Folder of the run.  default: audit-runs/<UTC time>", show_default=False),
+]
+Workers = Annotated[int, typer.Option("--workers", metavar="N", min=1, help="Parallel workers.")]
+Overwrite = Annotated[bool, typer.Option("--overwrite", help="Replace the run that is in the folder.")]
+
+app = typer.Typer(
+    name="audit",
+    no_args_is_help=False,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode="rich",
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110},
+)
+reference = typer.Typer(help="The reference models that the suite ships.", rich_markup_mode="rich")
+app.add_typer(reference, name="reference")
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run one command and return its exit code; no traceback unless `--debug` asks for it.
+
+    Args:
+        argv: The words after `audit`; by default those of the process.
+    """
+    return answer(app, list(sys.argv[1:] if argv is None else argv))
+
+
+@app.callback(invoke_without_command=True, epilog="Example: [bold]audit demo[/bold]   ·   Exit codes: 0 PASS, 1 FAIL, "
+              "2 wrong use or input, 3 INCONCLUSIVE, 4 internal error")  # fmt: skip
+def start(
+    ctx: typer.Context,
+    version: Annotated[bool, typer.Option("--version", help="Print the version.")] = False,
+    debug: Debug = False,
+) -> None:
+    """Audit a medical-imaging model before it is released: PASS, FAIL or INCONCLUSIVE, with the evidence."""
+    del debug
+    if version:
+        typer.echo(f"imaging-audit {__version__}")
+        raise typer.Exit(0)
+    if ctx.invoked_subcommand is None:
+        typer.echo(ctx.get_help(), err=True)
+        # An empty command in a pipeline must not look like a gate that passed.
+        raise typer.Exit(2)
+
+
+@app.command(epilog="Example: [bold]audit demo --twin healthy --profile smoke --out demo-run[/bold]")
+def demo(
+    twin: Annotated[str, typer.Option(metavar="NAME", help="Which reference model.")] = "biased",
+    out: Out = None,
+    profile: Annotated[Profile, typer.Option(help="How much to spend.")] = "standard",
+    seed: Annotated[int, typer.Option(metavar="N", min=0, help="Seed of the run.")] = 1,
+    workers: Workers = 1,
+    overwrite: Overwrite = False,
+    debug: Debug = False,
+) -> None:
+    """Audit an embedded reference model on its embedded cohort; no file and no network needed.
+
+    The default twin has learnt shortcuts, so its audit FAILs and the exit code is 1.
+    """
+    from audit._cli.runs import run_demo
+
+    del debug
+    raise typer.Exit(run_demo(twin, out, profile=profile, seed=seed, workers=workers, overwrite=overwrite))
+
+
+@app.command(epilog="Example: [bold]audit run audit.toml --profile smoke --probes 'PERF001,FAIR*' --out run1[/bold]")
+def run(
+    config: Annotated[Path, typer.Argument(metavar="audit.toml", help="The configuration.", show_default=False)],
+    out: Out = None,
+    profile: Annotated[
+        Profile | None, typer.Option(help="How much to spend.  default: as in audit.toml", show_default=False)
+    ] = None,
+    probes: Annotated[
+        str | None,
+        typer.Option(metavar="CODES", help="Codes, families or globs with commas.  default: all", show_default=False),
+    ] = None,
+    seed: Annotated[
+        int | None,
+        typer.Option(metavar="N", min=0, help="Seed of the run.  default: as in audit.toml", show_default=False),
+    ] = None,
+    workers: Workers = 1,
+    executor: Annotated[Literal["local"], typer.Option(help="Where the probes run.")] = "local",
+    overwrite: Overwrite = False,
+    debug: Debug = False,
+) -> None:
+    """Audit the model that a configuration describes."""
+    from audit._cli.runs import run_config
+
+    del debug, executor
+    raise typer.Exit(run_config(config, out, profile, probes, seed=seed, workers=workers, overwrite=overwrite))
+
+
+@app.command(
+    epilog="Example: [bold]audit init cases.csv --model model.onnx[/bold]   then   [bold]audit run audit.toml[/bold]"
+)
+def init(
+    manifest: Annotated[
+        Path, typer.Argument(metavar="MANIFEST", help="CSV or Parquet, a row a case.", show_default=False)
+    ],
+    model: Annotated[
+        Path, typer.Option("--model", metavar="FILE", help="Weights, or saved predictions.", show_default=False)
+    ],
+    out: Annotated[Path, typer.Option("--out", metavar="FILE", help="The configuration to write.")] = Path(
+        "audit.toml"
+    ),
+    factory: Annotated[
+        str | None,
+        typer.Option(metavar="MODULE:OBJECT", help="Builds the architecture of torch weights.", show_default=False),
+    ] = None,
+    target: Annotated[
+        str | None, typer.Option(metavar="COLUMN", help="The reference standard.  default: guessed", show_default=False)
+    ] = None,
+    force: Annotated[bool, typer.Option("--force", help="Replace files that are there.")] = False,
+    debug: Debug = False,
+) -> None:
+    """Look at a manifest and a model, and write a commented audit.toml and policy.toml that run as they are."""
+    from audit._cli.starting import write_start
+
+    del debug
+    raise typer.Exit(write_start(manifest, model, out, factory=factory, target=target, force=force))
+
+
+@app.command(epilog="Example: [bold]audit gate audit-runs/20261122T101500Z --policy stricter.toml[/bold]")
+def gate(
+    run: RunFolder,
+    policy: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="Another policy.  default: the run's own", show_default=False)
+    ] = None,
+    debug: Debug = False,
+) -> None:
+    """Judge a finished run again, from its evidence alone; writes nothing."""
+    from audit._cli.runs import gate_run
+
+    del debug
+    raise typer.Exit(gate_run(run, policy))
+
+
+@app.command(epilog="Example: [bold]audit report audit-runs/20261122T101500Z --static --out report.html[/bold]")
+def report(
+    run: RunFolder,
+    out: Annotated[
+        Path | None, typer.Option("--out", metavar="FILE", help="default: RUN-report.html here", show_default=False)
+    ] = None,
+    static: Annotated[bool, typer.Option("--static", help="Pictures instead of interactive figures.")] = False,
+    debug: Debug = False,
+) -> None:
+    """Write the HTML report of a finished run again."""
+    from audit._cli.runs import write_report
+
+    del debug
+    raise typer.Exit(write_report(run, out, static=static))
+
+
+@app.command(epilog="Example: [bold]audit probes[/bold]   or   [bold]audit probes FAIR001[/bold]")
+def probes(
+    code: Annotated[
+        str | None, typer.Argument(metavar="CODE", help="One probe, explained.", show_default=False)
+    ] = None,
+    debug: Debug = False,
+) -> None:
+    """List the catalogue of probes, or explain one."""
+    from audit._cli.looking import explain_probe, list_probes
+
+    del debug
+    raise typer.Exit(list_probes() if code is None else explain_probe(code))
+
+
+@app.command(epilog="Example: [bold]audit schema policy > policy.schema.json[/bold]")
+def schema(
+    kind: Annotated[Literal["evidence", "audit", "policy"], typer.Argument(help="Which file.")] = "evidence",
+    debug: Debug = False,
+) -> None:
+    """Print the JSON Schema of evidence.json, audit.toml or policy.toml."""
+    from audit._cli.looking import print_schema
+
+    del debug
+    raise typer.Exit(print_schema(kind))
+
+
+@app.command(epilog="Example: [bold]audit doctor[/bold]")
+def doctor(debug: Debug = False) -> None:
+    """Say what is installed, what is missing, and the line that installs it."""
+    from audit._cli.doctor import examine
+
+    del debug
+    raise typer.Exit(examine())
+
+
+@reference.command("list", epilog="Example: [bold]audit reference list[/bold]")
+def reference_list(debug: Debug = False) -> None:
+    """List the reference models; the first word of each row is the name."""
+    from audit._cli.reference import list_models
+
+    del debug
+    raise typer.Exit(list_models())
+
+
+@reference.command("build", epilog="Example: [bold]audit reference build healthy --out rebuilt[/bold]")
+def reference_build(
+    name: Annotated[
+        str, typer.Argument(metavar="NAME", help="As `audit reference list` gives it.", show_default=False)
+    ],
+    out: Annotated[Path, typer.Option("--out", metavar="DIR", help="Where the weights go.")] = Path("reference-models"),
+    debug: Debug = False,
+) -> None:
+    """Train a reference model again from its recipe."""
+    from audit._cli.reference import build_model
+
+    del debug
+    raise typer.Exit(build_model(name, out))
+
+
+if __name__ == "__main__":
+    sys.exit(main())
