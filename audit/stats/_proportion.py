@@ -22,6 +22,7 @@ from audit.stats._common import (
 )
 
 METHOD = "Korn-Graubard"
+PSEUDO = 0.5
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -63,24 +64,40 @@ def share_of(hits: Bools, patients: Patients) -> Share:
 
 
 def korn_graubard_bounds(share: Share, alpha: Floats) -> Bounds:
-    """Return exact binomial bounds at the effective number of cases.
+    """Return exact binomial bounds at the effective number of cases, each side with its own caution.
 
     No bound is better than that of a cohort without a single failure, whose patients count once each: isolated
     failures make the cases of a patient look independent, and one failure more must never prove more.
     """
-    p, n_eff = share.value, share.n_eff
+    hits = share.influence * share.n + share.value * share.patients.sizes
     flawless = alpha ** (1 / share.patients.count)
-    low = np.minimum(_exact_low(p * n_eff, n_eff, alpha), flawless)
-    high = 1 - np.minimum(_exact_low((1 - p) * n_eff, n_eff, alpha), flawless)
-    return low, high
+    low = np.minimum(_exact_low(share.value, _cautious_n(share, hits), alpha), flawless)
+    misses = share.patients.sizes - hits
+    return low, 1 - np.minimum(_exact_low(1 - share.value, _cautious_n(share, misses), alpha), flawless)
 
 
-def _exact_low(k: float, n: float, alpha: Floats) -> Floats:
+def _cautious_n(share: Share, hits: Floats) -> float:
+    """Return the effective n with half a patient more who has no hit at all, never above the plain one.
+
+    The plain design effect is smallest in the very cohorts that by luck lack patients who fail as a whole, so that
+    the lower bound misses too often. With one case a patient the half changes nothing.
+    """
+    if share.k in (0, share.n):
+        return share.n_eff
+    count, size = share.patients.count, share.n / share.patients.count
+    n = share.n + PSEUDO * size
+    p = float(hits.sum()) / n
+    squares = float(np.sum((hits - p * share.patients.sizes) ** 2)) + PSEUDO * (p * size) ** 2
+    variance = (count + 1) / count * squares / n**2
+    return min(share.n_eff, share.n / max(1.0, variance / (p * (1 - p) / n)))
+
+
+def _exact_low(p: float, n: float, alpha: Floats) -> Floats:
     from scipy.special import betaincinv
 
-    if k <= 0:
+    if p <= 0:
         return np.zeros_like(alpha)
-    out: Floats = betaincinv(k, n - k + 1, alpha)
+    out: Floats = betaincinv(p * n, (1 - p) * n + 1, alpha)
     return out
 
 
@@ -97,8 +114,9 @@ def proportion(hits: Bools, patients: Ints, levels: Levels) -> Estimate:
     """Estimate a proportion of cases, for example a sensitivity.
 
     The bounds are Clopper-Pearson at the effective number of cases (Korn and Graubard 1998): a patient with many
-    alike cases counts about once. Where all cases have one outcome, and at most as good as there otherwise, the
-    bounds are those of one case a patient.
+    alike cases counts about once. Where all cases have one outcome a patient counts as one case, and no bound is
+    better than there. With several cases a patient, the design effect of each side counts half a patient more who
+    is all wrong for that side, which holds the error of a bound at its level where plain design effects do not.
 
     Args:
         hits: (n,) True where the case counts.

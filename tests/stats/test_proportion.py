@@ -21,7 +21,10 @@ SPARSE = {
     "F": (100, 0.98, 0.2, (1, 4)),
     "H": (40, 0.99, 0.0, (1, 1)),
 }
-DENSE = {"A": (200, 0.85, 0.3, (1, 6)), "B": (50, 0.90, 0.3, (1, 6)), "D": (20, 0.80, 0.0, (1, 1))}
+DENSE = {
+    "A": (200, 0.85, 0.3, (1, 6)), "B": (50, 0.90, 0.3, (1, 6)), "D": (20, 0.80, 0.0, (1, 1)),
+    "few": (20, 0.80, 0.3, (1, 6)), "alike": (30, 0.85, 0.5, (1, 6)), "alike and rare": (100, 0.95, 0.5, (1, 6)),
+}  # fmt: skip
 
 
 def cohorts(draw) -> tuple[np.ndarray, np.ndarray]:
@@ -45,23 +48,38 @@ def test_one_case_a_patient_hand_case():
 
 
 def test_clustered_hand_case():
-    """6 patients of 2 alike cases, 1 of them missed: the cases of a patient count about once."""
+    """6 patients of 2 alike cases, 1 of them missed: 5 effective cases by the plain design effect, fewer below."""
     code = np.repeat(np.arange(6), 2)
-    hits = code != 0
+    share = share_of(code != 0, Patients.of(code))
     # p = 10/12; the missed patient is 10/6 off, the others 2/6: v = 6/5 * (100/36 + 5 * 4/36) / 144 = 1/36.
-    n_eff = (10 / 12) * (2 / 12) / (1 / 36)
-    low, high = proportion(hits, code, LEVELS).bounds(0.025)
-    assert n_eff == pytest.approx(5)
+    assert share.n_eff == pytest.approx(5, abs=1e-12)
+    low, high = proportion(code != 0, code, LEVELS).bounds(0.025)
+    # Half a patient without a hit: 10/13; 1.5 * (20/13)^2 + 5 * (6/13)^2 = 60/13; v = 7/6 * (60/13) / 169;
+    # deff = v / (30/169/13) = 7/3; 12 / (7/3) = 36/7 > 5, so the plain 5 holds. Above, with half a patient all hits:
+    # misses 2/13; 0.5 * (4/13)^2 + 5 * (4/13)^2 + (22/13)^2 = 44/13; v = 7/6 * (44/13) / 169; deff = 7/3 again.
     assert (low, high) == pytest.approx(proportion_confint(10 / 12 * 5, 5, 0.05, method="beta"), abs=1e-12)
+
+
+def test_unequal_patients_hand_case():
+    """Patients of 4 cases with 4, 4, 4, 4, 2 hits: the lower bound has the n of half a patient without a hit."""
+    hits = np.array([True] * 18 + [False] * 2)
+    # p = 18/22; 4 * (8/11)^2 + (14/11)^2 + (36/11)^2 / 2 = 1100/121; v = 6/5 * (1100/121) / 484;
+    # deff = v / ((18/22) * (4/22) / 22) = 10/3; 20 / (10/3) = 6. Plain: v = 5/4 * 3.2 / 400 = .01, n = .09 / .01 = 9.
+    share = share_of(hits, Patients.of(np.repeat(np.arange(5), 4)))
+    assert share.n_eff == pytest.approx(9, abs=1e-12)
+    low, high = proportion(hits, np.repeat(np.arange(5), 4), LEVELS).bounds(0.025)
+    assert low == pytest.approx(min(proportion_confint(5.4, 6, 0.05, method="beta")[0], 0.025**0.2), abs=1e-12)
+    assert high == pytest.approx(proportion_confint(8.1, 9, 0.05, method="beta")[1], abs=1e-12)
 
 
 @pytest.mark.parametrize("level", LADDER)
 def test_every_rung_agrees_with_statsmodels(level: float):
-    """Every rung is the Clopper-Pearson bound at the effective n, to 1e-9."""
-    hits, code = clustered_hits(np.random.default_rng(4), patients=60, p=0.8, rho=0.3, cases=(1, 4))
-    n_eff = share_of(hits, Patients.of(code)).n_eff
+    """With one case a patient every rung is the Clopper-Pearson bound at the effective n, to 1e-9."""
+    hits = np.random.default_rng(4).random(80) < 0.8
+    n_eff = share_of(hits, Patients.of(np.arange(80))).n_eff
+    assert n_eff == pytest.approx(79)
     expected = proportion_confint(hits.mean() * n_eff, n_eff, 2 * level, method="beta")
-    assert proportion(hits, code, LEVELS).bounds(level) == pytest.approx(expected, abs=1e-9)
+    assert proportion(hits, np.arange(80), LEVELS).bounds(level) == pytest.approx(expected, abs=1e-9)
 
 
 def test_wilson_agrees_with_statsmodels_at_many_patients():
