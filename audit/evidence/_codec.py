@@ -26,8 +26,8 @@ from audit.core import (
 )
 from audit.errors import EvidenceError
 
-# What differs between two machines or two days; everything else is covered by the digest.
-_NOT_IN_DIGEST = ("run",)
+# Of `run`, what the numbers depend on; times, machine, paths, workers and executor differ between two equal audits.
+_RUN_IN_DIGEST = ("version", "seed", "profile", "budget", "config_digest", "key_id")
 _INFO_KEYS = (
     "name", "family", "tasks", "access", "needs", "metrics", "title", "question", "method", "limits", "references",
     "doc_url", "since", "last", "self_check",
@@ -59,7 +59,8 @@ def to_plain(evidence: Evidence) -> dict[str, Any]:
 
 def evidence_digest(values: Mapping[str, Any]) -> str:
     """Return the sha256 over what an audit found out: no times, machine, paths, workers or executor."""
-    kept = {k: v for k, v in values.items() if k not in _NOT_IN_DIGEST}
+    kept = dict(values)
+    kept["run"] = {k: values["run"].get(k) for k in _RUN_IN_DIGEST}
     kept["results"] = [{k: v for k, v in r.items() if k != "seconds"} for r in values["results"]]
     return digest(kept)
 

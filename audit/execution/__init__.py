@@ -1,0 +1,12 @@
+"""Execution: clean predictions once, then probes in isolation."""
+
+from audit.execution._attainable import unattainable
+from audit.execution._log import RunLog
+from audit.execution._predict import NO_NUMBER, OUTSIDE, SEGMENTATION_COLUMNS, Clean, clean_predictions
+from audit.execution._progress import Progress, Silent
+from audit.execution._runner import Ran, Setting, order, probe_seed, redact, run_probe, why_not_applicable
+
+__all__ = [
+    "NO_NUMBER", "OUTSIDE", "SEGMENTATION_COLUMNS", "Clean", "Progress", "Ran", "RunLog", "Setting", "Silent",
+    "clean_predictions", "order", "probe_seed", "redact", "run_probe", "unattainable", "why_not_applicable",
+]  # fmt: skip

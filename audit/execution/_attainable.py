@@ -1,0 +1,84 @@
+"""What this cohort can never show, said before the run and not after it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from audit.core import CLASSIFICATION, Cohort, Levels, ModelCard, Policy, Rule
+
+_POSITIVES = ("sensitivity", "sensitivity_gap", "robust_sensitivity")
+_NEGATIVES = ("specificity", "specificity_gap", "robust_specificity")
+
+
+def unattainable(policy: Policy, cohort: Cohort, card: ModelCard) -> tuple[str, ...]:
+    """Return one sentence for each rule that cannot PASS with this cohort even if the model made no error.
+
+    Args:
+        policy: The rules.
+        cohort: The cases as the manifest gives them.
+        card: The model's card.
+
+    Returns:
+        Sentences, empty where every rule that this can foresee is within reach. Only rates and their gaps are foreseen.
+    """
+    if card.task != "binary" or card.task not in CLASSIFICATION:
+        return ()
+    levels = Levels(confidence=policy.confidence)
+    said: list[str] = []
+    for rule in policy.rules:
+        said += _sentences(rule, cohort, levels)
+    return tuple(said)
+
+
+def _sentences(rule: Rule, cohort: Cohort, levels: Levels) -> list[str]:
+    positives = np.asarray(cohort.targets) == 1
+    if rule.metric in _POSITIVES:
+        chosen, word = positives, "positives"
+    elif rule.metric in _NEGATIVES:
+        chosen, word = ~positives, "negatives"
+    else:
+        return []
+    if rule.metric.endswith("_gap"):
+        return _gap(rule, cohort, chosen, word, levels)
+    n = int(np.unique(cohort.patients[chosen]).size)
+    best = best_rate(n, levels)
+    if rule.limit.min is not None and (best < rule.limit.min or n < rule.min_patients):
+        why = (
+            f"{n} patients with {word}: the lower bound cannot exceed {best:.2f}, the rule asks for {rule.limit.min:g} "
+            f"and {rule.min_patients} patients"
+        )
+        return [_tell(rule, why)]
+    return []
+
+
+def _gap(rule: Rule, cohort: Cohort, chosen: np.ndarray, word: str, levels: Levels) -> list[str]:
+    names: Sequence[str] = [str(rule.where["attribute"])] if "attribute" in rule.where else list(cohort.attributes)
+    for name in names:
+        attribute = cohort.attributes.get(name)
+        if attribute is None or rule.limit.min is None:
+            continue
+        for level in attribute.level_names():
+            if rule.where.get("subgroup", level) != level:
+                continue
+            inside = chosen & (attribute.levels == level)
+            n = int(np.unique(cohort.patients[inside]).size)
+            # With no error anywhere the gap is 0 and its lower bound is what the subgroup's own bound leaves.
+            best = best_rate(n, levels) - 1
+            if best < rule.limit.min or n < rule.min_patients:
+                why = (
+                    f"{n} patients with {word} in {name} {level}: even without an error the gap's lower bound is "
+                    f"{best:.2f} or less, the rule asks for {rule.limit.min:g} and {rule.min_patients} patients"
+                )
+                return [_tell(rule, why)]
+    return []
+
+
+def best_rate(n_patients: int, levels: Levels) -> float:
+    """Return the lower bound of a rate when all of n patients are right: alpha^(1/n) (Clopper and Pearson 1934)."""
+    return float(levels.pointwise ** (1 / n_patients)) if n_patients else 0.0
+
+
+def _tell(rule: Rule, why: str) -> str:
+    return f"Rule '{rule.id}' cannot PASS with this cohort: {why}."

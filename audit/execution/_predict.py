@@ -1,0 +1,163 @@
+"""Clean predictions: computed once, shared by all probes; what cannot be used is set aside with its reason."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
+
+import numpy as np
+
+from audit.core import CLASSIFICATION, Budget, Cohort, ImagingModel, ModelCard, Predictions, digest
+from audit.errors import AuditError, InputError, ModelError
+from audit.execution._progress import Progress
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+NO_NUMBER = "the model's answer is no finite number"
+OUTSIDE = "score outside [0, 1] though probabilities were declared"
+SEGMENTATION_COLUMNS = ("dice", "surface_dice", "hd95_mm", "volume_predicted", "volume_reference")
+
+
+@runtime_checkable
+class AnswersByCase(Protocol):
+    """A model of saved outputs."""
+
+    def raw_for(self, case_ids: Any) -> tuple[NDArray[np.float64], tuple[str | None, ...]]:
+        """Return raw outputs and, for each case that has none, the reason."""
+        ...
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Clean:
+    """The cases that are left and what the model says of them.
+
+    Args:
+        cohort: The cases used, with the full ledger and a digest that covers what was read.
+        predictions: One row a case used.
+    """
+
+    cohort: Cohort
+    predictions: Predictions
+
+
+def clean_predictions(
+    model: ImagingModel, cohort: Cohort, budget: Budget, *, workers: int, progress: Progress
+) -> Clean:
+    """Ask the model about every case once.
+
+    Args:
+        model: The model under audit.
+        cohort: The cases as the manifest gives them.
+        budget: Gives the batch size.
+        workers: Threads that read images ahead.
+        progress: Somebody who watches.
+
+    Returns:
+        The cases used with their predictions.
+
+    Raises:
+        InputError: No case is left, or a model that must see images has a cohort without any.
+        ModelError: The model fails on readable images, or answers in a shape that was not declared.
+    """
+    if isinstance(model, AnswersByCase):
+        raw, reasons = model.raw_for(cohort.case_ids)
+        seen = ""
+    else:
+        raw, reasons, seen = _ask(model, cohort, budget, workers, progress)
+    raw = np.asarray(raw, dtype=np.float64)
+    why = _why_not(raw, reasons, model.card)
+    keep = np.array([w is None for w in why], dtype=bool)
+    if not keep.any():
+        counts = cohort.ledger.without([w for w in why if w]).set_aside
+        raise InputError(
+            "no case is left to audit", expected="at least one case that can be read and answered",
+            got="; ".join(f"{n} x {reason}" for reason, n in sorted(counts.items())) or "an empty cohort",
+            fix="correct the manifest or the declaration in [model]",
+        )  # fmt: skip
+    used = cohort.subset(keep, ledger=cohort.ledger.without([w for w in why if w]))
+    used = replace(used, digest=digest([cohort.digest, seen]))
+    columns = SEGMENTATION_COLUMNS if model.card.task == "segmentation" else ()
+    return Clean(
+        cohort=used,
+        predictions=Predictions(raw=raw[keep], card=model.card, targets=used.targets, columns=columns),
+    )
+
+
+def _ask(
+    model: ImagingModel, cohort: Cohort, budget: Budget, workers: int, progress: Progress
+) -> tuple[NDArray[np.float64], tuple[str | None, ...], str]:
+    from audit.cohorts import read_batches
+
+    seen = hashlib.sha256()
+    rows: dict[int, NDArray[np.float64]] = {}
+    reasons: dict[int, str] = {}
+    for batch in read_batches(cohort, range(len(cohort)), budget.batch_size, workers):
+        reasons.update(batch.failures)
+        if len(batch.kept):
+            seen.update(np.ascontiguousarray(batch.images).tobytes())
+            answer = _predict(model, batch.images)
+            answers, failed = _per_case(model.card, cohort, batch.kept, answer)
+            rows.update(answers)
+            reasons.update(failed)
+        progress.advance(len(rows) + len(reasons), len(cohort))
+    width = max((len(r) for r in rows.values()), default=1)
+    raw = np.full((len(cohort), width), np.nan)
+    for index, row in rows.items():
+        raw[index] = row
+    return raw, tuple(reasons.get(i) for i in range(len(cohort))), seen.hexdigest()
+
+
+def _predict(model: ImagingModel, images: NDArray[Any]) -> NDArray[np.float64]:
+    try:
+        answer = np.asarray(model.predict(images), dtype=np.float64)
+    except AuditError:
+        raise
+    except Exception as error:  # the model is the user's code: whatever it raises is theirs to read
+        raise ModelError(
+            "the model failed on a batch of readable images", got=f"{type(error).__name__}: {error}"[:300],
+            fix="check [model.input]: size, channels, range and normalise",
+        ) from error  # fmt: skip
+    if answer.ndim < 2 or len(answer) != len(images):
+        raise ModelError(
+            "the model answers in another shape than declared", expected=f"({len(images)}, outputs, ...)",
+            got=str(answer.shape), fix="return one row of outputs a case",
+        )  # fmt: skip
+    return answer
+
+
+def _per_case(
+    card: ModelCard, cohort: Cohort, kept: NDArray[np.int64], answer: NDArray[np.float64]
+) -> tuple[dict[int, NDArray[np.float64]], Mapping[int, str]]:
+    if card.task != "segmentation":
+        flat = answer.reshape(len(answer), -1)
+        return dict(zip(kept.tolist(), flat, strict=True)), {}
+    from audit.execution._masks import mask_row
+
+    rows: dict[int, NDArray[np.float64]] = {}
+    failed: dict[int, str] = {}
+    for index, logits in zip(kept.tolist(), answer, strict=True):
+        row = mask_row(card, cohort, index, logits)
+        if isinstance(row, str):
+            failed[index] = row
+        else:
+            rows[index] = row
+    return rows, failed
+
+
+def _why_not(raw: NDArray[np.float64], reasons: tuple[str | None, ...], card: ModelCard) -> list[str | None]:
+    """Return why each case is set aside, None for those that are used."""
+    why = list(reasons)
+    masks = card.task == "segmentation"
+    # A surface distance is undefined where a mask is empty; that is no fault of the answer.
+    finite: NDArray[np.bool_] = np.isfinite(raw[:, :1] if masks else raw).all(axis=1)
+    bounded = card.output == "probabilities" and card.task in CLASSIFICATION and not masks
+    inside: NDArray[np.bool_] = ((raw >= 0) & (raw <= 1)).all(axis=1) | (not bounded)
+    for i in range(len(why)):
+        if why[i] is None and not finite[i]:
+            why[i] = NO_NUMBER
+        elif why[i] is None and not inside[i]:
+            why[i] = OUTSIDE
+    return why

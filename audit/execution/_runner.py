@@ -1,0 +1,170 @@
+"""Runs probes: each isolated, seeded from the run's seed and its own code alone."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from audit.core import (
+    Access,
+    Artifact,
+    Budget,
+    Cohort,
+    ImagingModel,
+    IntendedUse,
+    Levels,
+    Measurement,
+    NotApplicable,
+    Predictions,
+    Probe,
+    ProbeContext,
+    ProbeInfo,
+    ProbeResult,
+    Sink,
+    StoredArtifact,
+)
+from audit.execution._progress import Progress
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+Store = Callable[[Artifact], StoredArtifact]
+_PATH = re.compile(r"(?:[A-Za-z]:)?(?:[\\/][\w.~+-]+){2,}")
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Setting:
+    """What all probes of a run share.
+
+    Args:
+        model: The model under audit.
+        cohort: The cases used.
+        clean: What the model says of them.
+        seed: The run's seed.
+        budget: What a probe may spend.
+        levels: Levels of the bounds.
+        intended_use: Declared use and prevalence.
+        golden: Arrays that a right set-up reproduces.
+        golden_tolerance: Largest absolute difference allowed on them.
+        digest_before: The model's digest before anything ran.
+        layer: Declared layer for layer attributions.
+        store: Writes an artifact.
+        show_pixels: Whether image content may be stored.
+    """
+
+    model: ImagingModel
+    cohort: Cohort
+    clean: Predictions
+    seed: int
+    budget: Budget
+    levels: Levels
+    intended_use: IntendedUse
+    golden: Mapping[str, NDArray[Any]] | None
+    golden_tolerance: float
+    digest_before: str
+    layer: str | None
+    store: Store
+    show_pixels: bool
+
+
+Condition = tuple[str, "NDArray[np.int64]", "NDArray[np.float64]"]
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Ran:
+    """One result and the predictions that its headline rests on."""
+
+    result: ProbeResult
+    conditions: tuple[Condition, ...] = ()
+
+
+def probe_seed(seed: int, code: str) -> int:
+    """Return a probe's seed: other probes, present or absent, do not change it."""
+    # 48 bits: whole in every reader of JSON.
+    return int.from_bytes(hashlib.sha256(f"{seed}:{code}".encode()).digest()[:6], "big")
+
+
+def order(probes: Sequence[type[Probe]]) -> tuple[type[Probe], ...]:
+    """Return probes in the order in which they run: checks of the set-up first, those marked `last` at the end."""
+    return tuple(sorted(probes, key=lambda p: (p.info.last, not p.info.self_check)))
+
+
+def run_probe(probe: type[Probe], setting: Setting, progress: Progress) -> Ran:
+    """Run one probe; a crash becomes the state `error` with its message, and the audit goes on."""
+    info, began = probe.info, time.perf_counter()
+    seed = probe_seed(setting.seed, info.code)
+    sink = Sink(progress=progress.advance)
+
+    def ended(state: Any, reason: str = "", measurements: tuple[Measurement, ...] = ()) -> Ran:
+        stored = () if state != "completed" else tuple(_store(sink.artifacts, setting))
+        result = ProbeResult(
+            info=info, state=state, reason=reason, measurements=measurements, artifacts=stored, seed=seed,
+            seconds=time.perf_counter() - began,
+        )  # fmt: skip
+        return Ran(result=result, conditions=tuple(sink.conditions) if state == "completed" else ())
+
+    lacking = why_not_applicable(info, setting.model, setting.cohort)
+    if lacking:
+        return ended("not_applicable", lacking)
+    context = ProbeContext(
+        model=setting.model, cohort=setting.cohort, clean=setting.clean, rng=np.random.default_rng(seed),
+        budget=setting.budget, levels=setting.levels, intended_use=setting.intended_use, sink=sink,
+        golden=setting.golden, golden_tolerance=setting.golden_tolerance, digest_before=setting.digest_before,
+        layer=setting.layer,
+    )  # fmt: skip
+    try:
+        measurements = tuple(probe().run(context))
+        undeclared = sorted({m.metric for m in measurements} - set(info.metrics))
+        if undeclared:
+            return ended("error", f"gave metrics that it does not declare: {', '.join(undeclared)}")
+        if not measurements:
+            return ended("error", "completed without a single measurement")
+        return ended("completed", measurements=measurements)
+    except NotApplicable as absent:
+        return ended("not_applicable", redact(absent.reason, setting.cohort))
+    except Exception as error:  # noqa: BLE001 - isolation: whatever one probe raises must not end the audit
+        return ended("error", redact(f"{type(error).__name__}: {error}", setting.cohort))
+
+
+def _store(artifacts: Sequence[Artifact], setting: Setting) -> list[StoredArtifact]:
+    shown = setting.show_pixels or setting.model.card.phantom
+    return [setting.store(a) for a in artifacts if shown or not a.pixels]
+
+
+def why_not_applicable(info: ProbeInfo, model: ImagingModel, cohort: Cohort) -> str:
+    """Return what a probe needs and does not have here, empty where it has all."""
+    card = model.card
+    if card.task not in info.tasks:
+        return f"it looks at {', '.join(info.tasks)}; this model's task is {card.task}"
+    if card.access < info.access:
+        words = {Access.QUERY: "answers to new images", Access.GRADIENT: "gradients", Access.TRAINABLE: "retraining"}
+        wanted = words.get(info.access, info.access.name)
+        return f"it needs {wanted}, which a model of kind '{card.kind}' does not give here"
+    has = {
+        "images": (cohort.images is not None, "the cohort has no images"),
+        "masks": (cohort.masks is not None, "the cohort has no masks"),
+        "attributes": (bool(cohort.attributes), "the cohort has no attributes"),
+        "protected": (bool(cohort.by_role("protected")), "the cohort has no attribute of role protected"),
+        "protocol": (bool(cohort.by_role("protocol")), "the cohort has no attribute of role protocol"),
+        "confounder": (bool(cohort.by_role("confounder")), "the cohort has no attribute of role confounder"),
+        "operating_point": (card.operating_point is not None, "no operating point is declared"),
+        "patients": (cohort.patient_declared, "the cohort has no patient column"),
+    }
+    return "; ".join(has[need][1] for need in info.needs if not has[need][0])
+
+
+def redact(text: str, cohort: Cohort) -> str:
+    """Return a message without paths and without ids of cases or patients, in one line of at most 400 characters."""
+    flat = _PATH.sub("<path>", " ".join(text.split()))
+    words = set(re.findall(r"[^\s'\",;:()\[\]{}]+", flat))
+    # Ids of one or two characters are as often a number of the message itself.
+    ids = {i for i in (*cohort.case_ids.tolist(), *cohort.patient_ids.tolist()) if len(i) > 2} & words
+    for secret in sorted(ids, key=len, reverse=True):
+        flat = flat.replace(secret, "<id>")
+    return flat[:400]

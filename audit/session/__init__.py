@@ -1,0 +1,198 @@
+"""An audit from end to end, for the command line and for Python."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from audit.core import Cohort, Evidence, ImagingModel, Policy, Profile
+
+if TYPE_CHECKING:
+    from audit.config import AuditConfig
+    from audit.execution import Progress
+    from audit.session._run import Run
+
+__all__ = ["gate", "load_cohort", "load_model", "render_report", "run", "run_config", "run_demo"]
+
+from audit.session._open import load_cohort, load_golden, load_model
+
+
+def run(
+    model: ImagingModel,
+    cohort: Cohort,
+    *,
+    policy: Policy | Path | str | None = None,
+    probes: str | Sequence[str] | None = None,
+    profile: Profile = "standard",
+    seed: int = 1,
+    out: Path | str | None = None,
+    workers: int = 1,
+    overwrite: bool = False,
+    progress: Progress | None = None,
+) -> Run:
+    """Audit a model on a cohort.
+
+    Args:
+        model: A model as `load_model` gives it.
+        cohort: A cohort as `load_cohort` gives it.
+        policy: A policy or the path of policy.toml; without one everything is measured and the verdict is INCONCLUSIVE.
+        probes: Codes, families or globs; None for all.
+        profile: smoke, standard or full.
+        seed: Seed of the run.
+        out: Folder of the run; audit-runs/<UTC time> by default.
+        workers: Threads that read images ahead.
+        overwrite: Whether an earlier run in that folder is replaced.
+        progress: Somebody who watches.
+
+    Returns:
+        The evidence, with `folder` and, in a notebook, a picture of the verdict.
+
+    Raises:
+        InputError: Model, cohort, policy or folder cannot be used.
+    """
+    from audit.config import load_policy
+    from audit.session._run import Options, audit_model
+
+    rules = load_policy(Path(policy)) if isinstance(policy, (str, Path)) else policy or Policy(name="none")
+    chosen = ",".join(probes) if probes is not None and not isinstance(probes, str) else probes
+    options = Options(
+        profile=profile, seed=seed, workers=workers, probes=chosen, out=None if out is None else Path(out),
+        overwrite=overwrite,
+    )  # fmt: skip
+    return audit_model(model, cohort, rules, options, progress)
+
+
+def run_config(
+    config: AuditConfig,
+    *,
+    out: Path | None = None,
+    profile: Profile | None = None,
+    probes: str | None = None,
+    seed: int | None = None,
+    workers: int = 1,
+    overwrite: bool = False,
+    progress: Progress | None = None,
+    command: str = "",
+) -> Run:
+    """Run the audit that an audit.toml describes.
+
+    Args:
+        config: The typed file.
+        out: Folder of the run; audit-runs/<UTC time> by default.
+        profile: Instead of the file's.
+        probes: Instead of the file's.
+        seed: Instead of the file's.
+        workers: Threads that read images ahead.
+        overwrite: Whether an earlier run in that folder is replaced.
+        progress: Somebody who watches.
+        command: The command line that makes this run again.
+
+    Returns:
+        The evidence with its folder.
+
+    Raises:
+        InputError: Model, cohort, policy or folder cannot be used.
+    """
+    from audit import cohorts, models
+    from audit.session._folder import check_folder
+    from audit.session._run import Options, audit_model
+
+    if out is not None:
+        check_folder(out, overwrite=overwrite)
+    spec = config.model
+    cohort = cohorts.load_cohort(config.cohort, config.root, task=spec.task, classes=spec.classes, input=spec.input)
+    model = models.load_model(spec, config.root)
+    options = Options(
+        profile=profile or config.profile, seed=config.seed if seed is None else seed, workers=workers,
+        probes=probes or ",".join(config.probes) or None, out=out, overwrite=overwrite, command=command,
+        show_pixels=config.show_pixels, config_digest=config.digest, intended_use=config.intended_use,
+        golden=None if spec.golden is None else load_golden(config.root / spec.golden),
+        golden_tolerance=spec.golden_tolerance, layer=spec.layer,
+    )  # fmt: skip
+    return audit_model(model, cohort, config.policy or Policy(name="none"), options, progress)
+
+
+def run_demo(
+    twin: str = "biased",
+    *,
+    out: Path | None = None,
+    profile: Profile = "standard",
+    seed: int = 1,
+    workers: int = 1,
+    overwrite: bool = False,
+    progress: Progress | None = None,
+    command: str = "",
+) -> Run:
+    """Audit one of the embedded twins on the embedded cohort.
+
+    Args:
+        twin: Name of the twin, "biased" by default.
+        out: Folder of the run; audit-runs/<UTC time> by default.
+        profile: smoke, standard or full.
+        seed: Seed of the run.
+        workers: Threads that read images ahead.
+        overwrite: Whether an earlier run in that folder is replaced.
+        progress: Somebody who watches.
+        command: The command line that makes this run again.
+
+    Returns:
+        The evidence with its folder.
+
+    Raises:
+        InputError: No such twin, or the folder cannot be used.
+    """
+    from audit.reference import load_demo
+    from audit.session._folder import check_folder
+    from audit.session._run import Options, audit_model
+
+    if out is not None:
+        check_folder(out, overwrite=overwrite)
+    demo = load_demo(twin, profile)
+    options = Options(profile=profile, seed=seed, workers=workers, out=out, overwrite=overwrite, command=command)
+    return audit_model(demo.model, demo.cohort, demo.policy, options, progress)
+
+
+def gate(folder: Path, policy: Policy | None = None) -> Evidence:
+    """Judge a finished run again, from its evidence alone; nothing in the folder is changed.
+
+    Args:
+        folder: The run's folder.
+        policy: Instead of the policy in the evidence.
+
+    Returns:
+        The evidence with findings and verdict of today under that policy.
+
+    Raises:
+        EvidenceError: The run is unfinished, changed, or from a newer version.
+        PolicyError: A rule names a metric that its probe does not have.
+    """
+    from audit.evidence import read_run
+    from audit.judge import decide, judge
+
+    evidence = read_run(folder)
+    rules = policy or evidence.policy
+    span = evidence.model.get("input", {}).get("range")
+    findings = judge(
+        evidence.results, rules, today=dt.datetime.now(dt.UTC).date(),
+        input_range=None if span is None else (float(span[0]), float(span[1])),
+    )  # fmt: skip
+    return replace(evidence, policy=rules, findings=findings, verdict=decide(findings, evidence.results, rules))
+
+
+def render_report(folder: Path, *, static: bool = False) -> str:
+    """Return the HTML report of a finished run, from its evidence alone.
+
+    Args:
+        folder: The run's folder.
+        static: Pictures only, no script.
+
+    Raises:
+        EvidenceError: The run is unfinished, changed, or from a newer version.
+    """
+    from audit.evidence import loader, read_run
+    from audit.report import render
+
+    return render(read_run(folder), loader(folder), static=static)

@@ -1,0 +1,136 @@
+"""Models and cohorts from files or from objects in memory."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from audit.core import AttributeSpec, Cohort, CohortSpec, ImagingModel, InputSpec, ModelSpec
+from audit.errors import InputError
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+
+def load_model(
+    source: Any, *, input: InputSpec | Mapping[str, Any] | None = None, root: Path | str = ".", **declared: Any
+) -> ImagingModel:
+    """Load a model for an audit from Python.
+
+    Args:
+        source: A file of weights, a `torch.nn.Module`, or a callable that maps stored intensities
+            (n, channels, *spatial) to outputs.
+        input: What the model receives: `[model.input]` of audit.toml.
+        root: Folder that `factory` and paths are relative to.
+        **declared: The other keys of `[model]`: kind, task, output, classes, operating_point, factory, ...
+
+    Returns:
+        A model with a card.
+
+    Raises:
+        InputError: An unknown or absent declaration.
+        ModelError: The model cannot be loaded.
+    """
+    from audit import models
+
+    spec_input = input if isinstance(input, InputSpec) else _typed(InputSpec, dict(input or {}), "[model.input]")
+    is_module = hasattr(source, "state_dict") and callable(source)
+    kind = "torch" if is_module else "callable" if callable(source) else declared.pop("kind", None)
+    if kind is None:
+        raise InputError("the model's kind is not declared", expected="kind=...", fix='for example kind="onnx"')
+    declared.pop("kind", None)
+    given = {**declared, "kind": kind, "input": spec_input}
+    if not callable(source):
+        given["path"] = str(source)
+    spec: ModelSpec = _typed(ModelSpec, given, "[model]")
+    if is_module:
+        return models.from_module(source, spec)
+    if callable(source):
+        return models.from_callable(source, spec)
+    return models.load_model(spec, Path(root))
+
+
+def load_cohort(
+    source: Any,
+    *,
+    task: str,
+    classes: tuple[str, ...] = (),
+    input: InputSpec | Mapping[str, Any] | None = None,
+    attributes: Mapping[str, Any] | None = None,
+    root: Path | str = ".",
+    **declared: Any,
+) -> Cohort:
+    """Load a cohort for an audit from Python.
+
+    Args:
+        source: A manifest (CSV or Parquet), or an array of images (n, channels, *spatial).
+        task: The model's task.
+        classes: Class names in the order of the outputs.
+        input: What the model receives.
+        attributes: For a manifest: role, or the keys of one entry of `[cohort.attributes]`, by column. For arrays:
+            (values, role) or (values, role, reason) by name.
+        root: Folder that paths are relative to.
+        **declared: For a manifest the other keys of `[cohort]`; for arrays those of `audit.cohorts.from_arrays`.
+
+    Returns:
+        The cohort.
+
+    Raises:
+        InputError: An unknown or absent declaration.
+        ManifestError: The manifest cannot be used.
+    """
+    from audit import cohorts
+
+    if not isinstance(source, (str, Path)):
+        return cohorts.from_arrays(source, task=task, classes=classes, attributes=attributes, **declared)  # type: ignore[arg-type]
+    spec_input = input if isinstance(input, InputSpec) else _typed(InputSpec, dict(input or {}), "[model.input]")
+    for key in ("target", "positive"):
+        if isinstance(declared.get(key), str):
+            declared[key] = (declared[key],)
+    specs = tuple(_attribute(name, value) for name, value in (attributes or {}).items())
+    spec: CohortSpec = _typed(CohortSpec, {**declared, "manifest": str(source), "attributes": specs}, "[cohort]")
+    return cohorts.load_cohort(spec, Path(root), task=task, classes=classes, input=spec_input)  # type: ignore[arg-type]
+
+
+def _attribute(name: str, value: Any) -> AttributeSpec:
+    given = {"role": value} if isinstance(value, str) else dict(value)
+    return _typed(AttributeSpec, {**given, "name": name}, f"attribute {name}")  # type: ignore[no-any-return]
+
+
+def _typed(kind: Callable[..., Any], given: dict[str, Any], where: str) -> Any:
+    for key, value in given.items():
+        if isinstance(value, list):
+            given[key] = tuple(value)
+    try:
+        return kind(**given)
+    except TypeError as error:
+        raise InputError(
+            f"{where}: {str(error).partition('() ')[2] or error}", fix="see the keys of audit.toml"
+        ) from error
+
+
+def load_golden(path: Path) -> Mapping[str, NDArray[Any]]:
+    """Return the arrays `images` and `outputs` of a golden batch.
+
+    Raises:
+        InputError: The file is not there, is no .npz of plain arrays, or lacks one of the two.
+    """
+    import zipfile
+
+    import numpy as np
+
+    fix = "write it with numpy.savez(file, images=..., outputs=...)"
+    try:
+        with np.load(path, allow_pickle=False) as held:
+            arrays = {k: held[k] for k in held.files}
+    except (OSError, ValueError, zipfile.BadZipFile) as error:
+        raise InputError(
+            "the golden batch cannot be read", expected="an .npz of plain arrays", got=path.name, fix=fix
+        ) from error
+    lacking = {"images", "outputs"} - set(arrays)
+    if lacking:
+        raise InputError(
+            f"the golden batch lacks {' and '.join(sorted(lacking))}", got=", ".join(sorted(arrays)), fix=fix
+        )
+    return arrays

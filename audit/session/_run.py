@@ -1,0 +1,288 @@
+"""One audit: model, cohort and policy to a sealed folder."""
+
+from __future__ import annotations
+
+import datetime as dt
+import shutil
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import audit
+from audit.config import check_policy
+from audit.core import (
+    BUDGETS,
+    Access,
+    Budget,
+    Cohort,
+    Evidence,
+    ImagingModel,
+    IntendedUse,
+    Levels,
+    Policy,
+    Probe,
+    ProbeInfo,
+    ProbeResult,
+    Profile,
+    plain,
+)
+from audit.errors import InputError
+from audit.evidence import (
+    evidence_digest,
+    junit,
+    load_pseudonyms,
+    loader,
+    sarif,
+    seal,
+    store_artifact,
+    summary,
+    to_plain,
+    write_atomically,
+    write_evidence,
+    write_predictions,
+)
+from audit.execution import (
+    Clean,
+    Progress,
+    Ran,
+    RunLog,
+    Setting,
+    Silent,
+    clean_predictions,
+    order,
+    redact,
+    run_probe,
+    unattainable,
+)
+from audit.judge import decide, judge
+from audit.probes import Catalogue, catalogue
+from audit.session._describe import describe_cohort, describe_machine, describe_model, not_tested
+from audit.session._folder import check_folder, default_folder, make_folder
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+
+@dataclass(frozen=True, kw_only=True)
+class Run(Evidence):
+    """Evidence with the folder that holds it; a notebook shows its verdict.
+
+    Args:
+        folder: The run's folder.
+    """
+
+    folder: Path
+
+    def _repr_html_(self) -> str:
+        from audit.report import fragment
+
+        return fragment(self)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Options:
+    """How a run is made, beside what is audited.
+
+    Args:
+        profile: smoke, standard or full.
+        seed: Seed of the run, 0 or more.
+        workers: Threads that read images ahead.
+        probes: Codes, families or globs with commas; None for all.
+        out: The run's folder; None for audit-runs/<UTC time>.
+        overwrite: Whether an earlier run in that folder is replaced.
+        command: The command line that makes this run again.
+        show_pixels: Whether images of cases may be stored.
+        config_digest: Digest of audit.toml, empty for a run from Python.
+        intended_use: Declared use and prevalence.
+        golden: Arrays `images` and `outputs` that a right set-up reproduces.
+        golden_tolerance: Largest absolute difference allowed on them.
+        layer: Declared layer for layer attributions.
+    """
+
+    profile: Profile = "standard"
+    seed: int = 1
+    workers: int = 1
+    probes: str | None = None
+    out: Path | None = None
+    overwrite: bool = False
+    command: str = ""
+    show_pixels: bool = False
+    config_digest: str = ""
+    intended_use: IntendedUse = field(default_factory=IntendedUse)
+    golden: Mapping[str, NDArray[Any]] | None = None
+    golden_tolerance: float = 1e-4
+    layer: str | None = None
+
+
+def audit_model(
+    model: ImagingModel, cohort: Cohort, policy: Policy, options: Options, progress: Progress | None = None
+) -> Run:
+    """Audit a model on a cohort under a policy and write the run's folder.
+
+    Args:
+        model: The model.
+        cohort: The cases.
+        policy: The rules.
+        options: Seed, budget, folder.
+        progress: Somebody who watches.
+
+    Returns:
+        The evidence, as it stands in the folder.
+
+    Raises:
+        InputError: Model, cohort, policy or folder cannot be used.
+    """
+    watcher = progress or Silent()
+    known = catalogue()
+    check_policy(policy, known.infos)
+    selected = known.select(options.probes)
+    if options.profile not in BUDGETS:
+        raise InputError("no such profile", expected=", ".join(BUDGETS), got=options.profile, fix="choose one of them")
+    folder = options.out or default_folder()
+    check_folder(folder, overwrite=options.overwrite)
+    created = not folder.exists()
+    make_folder(folder)
+    try:
+        return _audit(model, cohort, policy, options, watcher, known, selected, folder)
+    except InputError:
+        # Nothing was measured: the next try finds the folder as it was.
+        if created:
+            shutil.rmtree(folder, ignore_errors=True)
+        raise
+
+
+def _audit(
+    model: ImagingModel,
+    cohort: Cohort,
+    policy: Policy,
+    options: Options,
+    progress: Progress,
+    known: Catalogue,
+    selected: tuple[str, ...],
+    folder: Path,
+) -> Run:
+    began, clock = dt.datetime.now(dt.UTC), time.perf_counter()
+    log = RunLog(folder / "log.jsonl")
+    budget = BUDGETS[options.profile]
+    log.event("start", version=audit.__version__, profile=options.profile, seed=options.seed, cases=len(cohort))
+    probes = _probes(known, selected)
+    total = len(probes) + 2
+    before = model.state_digest()
+    foreseen = unattainable(policy, cohort, model.card)
+    for sentence in foreseen:
+        progress.note(sentence)
+        log.event("unattainable", text=sentence)
+    progress.start("predictions", "Clean predictions", 0, total)
+    clean = clean_predictions(model, cohort, budget, workers=options.workers, progress=progress)
+    progress.finish("predictions", "completed")
+    log.event("predictions", used=len(clean.cohort), set_aside=dict(clean.cohort.ledger.set_aside))
+    setting = Setting(
+        model=model, cohort=clean.cohort, clean=clean.predictions, seed=options.seed, budget=budget,
+        levels=Levels(confidence=policy.confidence), intended_use=options.intended_use, golden=options.golden,
+        golden_tolerance=options.golden_tolerance, digest_before=before, layer=options.layer,
+        store=lambda artifact: store_artifact(folder, artifact), show_pixels=options.show_pixels,
+    )  # fmt: skip
+    ran: dict[str, Ran] = {}
+    for index, probe in enumerate(order(probes)):
+        progress.start(probe.info.code, probe.info.title, index + 1, total)
+        one = run_probe(probe, setting, progress)
+        ran[probe.info.code] = one
+        log.event("probe", probe=one.result.probe, state=one.result.state, reason=one.result.reason)
+        progress.finish(probe.info.code, one.result.state)
+    results = _all_results(known, policy, ran, clean.cohort)
+    progress.start("report", "Report", total - 1, total)
+    pseudonyms = load_pseudonyms()
+    write_predictions(
+        folder / "predictions.parquet", clean.cohort, clean.predictions,
+        [c for code in known.probes if code in ran for c in ran[code].conditions], pseudonyms,
+    )  # fmt: skip
+    evidence = _evidence(model, clean, policy, results, known, options, budget, foreseen, folder)
+    run = {
+        **evidence.run, "started": began.isoformat(timespec="seconds"), "key_id": pseudonyms.key_id,
+        "finished": dt.datetime.now(dt.UTC).isoformat(timespec="seconds"),
+        "seconds": round(time.perf_counter() - clock, 1),
+    }  # fmt: skip
+    run["evidence_digest"] = evidence_digest(to_plain(replace(evidence, run=run)))
+    finished = replace(evidence, run=run)
+    _write(folder, finished)
+    progress.finish("report", "completed")
+    log.event("verdict", outcome=finished.verdict.outcome, blocking=list(finished.verdict.blocking))
+    seal(folder)
+    return finished
+
+
+def _probes(known: Catalogue, selected: Sequence[str]) -> list[type[Probe]]:
+    """Return the probes that run: those selected and every check of the set-up."""
+    return [p for code, p in known.probes.items() if code in selected or p.info.self_check]
+
+
+def _all_results(known: Catalogue, policy: Policy, ran: Mapping[str, Ran], cohort: Cohort) -> tuple[ProbeResult, ...]:
+    """Return a result for every probe that ran, that a rule names, or whose plugin did not load."""
+    named = {rule.probe for rule in policy.rules}
+    results = []
+    for code, probe in known.probes.items():
+        if code in ran:
+            results.append(ran[code].result)
+        elif code in named:
+            results.append(
+                ProbeResult(
+                    info=probe.info, state="not_run", reason="a rule names it, but it was not selected", selected=False
+                )
+            )
+    for i, plugin in enumerate(known.failed):
+        reason = f"the plugin '{plugin.name}' did not load: {redact(plugin.message, cohort)}"
+        results.append(ProbeResult(info=_plugin_info(i, plugin.name), state="error", reason=reason))
+    return tuple(results)
+
+
+def _plugin_info(index: int, name: str) -> ProbeInfo:
+    return ProbeInfo(
+        code=f"SETUP{900 + index}", name="plugin-not-loaded", family="SETUP", tasks=("binary",), access=Access.SAVED,
+        metrics=("faults",), title=f"Plugin {name}", question="Did every installed plugin load?",
+        method="Each entry point of the group audit.probes is imported.",
+        limits="What the plugin would have measured is unknown.",
+    )  # fmt: skip
+
+
+def _evidence(
+    model: ImagingModel,
+    clean: Clean,
+    policy: Policy,
+    results: tuple[ProbeResult, ...],
+    known: Catalogue,
+    options: Options,
+    budget: Budget,
+    foreseen: Sequence[str],
+    folder: Path,
+) -> Run:
+    findings = judge(results, policy, today=dt.datetime.now(dt.UTC).date(), input_range=model.card.input.range)
+    return Run(
+        run={
+            "version": audit.__version__, "seed": options.seed, "profile": options.profile, "budget": plain(budget),
+            "workers": options.workers, "executor": "local", "command": options.command,
+            "config_digest": options.config_digest, "intended_use": plain(options.intended_use),
+            "unattainable": list(foreseen), "machine": describe_machine(),
+        },
+        model=describe_model(model.card, clean.predictions),
+        cohort=describe_cohort(clean.cohort, model.card),
+        policy=policy,
+        results=results,
+        findings=findings,
+        verdict=decide(findings, results, policy),
+        not_tested=not_tested(results, known.infos, clean.cohort),
+        folder=folder,
+    )  # fmt: skip
+
+
+def _write(folder: Path, evidence: Evidence) -> None:
+    from audit.report import render
+
+    write_evidence(folder, evidence)
+    html = render(evidence, loader(folder))
+    for name, text in (
+        ("report.html", html), ("junit.xml", junit(evidence)), ("audit.sarif", sarif(evidence)),
+        ("summary.md", summary(evidence)),
+    ):  # fmt: skip
+        write_atomically(folder / name, text.encode())
