@@ -12,6 +12,7 @@ from audit.probes import (
     setup,
     shift,
 )
+from audit.probes._catalogue import Catalogue, FailedPlugin, catalogue
 
 PROBES: tuple[type[Probe], ...] = (
     *data.PROBES,
@@ -24,4 +25,4 @@ PROBES: tuple[type[Probe], ...] = (
     *explanation.PROBES,
     *shift.PROBES,
 )
-__all__ = ["PROBES"]
+__all__ = ["PROBES", "Catalogue", "FailedPlugin", "catalogue"]

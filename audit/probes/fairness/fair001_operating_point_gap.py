@@ -1,0 +1,159 @@
+"""FAIR001 operating-point-gap."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from typing import TYPE_CHECKING, Any, ClassVar
+
+import numpy as np
+
+from audit.core import Attribute, ClassView, Estimate, Measurement, Probe, ProbeContext, ProbeInfo
+from audit.probes._shared import (
+    NO_OPERATING_POINT,
+    Level,
+    comparable,
+    contrast_levels,
+    count_patients,
+    decision_contrasts,
+    levels_of,
+)
+from audit.probes._tasks import error_contrasts
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+SMALLEST = 5
+
+
+class OperatingPointGap(Probe):
+    """Whether the model finds disease less often, or raises more false alarms, in some patients than in others.
+
+    What it measures:
+        For each level of each protected attribute, its sensitivity and its specificity at the declared operating
+        point, and the gap: that of the level minus that of all other cases. A gap is signed, so a rule can ask that
+        no group do worse by more than a margin. Cases whose attribute is unknown are a level of their own,
+        "(missing)". A level with fewer than five patients in the needed class has no number and says so; it is never
+        left out. Beside each gap stands an interval that holds for all levels together, and beside each attribute a
+        permutation test of "all levels are equal". For a real value: gaps of the mean error and of the mean absolute
+        error. For a segmentation: gaps of the relative volume error, and of Dice within fifths of reference volume.
+
+    Why it matters clinically:
+        A model with a good overall sensitivity may still miss disease mostly in those who are missed already.
+        At one fixed threshold such a gap is what patients meet, whatever the AUC of their group.
+
+    Known problems:
+        An interval that includes 0 is no proof of equality: a rule should ask for a margin, and a small group cannot
+        show that it stays within one. Where the source of the reference standard differs between groups, part of a gap
+        may be of the labels. A gap at the operating point may come from the threshold or from the ranking; this
+        number does not tell them apart. Groups that overlap with site or severity may differ for that reason.
+
+    Example:
+        Sensitivity is 0.71 in 140 women with the disease and 0.86 in 160 men: `sensitivity_gap` is -0.15 for
+        `sex = female` and +0.15 for `sex = male`, one contrast seen from two sides, judged once.
+
+    References:
+        - Zou and Donner 2008, Construction of confidence limits about effect measures: a general approach,
+          Statistics in Medicine 27.
+        - Seyyed-Kalantari and others 2021, Underdiagnosis bias of artificial intelligence algorithms applied to chest
+          radiographs in under-served patient populations, Nature Medicine 27.
+        - Hardt, Price and Srebro 2016, Equality of opportunity in supervised learning, NeurIPS.
+    """
+
+    info: ClassVar[ProbeInfo] = ProbeInfo(
+        code="FAIR001",
+        name="operating-point-gap",
+        family="FAIR",
+        tasks=("binary", "multiclass", "multilabel", "ordinal", "regression", "segmentation"),
+        needs=("protected",),
+        metrics=(
+            "sensitivity_gap", "specificity_gap", "sensitivity", "specificity", "bias_gap", "mae_gap",
+            "volume_bias_gap", "dice_gap",
+        ),
+        title="Gaps at the operating point",
+        question="Does it fail some patients more often than others?",
+        method=(
+            "Each level minus the rest at the operating point, interval by variance estimates recovery from Wilson "
+            "bounds at the effective number of patients; simultaneous interval by Bonferroni, equality by patient "
+            "permutation."
+        ),
+        limits=(
+            "A gap may come from the threshold, from the ranking, from case mix or from the labels; this probe does "
+            "not tell them apart."
+        ),
+        references=(
+            "Zou and Donner 2008, Statistics in Medicine 27",
+            "Seyyed-Kalantari and others 2021, Nature Medicine 27",
+        ),
+    )  # fmt: skip
+
+    def run(self, ctx: ProbeContext) -> Iterable[Measurement]:
+        """Measure every level of every protected attribute; see `Probe.run`."""
+        attributes = comparable(ctx.cohort.by_role("protected"), "protected")
+        return (measured for attribute in attributes for measured in _attribute(ctx, attribute))
+
+
+def _attribute(ctx: ProbeContext, attribute: Attribute) -> Iterator[Measurement]:
+    for view in ctx.clean.views:
+        for contrast in decision_contrasts(ctx, view):
+            yield from contrast_levels(ctx, attribute, contrast)
+        yield from _rates(ctx, attribute, view)
+    for contrast in error_contrasts(ctx):
+        yield from contrast_levels(ctx, attribute, contrast)
+
+
+def _rates(ctx: ProbeContext, attribute: Attribute, view: ClassView) -> Iterator[Measurement]:
+    levels = levels_of(attribute)
+    for metric, rows in (("sensitivity", view.labels), ("specificity", ~view.labels)):
+        for level in levels:
+            yield Measurement.of(
+                _rate(ctx, view, level.members & rows, metric),
+                metric=metric,
+                level=ctx.levels.confidence,
+                direction="higher",
+                subgroup=level.subgroup,
+                condition=view.condition,
+            )
+        if view.decisions is not None:
+            _test_equality(ctx, attribute, levels, view, rows, metric)
+
+
+def _rate(ctx: ProbeContext, view: ClassView, rows: NDArray[np.bool_], metric: str) -> Estimate:
+    from audit.stats import proportion
+
+    patients = ctx.cohort.patients
+    if view.decisions is None:
+        n_patients = count_patients(patients, rows)
+        return Estimate.absent(NO_OPERATING_POINT, method="none", n=int(rows.sum()), n_patients=n_patients)
+    if not rows.any():
+        kind = "positive" if metric == "sensitivity" else "negative"
+        return Estimate.absent(f"no {kind} cases", method="none")
+    return proportion((view.decisions == view.labels)[rows], patients[rows], ctx.levels)
+
+
+def _test_equality(
+    ctx: ProbeContext, attribute: Attribute, levels: tuple[Level, ...], view: ClassView, rows: NDArray[np.bool_],
+    metric: str,
+) -> None:  # fmt: skip
+    """Keep the permutation test of equal rates; it is shown, never judged, since no rule may rest on a p-value."""
+    from audit.stats import equal_groups_p
+
+    patients = ctx.cohort.patients
+    counts = [count_patients(patients, level.members & rows) for level in levels]
+    # Levels too small for a number are too small for the test, which would otherwise say "equal" of them as well.
+    tested = [level for level, count in zip(levels, counts, strict=True) if count >= SMALLEST]
+    if len(tested) < 2 or view.decisions is None:
+        return
+    inside = rows & np.isin(attribute.levels, [level.name for level in tested])
+    group = np.searchsorted(sorted(level.name for level in tested), attribute.levels[inside])
+    hits = (view.decisions == view.labels)[inside]
+    p = equal_groups_p(hits, group, patients[inside], ctx.rng, resamples=ctx.budget.resamples)
+    if p is None:
+        return
+    about: dict[str, Any] = dict(view.condition)
+    ctx.sink.artifact(
+        "subgroup_test",
+        f"Are all levels of {attribute.name} equal in {metric}? Permutation of patients, largest score",
+        {"n_patients": np.array(counts)},
+        attribute=attribute.name, metric=metric, p=float(p), **about,
+        levels="|".join(level.name.replace("|", "/") for level in levels),
+    )  # fmt: skip

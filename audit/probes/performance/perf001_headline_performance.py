@@ -1,0 +1,88 @@
+"""PERF001 headline-performance."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import ClassVar
+
+from audit.core import Measurement, Probe, ProbeContext, ProbeInfo
+from audit.probes.performance._agreement import agreement
+from audit.probes.performance._classification import classification
+from audit.probes.performance._segmentation import segmentation
+
+
+class HeadlinePerformance(Probe):
+    """How well the model does what it is for, on the whole cohort.
+
+    What it measures:
+        For a classifier the area under the ROC curve, and at the declared operating point the sensitivity and the
+        specificity, for each class against the others. Positive and negative predictive value and accuracy depend on
+        how many patients are ill; they are given at the declared prevalence of the intended use and at both ends of
+        its declared range. Where no prevalence is declared they are given for this sample under names of their own
+        (`ppv_in_sample`), which tell the reader that they do not carry over. For a real value: the mean error, the
+        mean absolute error, the 95 % limits of agreement, the slope of predictions on reference values and the
+        intraclass correlation. For a segmentation: Dice, surface Dice, the 95th percentile of the Hausdorff distance
+        and the signed relative volume error.
+
+    Why it matters clinically:
+        A missed lesion and a needless biopsy are harms of different kinds, so neither an AUC nor an accuracy alone
+        says what a model does to patients. The rates at the deployed threshold do, each with its own number of
+        patients: 53 of 114 melanomas found is a fact that an AUC of 0.88 hides.
+
+    Known problems:
+        A case-control or enriched sample changes predictive values and accuracy, and may make the task easier than
+        in practice (spectrum effect), which no reweighting repairs. The reference standard is taken as right. Limits of
+        agreement assume errors of about equal spread over the range. Where the model and the reference are the only
+        two raters, the intraclass correlation says nothing of other readers. The mean of Dice is taken over cases that
+        have a reference; how empty masks count is stated with the number.
+
+    Example:
+        A rule asks that at least 80 % of melanomas be found: `probe = "PERF001"`, `metric = "sensitivity"`,
+        `limit = { min = 0.80 }`. With 53 of 114 the interval is 0.38 to 0.56, wholly under the limit: FAIL.
+
+    References:
+        - Obuchowski 1997, Nonparametric analysis of clustered ROC curve data, Biometrics 53.
+        - Korn and Graubard 1998, Confidence intervals for proportions with small expected number of positive counts
+          estimated from survey data, Survey Methodology 24.
+        - Zou and Donner 2008, Construction of confidence limits about effect measures: a general approach,
+          Statistics in Medicine 27.
+        - Bland and Altman 1986, Statistical methods for assessing agreement between two methods of clinical
+          measurement, The Lancet 327.
+        - McGraw and Wong 1996, Forming inferences about some intraclass correlation coefficients,
+          Psychological Methods 1.
+    """
+
+    info: ClassVar[ProbeInfo] = ProbeInfo(
+        code="PERF001",
+        name="headline-performance",
+        family="PERF",
+        tasks=("binary", "multiclass", "multilabel", "ordinal", "regression", "segmentation"),
+        metrics=(
+            "auc", "sensitivity", "specificity", "ppv", "npv", "accuracy", "ppv_in_sample", "npv_in_sample",
+            "accuracy_in_sample", "weighted_kappa", "mean_error", "mae", "loa_low", "loa_high", "slope", "icc", "dice",
+            "surface_dice", "hd95", "relative_volume_error",
+        ),
+        title="Headline performance",
+        question="How well does it do what it is for?",
+        method=(
+            "Rates by Korn-Graubard and AUC by Obuchowski on the logit scale, patients as the unit; predictive values "
+            "by Bayes' theorem at the declared prevalence."
+        ),
+        limits=(
+            "Holds for patients like those of this cohort, with its reference standard taken as right; a selected "
+            "sample may be easier than practice."
+        ),
+        references=(
+            "Obuchowski 1997, Biometrics 53",
+            "Korn and Graubard 1998, Survey Methodology 24",
+            "Zou and Donner 2008, Statistics in Medicine 27",
+        ),
+    )  # fmt: skip
+
+    def run(self, ctx: ProbeContext) -> Iterable[Measurement]:
+        """Measure the metrics of the model's task; see `Probe.run`."""
+        if ctx.card.task == "regression":
+            return agreement(ctx)
+        if ctx.card.task == "segmentation":
+            return segmentation(ctx)
+        return classification(ctx)

@@ -1,0 +1,140 @@
+"""SHIFT001 protocol-matrix."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from typing import TYPE_CHECKING, ClassVar
+
+import numpy as np
+
+from audit.core import Attribute, ClassView, Estimate, Measurement, Probe, ProbeContext, ProbeInfo
+from audit.probes._shared import Contrast, comparable, contrast_levels, count_patients, decision_contrasts, weighted_sum
+from audit.probes._tasks import error_contrasts
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+NEAREST = 1e-6
+
+
+class ProtocolMatrix(Probe):
+    """Whether the model works as well under each scanner, site or protocol of the cohort as under the others.
+
+    What it measures:
+        For each level of each attribute with the role `protocol`: the AUC within the level minus that within the rest,
+        the same for sensitivity and specificity at the declared operating point, and the `score_offset`: how much
+        higher, on the logit scale, the level's scores lie than those of the rest among patients with the same label
+        (the mean over both labels with equal weights). An offset without a change of AUC means that the ranking
+        survives and the threshold does not. For a real value: gaps of the mean error and of the mean absolute error.
+        For a segmentation: gaps of relative volume error and of Dice within fifths of reference volume.
+
+    Why it matters clinically:
+        A threshold chosen on one scanner can silently become another threshold on the next one: the same patient
+        is recalled in one hospital and sent home from the other.
+
+    Known problems:
+        Patients are not assigned to protocols at random, so a gap may come from case mix: an AUC falls where disease
+        is milder. What is measured are the protocols in this cohort; nothing is said of one that is not in it.
+        Scores of exactly 0 or 1 are moved by a millionth before the logit is taken.
+
+    Example:
+        Scanner B adds 0.8 to the logit of every patient, ill or not. AUC is 0.90 under both scanners, `score_offset`
+        is +0.8 for `scanner = B`, and at a threshold of 0.5 specificity is 0.14 lower there.
+
+    References:
+        - Zech and others 2018, Variable generalization performance of a deep learning model to detect pneumonia in
+          chest radiographs, PLoS Medicine 15.
+        - Obuchowski 1997, Nonparametric analysis of clustered ROC curve data, Biometrics 53.
+        - Zou and Donner 2008, Construction of confidence limits about effect measures: a general approach,
+          Statistics in Medicine 27.
+    """
+
+    info: ClassVar[ProbeInfo] = ProbeInfo(
+        code="SHIFT001",
+        name="protocol-matrix",
+        family="SHIFT",
+        tasks=("binary", "multiclass", "multilabel", "ordinal", "regression", "segmentation"),
+        needs=("protocol",),
+        metrics=(
+            "auc_gap", "sensitivity_gap", "specificity_gap", "score_offset", "bias_gap", "mae_gap",
+            "volume_bias_gap", "dice_gap",
+        ),
+        title="Gaps between protocols",
+        question="Does it work as well under every scanner and protocol?",
+        method=(
+            "Each protocol minus the rest, interval by variance estimates recovery with patients as the unit; score "
+            "offset on the logit scale given the label."
+        ),
+        limits=(
+            "Patients are not assigned to protocols at random, so case mix may explain a gap; protocols that are not "
+            "in the cohort are not tested."
+        ),
+        references=(
+            "Zech and others 2018, PLoS Medicine 15",
+            "Obuchowski 1997, Biometrics 53",
+            "Zou and Donner 2008, Statistics in Medicine 27",
+        ),
+    )  # fmt: skip
+
+    def run(self, ctx: ProbeContext) -> Iterable[Measurement]:
+        """Measure every level of every protocol attribute; see `Probe.run`."""
+        attributes = comparable(ctx.cohort.by_role("protocol"), "protocol")
+        return (measured for attribute in attributes for measured in _attribute(ctx, attribute))
+
+
+def _attribute(ctx: ProbeContext, attribute: Attribute) -> Iterator[Measurement]:
+    for view in ctx.clean.views:
+        for contrast in (_areas(ctx, view), *decision_contrasts(ctx, view), _offset(ctx, view)):
+            yield from contrast_levels(ctx, attribute, contrast)
+    for contrast in error_contrasts(ctx):
+        yield from contrast_levels(ctx, attribute, contrast)
+
+
+def _areas(ctx: ProbeContext, view: ClassView) -> Contrast:
+    from audit.stats import auc_gap
+
+    patients, everyone = ctx.cohort.patients, np.ones(len(view.labels), dtype=bool)
+    return Contrast(
+        metric="auc_gap",
+        denominator=everyone,
+        estimate=lambda members: auc_gap(view.scores, view.labels, members, patients, ctx.levels),
+        condition=view.condition,
+    )
+
+
+def _offset(ctx: ProbeContext, view: ClassView) -> Contrast:
+    logit = _logit(view.scores)
+
+    def estimate(members: NDArray[np.bool_]) -> Estimate:
+        return offset(logit, view.labels, members, ctx)
+
+    everyone = np.ones(len(logit), dtype=bool)
+    return Contrast(
+        metric="score_offset", denominator=everyone, estimate=estimate, condition=view.condition, unit="logit"
+    )
+
+
+def offset(
+    logit: NDArray[np.float64], labels: NDArray[np.bool_], members: NDArray[np.bool_], ctx: ProbeContext
+) -> Estimate:
+    """Return the mean logit of the members minus that of the rest given the label, both labels weighing the same."""
+    from audit.stats import mean_gap
+
+    patients = ctx.cohort.patients
+    parts = []
+    for kind, rows in (("positives", labels), ("negatives", ~labels)):
+        gap = mean_gap(logit[rows], members[rows], patients[rows], ctx.levels)
+        if gap.value is None:
+            n, n_patients = int(members.sum()), count_patients(patients, members)
+            return Estimate.absent(f"{kind}: {gap.missing}", method=gap.method, n=n, n_patients=n_patients)
+        parts.append((0.5, gap))
+    both = np.intersect1d(patients[labels], patients[~labels]).size > 0
+    return weighted_sum(
+        parts, shared=both, n_patients=count_patients(patients, members), method="mean given the label, MOVER"
+    )
+
+
+def _logit(scores: NDArray[np.float64]) -> NDArray[np.float64]:
+    inside = np.clip(scores, NEAREST, 1 - NEAREST)
+    out: NDArray[np.float64] = np.log(inside) - np.log1p(-inside)
+    return out
