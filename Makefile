@@ -1,0 +1,74 @@
+# Every target does its own set-up and is quick the second time.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+WHEEL_VENV := .venv-wheel
+SOURCES := pyproject.toml constraints.txt
+# torchattacks pins a release of requests that it never imports and that shuts out current packages, hence --no-deps.
+TORCHATTACKS := torchattacks==3.5.1
+# Small networks on few cores: more threads cost more than they bring.
+export OMP_NUM_THREADS ?= 1
+PYTEST := $(BIN)/python -m pytest -n 2 --dist loadfile
+
+.PHONY: demo test test-quick test-slow lint format wheel-test docs clean
+
+$(VENV)/.demo: $(SOURCES)
+	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[torch,reference]'
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps $(TORCHATTACKS)
+	touch $@
+
+$(VENV)/.test: $(SOURCES)
+	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[all,dev]'
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps $(TORCHATTACKS)
+	touch $@ $(VENV)/.demo
+
+# Audits the biased twin (must FAIL, exit 1) and the healthy one (must PASS, exit 0) into demo-run/.
+demo: $(VENV)/.demo
+	@rc=0; $(BIN)/audit demo --twin biased --out demo-run/biased --overwrite || rc=$$?; \
+	if [ $$rc -ne 1 ]; then echo "the biased twin should FAIL (exit 1), it ended with exit $$rc" >&2; exit 1; fi
+	@rc=0; $(BIN)/audit demo --twin healthy --out demo-run/healthy --overwrite || rc=$$?; \
+	if [ $$rc -ne 0 ]; then echo "the healthy twin should PASS (exit 0), it ended with exit $$rc" >&2; exit 1; fi
+	@echo
+	@echo "The biased twin FAILs and the healthy one PASSes, as they should. Open in a browser:"
+	@echo "  demo-run/biased/report.html"
+	@echo "  demo-run/healthy/report.html"
+
+test: $(VENV)/.test
+	rm -f .coverage .coverage.*
+	$(PYTEST) -m "not slow" --cov --cov-report=
+	$(BIN)/python -m coverage report --skip-covered --sort=cover --fail-under=85 | tail -40
+	$(BIN)/python -m coverage report --fail-under=95 --include='audit/core/*,audit/stats/*,audit/judge/*,audit/evidence/*' | tail -1
+
+test-quick: $(VENV)/.test
+	$(PYTEST) -m "not slow and not browser"
+
+test-slow: $(VENV)/.test
+	$(PYTEST) -m slow
+
+lint: $(VENV)/.test
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+format: $(VENV)/.test
+	$(BIN)/ruff format .
+	$(BIN)/ruff check --fix .
+
+# The wheel as a user gets it: a new environment, an empty folder, nothing of the checkout in reach.
+wheel-test: $(VENV)/.test
+	rm -rf dist $(WHEEL_VENV)
+	$(BIN)/python -m build --wheel --outdir dist .
+	$(PYTHON) -m venv $(WHEEL_VENV)
+	$(WHEEL_VENV)/bin/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt "$$(ls $(CURDIR)/dist/*.whl)[torch,reference]"
+	$(WHEEL_VENV)/bin/python -m pip install --quiet --disable-pip-version-check --no-deps $(TORCHATTACKS)
+	$(PYTHON) tests/wheel_check.py $(CURDIR)/$(WHEEL_VENV)/bin/audit
+	rm -rf $(WHEEL_VENV)
+
+docs: $(VENV)/.test
+	$(BIN)/python docs/build_probe_pages.py
+
+clean:
+	rm -rf $(VENV) $(WHEEL_VENV) dist build demo-run .coverage .coverage.*

@@ -1,0 +1,35 @@
+"""Runs the installed command from an empty folder, as a user would: `python wheel_check.py PATH/TO/audit`."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+FILES = {
+    "evidence.json", "predictions.parquet", "artifacts", "report.html", "junit.xml", "audit.sarif", "summary.md",
+    "log.jsonl", "SHA256SUMS",
+}  # fmt: skip
+FAMILIES = {"DATA", "SETUP", "PERF", "CAL", "FAIR", "CONF", "ADV", "XAI", "SHIFT"}
+
+
+def main(command: str) -> None:
+    """Run the smoke demo from the wheel and check what it wrote."""
+    with tempfile.TemporaryDirectory() as folder:
+        done = subprocess.run([command, "demo", "--profile", "smoke", "--out", "run"], cwd=folder, check=False)
+        run = Path(folder) / "run"
+        evidence = json.loads((run / "evidence.json").read_text(encoding="utf-8"))
+        assert done.returncode == evidence["verdict"]["exit_code"] in (1, 3), done.returncode
+        assert {p.name for p in run.iterdir()} == FILES, sorted(p.name for p in run.iterdir())
+        completed = {r["family"] for r in evidence["results"] if r["state"] == "completed"}
+        assert completed == FAMILIES, FAMILIES - completed
+        gated = subprocess.run([command, "gate", "run"], cwd=folder, check=False)
+        assert gated.returncode == done.returncode
+        assert "Content-Security-Policy" in (run / "report.html").read_text(encoding="utf-8")
+    print("the wheel runs from an empty folder")
+
+
+if __name__ == "__main__":
+    main(sys.argv[1])
