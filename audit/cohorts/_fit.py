@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
     from audit.core import InputSpec
 
+SPACING_TOLERANCE = 0.01
 NOT_FINITE = "image with NaN or infinite values"
 
 
@@ -66,13 +67,16 @@ def as_float(array: NDArray[Any]) -> NDArray[np.float32]:
     return values
 
 
-def fit(image: NDArray[Any], spec: InputSpec, *, nearest: bool = False) -> NDArray[np.float32]:
+def fit(
+    image: NDArray[Any], spec: InputSpec, *, nearest: bool = False, spacing: tuple[float, ...] | None = None
+) -> NDArray[np.float32]:
     """Return an image as the model takes it.
 
     Args:
         image: (channels, *spatial) stored intensities of any real type.
         spec: What the model receives.
         nearest: Resize by the nearest value, for masks.
+        spacing: Spacing of the file's grid in mm, None where its format knows none.
 
     Returns:
         (channels, *spatial) float32, stored intensities.
@@ -87,12 +91,39 @@ def fit(image: NDArray[Any], spec: InputSpec, *, nearest: bool = False) -> NDArr
         raise ReadError(f"wrong channels: expected {spec.channels}, got {image.shape[0]}")
     if 0 in image.shape:
         raise ReadError("image without any value")
+    if spacing is not None:
+        check_spacing(spacing, image.shape[1:], spec)
     values = as_float(image)
     if not spec.size or tuple(values.shape[1:]) == tuple(spec.size):
         return values
     if spec.resize is None:
         raise ReadError(f"wrong size: expected {shape_text(spec.size)}, got {shape_text(values.shape[1:])}")
     return resized(values, tuple(spec.size), nearest=nearest)
+
+
+def check_spacing(spacing: tuple[float, ...], shape: Sequence[int], spec: InputSpec) -> None:
+    """Check that a grid, once brought to the model's size, has the spacing that the model declares.
+
+    Args:
+        spacing: Spacing of the file's grid in mm; () where the file could say it and does not.
+        shape: Spatial size of the file's grid.
+        spec: What the model receives.
+
+    Raises:
+        ReadError: It differs by more than 1 %, or is unknown.
+    """
+    wanted = spec.spacing_mm
+    if wanted is None:
+        return
+    text = " x ".join(f"{s:g}" for s in wanted)
+    if len(spacing) != len(wanted):
+        raise ReadError(f"unknown spacing: expected {text} mm")
+    grown = [1.0] * len(wanted)
+    if spec.size and spec.resize is not None:
+        grown = [old / new for old, new in zip(shape, spec.size, strict=True)]
+    got = [s * g for s, g in zip(spacing, grown, strict=True)]
+    if any(abs(g - w) > SPACING_TOLERANCE * w for g, w in zip(got, wanted, strict=True)):
+        raise ReadError(f"wrong spacing: expected {text} mm, got {' x '.join(f'{g:.4g}' for g in got)} mm")
 
 
 def resized(image: NDArray[np.float32], size: tuple[int, ...], *, nearest: bool = False) -> NDArray[np.float32]:

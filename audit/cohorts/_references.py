@@ -11,7 +11,6 @@ from audit.errors import ReadError
 
 _ARRAY = re.compile(r"^(?P<file>.+\.np[yz])(?:#(?P<key>[^\[\]#]*)(?:\[(?P<row>\d{1,12})\])?)?$", re.IGNORECASE)
 RASTER = (".png", ".jpg", ".jpeg", ".tif", ".tiff")
-ARRAYS = (".npy", ".npz")
 DICOM = (".dcm", ".dicom", ".ima")
 NIFTI = (".nii", ".nii.gz")
 OUTSIDE = "image outside the cohort's folder"
@@ -82,7 +81,7 @@ def _kind(path: Path) -> str:
     # A DICOM file often has no suffix, or a number of its UID behind the last point.
     if name.endswith(DICOM) or path.suffix == "" or path.suffix[1:].isdigit():
         return "dicom"
-    if name.endswith(ARRAYS):
+    if ".npy#" in name or ".npz#" in name:
         raise ReadError("image reference into an array that cannot be understood (expected file#key[row])")
     raise ReadError(f"image format {_shown(path.suffix)} is not supported")
 

@@ -4,14 +4,17 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from audit.cohorts._array_files import ArrayFiles
+from audit.cohorts._dicom import read_dicom
 from audit.cohorts._fit import fit, with_channels
+from audit.cohorts._nifti import read_nifti
 from audit.cohorts._raster import read_raster
 from audit.cohorts._references import NOT_FOUND, Reference, resolve
+from audit.cohorts._stored import Stored
 from audit.errors import ReadError
 
 if TYPE_CHECKING:
@@ -42,10 +45,11 @@ class FileSource:
 
     def load(self, index: int) -> NDArray[np.float32]:
         """Return one image, (channels, *spatial) float32 stored intensities; see `ImageSource.load`."""
-        return fit(self.stored(index), self.input)
+        image = self.stored(index)
+        return fit(image.values, self.input, spacing=image.spacing)
 
-    def stored(self, index: int) -> NDArray[Any]:
-        """Return one image as it is stored, (channels, *spatial), before any check of its size.
+    def stored(self, index: int) -> Stored:
+        """Return one image as it is stored, before any check of its size.
 
         Raises:
             ReadError: The image cannot be read; the message holds no path and no id.
@@ -60,10 +64,14 @@ class FileSource:
         except IsADirectoryError:
             raise ReadError("image reference names a folder") from None
 
-    def _read(self, reference: Reference) -> NDArray[Any]:
+    def _read(self, reference: Reference) -> Stored:
         if reference.kind == "array":
-            return with_channels(self.files.read(reference), self.input)
-        return read_raster(reference.path)
+            return Stored(with_channels(self.files.read(reference), self.input))
+        if reference.kind == "dicom":
+            return read_dicom(reference.path, self.input.orientation)
+        if reference.kind == "nifti":
+            return read_nifti(reference.path, self.input.orientation)
+        return Stored(read_raster(reference.path))
 
     def sized(self) -> FileSource:
         """Return the source with the model's size filled in from its first readable image, where none is declared.
@@ -75,7 +83,7 @@ class FileSource:
             return self
         for index in range(len(self)):
             try:
-                shape = fit(self.stored(index), self.input).shape[1:]
+                shape = self.load(index).shape[1:]
             except ReadError:
                 continue
             return replace(self, input=replace(self.input, size=tuple(int(s) for s in shape)))
@@ -104,8 +112,8 @@ class MaskSource:
             raise ReadError("no mask for this case")
         if cell.lower().endswith((".jpg", ".jpeg")):
             raise ReadError("mask in a lossy format")
-        stored = self.source.stored(index)
-        if stored.shape[0] == 3 and (stored == stored[:1]).all():
-            stored = stored[:1]
-        mask = fit(stored, self.source.input, nearest=True)
+        values, spacing = self.source.stored(index)
+        if values.shape[0] == 3 and (values == values[:1]).all():
+            values = values[:1]
+        mask = fit(values, self.source.input, nearest=True, spacing=spacing)
         return (mask > 0).astype(np.float32) if self.binary else mask
