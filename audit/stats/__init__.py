@@ -1,13 +1,18 @@
 """Intervals with patients as the unit of sampling: proportions, AUC, means, gaps, and the bootstrap for the rest."""
 
+from audit.stats._attainable import best_proportion_low, patients_for_gap, smallest_detectable_gap
 from audit.stats._auc import auc
 from audit.stats._bootstrap import bootstrap
+from audit.stats._calibration import CalibrationFit, brier, calibration
+from audit.stats._ece import ece
 from audit.stats._gaps import auc_gap, mean_gap, proportion_gap
 from audit.stats._means import mean, paired_difference
+from audit.stats._permutation import equal_groups_p
 from audit.stats._proportion import proportion
 from audit.stats._simultaneous import simultaneous
 
 __all__ = [
-    "auc", "auc_gap", "bootstrap", "mean", "mean_gap", "paired_difference", "proportion", "proportion_gap",
-    "simultaneous",
+    "CalibrationFit", "auc", "auc_gap", "best_proportion_low", "bootstrap", "brier", "calibration", "ece",
+    "equal_groups_p", "mean", "mean_gap", "paired_difference", "patients_for_gap", "proportion", "proportion_gap",
+    "simultaneous", "smallest_detectable_gap",
 ]  # fmt: skip
