@@ -1,0 +1,86 @@
+"""DATA003 cases-lost."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from audit.core import Ledger, Measurement, ProbeContext
+from audit.probes.data import CasesLost
+from audit.testing import attribute, check_probe, saved_context, small_cohort
+
+
+def healthy(ledger: Ledger | None = None) -> ProbeContext:
+    """Ten cases of six patients, of which two have no sex."""
+    sex = attribute("sex", ["F"] * 5 + ["M"] * 3 + ["(missing)"] * 2, "protected")
+    patients = np.array([0, 0, 0, 1, 1, 1, 2, 3, 4, 5])
+    cohort = small_cohort(np.arange(10) % 2, attributes=(sex,), patients=patients)
+    return saved_context(np.linspace(0.1, 0.9, 10), replace(cohort, ledger=ledger or Ledger(read=10, used=10)))
+
+
+def measured(ctx: ProbeContext, metric: str) -> dict[object, Measurement]:
+    """Measurements of one metric by their parameter."""
+    return {m.condition.get("parameter"): m for m in CasesLost().run(ctx) if m.metric == metric}
+
+
+def test_lost_cases_are_counted_by_reason() -> None:
+    """Five of fifteen rows are a third, 4/15 and 1/15 of it by reason, a fact without sampling error."""
+    lost = Ledger(read=15, used=10, set_aside={"image file not found": 4, "no target": 1})
+    shares = measured(healthy(lost), "share_set_aside")
+    assert {p: (m.k, m.n) for p, m in shares.items()} == {
+        None: (5, 15),
+        "image file not found": (4, 15),
+        "no target": (1, 15),
+    }
+    assert shares[None].value == pytest.approx(1 / 3)
+    assert shares[None].method == "count"
+    assert shares[None].low == shares[None].high == shares[None].value
+    assert shares[None].n_patients == 6
+
+
+def test_the_ledger_is_kept_for_the_figure() -> None:
+    """The table by reason, most frequent first, is an artifact."""
+    ctx = healthy(Ledger(read=15, used=10, set_aside={"a": 1, "b": 4}))
+    list(CasesLost().run(ctx))
+    (table,) = ctx.sink.artifacts
+    assert table.arrays["reason"].tolist() == ["b", "a"]
+    assert table.arrays["rows"].tolist() == [4, 1]
+    assert dict(table.meta) == {"read": 15, "used": 10}
+
+
+def test_a_healthy_cohort_is_silent() -> None:
+    """Nothing lost: a share of 0 and tables that all add up, the missing level among them."""
+    ctx = healthy()
+    assert [m.value for m in measured(ctx, "share_set_aside").values()] == [0]
+    tables = measured(ctx, "unreconciled")
+    assert set(tables) == {"ledger", "patients", "predictions", "classes", "levels of sex"}
+    assert all(m.value == 0 for m in tables.values())
+
+
+def test_tables_that_do_not_add_up_are_caught() -> None:
+    """A ledger that counts other cases than the cohort, a prediction that is no number, a level short: each is named."""
+    ctx = healthy(Ledger(read=12, used=12))
+    cohort = ctx.cohort
+    raw = ctx.clean.raw.copy()
+    raw[3] = np.nan
+    short = replace(cohort.attributes["sex"], levels=cohort.attributes["sex"].levels[:-3])
+    planted = replace(
+        ctx, cohort=replace(cohort, attributes={"sex": short}, targets=np.where(np.arange(10) == 9, 7, cohort.targets)),
+        clean=replace(ctx.clean, raw=raw),
+    )  # fmt: skip
+    tables = {p: m.value for p, m in measured(planted, "unreconciled").items()}
+    assert tables == {"ledger": 2, "patients": 0, "predictions": 1, "classes": 1, "levels of sex": 3}
+
+
+def test_a_cohort_of_nothing_has_no_share() -> None:
+    """Where no row was read there is no share, and the reason says so."""
+    ctx = healthy()
+    empty = replace(ctx, cohort=ctx.cohort.subset(np.array([], dtype=int)))
+    share = measured(empty, "share_set_aside")[None]
+    assert share.value is None
+    assert share.missing == "no row was read"
+
+
+def test_it_keeps_the_protocol() -> None:
+    """It completes in every context, the poorest among them."""
+    assert len(check_probe(CasesLost)) >= 8
