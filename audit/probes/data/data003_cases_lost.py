@@ -105,10 +105,9 @@ def _tables(ctx: ProbeContext) -> Iterator[tuple[str, int]]:
     cohort = ctx.cohort
     yield "ledger", cohort.ledger.used
     yield "patients", len(cohort.patients)
-    yield (
-        "predictions",
-        int(np.isfinite(ctx.clean.raw).all(axis=1).sum()) if ctx.clean.columns == () else len(ctx.clean.raw),
-    )
+    # A segmentation's columns may lack a value for a reason of their own, an empty mask for one.
+    answered = np.isfinite(ctx.clean.raw).all(axis=1) if not ctx.clean.columns else np.ones(len(ctx.clean.raw), bool)
+    yield "predictions", int(answered.sum())
     if ctx.card.task in ("binary", "multiclass", "ordinal"):
         classes = range(max(len(cohort.classes), 2 if ctx.card.task == "binary" else 0))
         yield "classes", sum(int((cohort.targets == index).sum()) for index in classes)

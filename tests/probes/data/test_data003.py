@@ -58,7 +58,7 @@ def test_a_healthy_cohort_is_silent() -> None:
 
 
 def test_tables_that_do_not_add_up_are_caught() -> None:
-    """A ledger that counts other cases than the cohort, a prediction that is no number, a level short: each is named."""
+    """A ledger that counts other cases than the cohort, a prediction that is no number, a level short: all named."""
     ctx = healthy(Ledger(read=12, used=12))
     cohort = ctx.cohort
     raw = ctx.clean.raw.copy()
