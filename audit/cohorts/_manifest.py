@@ -17,7 +17,7 @@ from audit.cohorts._preflight import unreadable
 from audit.cohorts._source import FileSource, MaskSource
 from audit.cohorts._table import Table, read_columns, read_table
 from audit.cohorts._targets import Targets, no_reasons, read_targets
-from audit.core import Attribute, Cohort, CohortSpec, InputSpec, Ledger, Task
+from audit.core import MISSING_LEVEL, Attribute, Cohort, CohortSpec, InputSpec, Ledger, Task
 from audit.errors import AuditError, FaultsError, ManifestError
 
 if TYPE_CHECKING:
@@ -205,10 +205,14 @@ class _Rows:
             name=self.spec.name or Path(self.spec.manifest).stem, case_ids=ids, patients=patients,
             patient_ids=patient_ids, patient_declared=declared, targets=targets.values, attributes=attributes,
             ledger=Ledger(read=len(ids), used=len(ids)), classes=targets.classes, design=self.spec.design,
-            reference_method=method, reference_levels=self.table.cells.get(method) if method else None,
+            reference_method=method, reference_levels=self._reference_levels(),
             provenance=self.spec.provenance, remarks=remarks if declared else (NO_PATIENTS, *remarks),
             spacing_mm=self.input.spacing_mm,
         )  # fmt: skip
+
+    def _reference_levels(self) -> NDArray[np.str_] | None:
+        cells = self.table.cells.get(self.spec.reference_method)
+        return None if cells is None else np.where(cells == "", MISSING_LEVEL, cells)
 
     def _finished(self, cohort: Cohort, task: Task, used: NDArray[np.int64]) -> Cohort:
         """Return the cohort of the cases used, with patients coded anew, its images and its digest."""

@@ -121,11 +121,11 @@ def test_unknown_split_is_named(write_csv: Write, tmp_path: Path) -> None:
 
 def test_reference_method_may_be_a_column_or_a_word(write_csv: Write, tmp_path: Path) -> None:
     """A column keeps its levels; a word is kept as it is."""
-    write_csv([["label", "how"], ["1", "histology"], ["0", "follow-up"]])
+    write_csv([["label", "how"], ["1", "histology"], ["0", "follow-up"], ["0", ""]])
     column = load_cohort(spec(image=None, reference_method="how"), tmp_path, task="binary")
     word = load_cohort(spec(image=None, reference_method="histology"), tmp_path, task="binary")
     assert column.reference_levels is not None
-    assert column.reference_levels.tolist() == ["histology", "follow-up"]
+    assert column.reference_levels.tolist() == ["histology", "follow-up", MISSING_LEVEL]
     assert word.reference_levels is None
     assert word.reference_method == "histology"
 
