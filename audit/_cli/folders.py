@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import datetime as dt
 import os
-import shutil
 from pathlib import Path
 
 from audit.errors import InputError
@@ -55,15 +54,6 @@ def check_free(folder: Path, *, overwrite: bool) -> None:
 
 def _is_ours(name: str) -> bool:
     return name in _OURS or (name.startswith(".") and name.endswith(".part") and name[1:-5] in _OURS)
-
-
-def clear(folder: Path) -> None:
-    """Delete the run in a folder that `check_free` has let pass."""
-    for entry in folder.iterdir() if folder.is_dir() else ():
-        if entry.is_dir() and not entry.is_symlink():
-            shutil.rmtree(entry)
-        else:
-            entry.unlink()
 
 
 def relative(path: Path) -> str:

@@ -36,6 +36,8 @@ def print_outcome(evidence: Evidence, folder: Path | None) -> int:
         say(f"  {_status(finding)}  {finding.rule}: {finding.headline}")
     for reason in verdict.reasons[:_REASONS]:
         say(f"  note  {reason}")
+    if evidence.cohort.get("patient_declared") is False:
+        say("  note  No column of patients is declared: every case counts as its own patient.")
     for line in ledger_lines(evidence):
         say(line)
     if folder is not None:

@@ -20,7 +20,7 @@ class Progress(Protocol):
     """What a run tells of its progress."""
 
     def start(self, code: str, title: str, index: int, total: int) -> None:
-        """A step begins; `index` counts from 1."""
+        """A step begins; `index` counts from 0."""
 
     def advance(self, done: int, total: int) -> None:
         """So many units of the step are done."""
@@ -60,7 +60,7 @@ class Shown(AbstractContextManager["Shown"]):
     @property
     def label(self) -> str:
         """The step's place, code and title."""
-        place = f"[{self.index}/{self.total}] " if self.total else ""
+        place = f"[{self.index + 1}/{self.total}] " if self.total else ""
         return printable(f"{place}{self.code} {self.title}".rstrip())
 
 

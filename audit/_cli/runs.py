@@ -2,19 +2,24 @@
 
 from __future__ import annotations
 
+import shlex
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from audit._cli.folders import check_free, clear, relative, run_folder
+from audit._cli.folders import check_free, relative, run_folder
 from audit._cli.outcome import print_outcome
 from audit._cli.progress import shown_progress
 from audit._cli.shell import say
 from audit.errors import EXIT_PASS, InputError
 
+if TYPE_CHECKING:
+    from audit.core import Profile
+
 
 def run_config(
     path: Path,
     out: Path | None,
-    profile: str | None,
+    profile: Profile | None,
     probes: str | None,
     *,
     seed: int | None,
@@ -33,17 +38,17 @@ def run_config(
     known.select(probes if probes is not None else (",".join(config.probes) or None))
     from audit import session
 
-    if overwrite:
-        clear(folder)
     with shown_progress() as progress:
         evidence = session.run_config(
             config, out=folder, profile=profile, probes=probes, seed=seed, workers=workers, overwrite=overwrite,
             progress=progress,
+            command=again("run", path.name, profile=profile or config.profile, probes=probes,
+                          seed=config.seed if seed is None else seed),
         )  # fmt: skip
     return print_outcome(evidence, folder)
 
 
-def run_demo(twin: str, out: Path | None, *, profile: str, seed: int, workers: int, overwrite: bool) -> int:
+def run_demo(twin: str, out: Path | None, *, profile: Profile, seed: int, workers: int, overwrite: bool) -> int:
     """Audit an embedded reference model and return the verdict's exit code."""
     folder = run_folder(out)
     check_free(folder, overwrite=overwrite)
@@ -51,13 +56,18 @@ def run_demo(twin: str, out: Path | None, *, profile: str, seed: int, workers: i
     from audit._cli.reference import check_name
 
     check_name(twin)
-    if overwrite:
-        clear(folder)
     with shown_progress() as progress:
         evidence = session.run_demo(
-            twin, out=folder, profile=profile, seed=seed, workers=workers, overwrite=overwrite, progress=progress
-        )
+            twin, out=folder, profile=profile, seed=seed, workers=workers, overwrite=overwrite, progress=progress,
+            command=again("demo", twin=twin, profile=profile, seed=seed),
+        )  # fmt: skip
     return print_outcome(evidence, folder)
+
+
+def again(*words: str, **options: object) -> str:
+    """Return the command line that makes a run again; the name of a file stands in it, never its folder."""
+    given = [f"--{name} {shlex.quote(str(value))}" for name, value in options.items() if value is not None]
+    return " ".join(["audit", *(shlex.quote(w) for w in words), *given])
 
 
 def gate_run(run: Path, policy_path: Path | None) -> int:
@@ -87,7 +97,7 @@ def write_report(run: Path, out: Path | None, *, static: bool) -> int:
         )
     from audit import session
 
-    html = session.render_report(run, static)
+    html = session.render_report(run, static=static)
     target.write_text(html, encoding="utf-8")
     say(relative(target))
     return EXIT_PASS

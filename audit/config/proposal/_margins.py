@@ -1,0 +1,119 @@
+"""The margins that this cohort could show, from its numbers of patients and the very intervals that judge."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from statistics import NormalDist
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from audit.core import Levels
+from audit.stats import auc, proportion, proportion_gap
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+_RATE = 0.9
+_AUC = 0.9
+_STEP = 0.05
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Cases:
+    """Labels and patients of the cases that have a target.
+
+    Args:
+        positive: (n,) bool.
+        patients: (n,) int codes.
+        levels: (n,) text by attribute, "" where empty.
+    """
+
+    positive: NDArray[np.bool_]
+    patients: NDArray[np.int64]
+    levels: dict[str, NDArray[np.str_]]
+
+    def patients_in(self, inside: NDArray[np.bool_]) -> int:
+        """Number of patients among some cases."""
+        return int(np.unique(self.patients[inside]).size)
+
+
+def rate_floor(cases: Cases, inside: NDArray[np.bool_]) -> float | None:
+    """Return the highest limit that a rate of 0.9 among some cases would hold, in steps of 0.05.
+
+    Args:
+        cases: The cohort.
+        inside: (n,) bool, the rate's own denominator.
+
+    Returns:
+        The lower bound rounded down, None where there are too few patients for any.
+    """
+    hits = _spread(int(inside.sum()), _RATE)
+    bounds = proportion(hits, cases.patients[inside], Levels()).bounds(Levels().pointwise)
+    return None if bounds is None else _down(bounds[0])
+
+
+def auc_floor(cases: Cases) -> float | None:
+    """Return the highest limit that an AUC of 0.9 would hold, in steps of 0.05, None where there is none."""
+    bounds = _auc_bounds(cases)
+    return None if bounds is None else _down(bounds[0])
+
+
+def auc_width(cases: Cases) -> float | None:
+    """Return half the width of the interval of an AUC of 0.9, rounded up to 0.01, None where there is none."""
+    bounds = _auc_bounds(cases)
+    return None if bounds is None else math.ceil(50 * (bounds[1] - bounds[0]) - 1e-9) / 100
+
+
+def _auc_bounds(cases: Cases) -> tuple[float, float] | None:
+    scores = np.empty(len(cases.positive))
+    scores[cases.positive] = _normal(int(cases.positive.sum())) + math.sqrt(2) * NormalDist().inv_cdf(_AUC)
+    scores[~cases.positive] = _normal(int((~cases.positive).sum()))
+    return auc(scores, cases.positive, cases.patients, Levels()).bounds(Levels().pointwise)
+
+
+def gap_margin(cases: Cases, attribute: str, inside: NDArray[np.bool_]) -> tuple[float, int] | None:
+    """Return the smallest margin that every level would hold if its rate were that of the rest.
+
+    Args:
+        cases: The cohort.
+        attribute: The attribute.
+        inside: (n,) bool, the rate's own denominator.
+
+    Returns:
+        The margin rounded up to 0.05, and the patients of the smallest level that has an interval; None where none has.
+    """
+    levels, patients = cases.levels[attribute][inside], cases.patients[inside]
+    widest, smallest = 0.0, 0
+    for level in np.unique(levels):
+        members = levels == level
+        hits = np.empty(len(levels), dtype=bool)
+        hits[members], hits[~members] = _spread(int(members.sum()), _RATE), _spread(int((~members).sum()), _RATE)
+        bounds = proportion_gap(hits, members, patients, Levels()).bounds(Levels().pointwise)
+        if bounds is None:
+            continue
+        count = int(np.unique(patients[members]).size)
+        widest, smallest = max(widest, -bounds[0]), min(smallest or count, count)
+    return (_up(widest), smallest) if smallest else None
+
+
+def _spread(n: int, rate: float) -> NDArray[np.bool_]:
+    """Return n hits of which a share misses, the misses spread evenly."""
+    steps = np.floor(np.arange(1, n + 1) * (1 - rate) + 0.5)
+    out: NDArray[np.bool_] = np.diff(steps, prepend=0.0) == 0
+    return out
+
+
+def _normal(n: int) -> NDArray[np.float64]:
+    """Return n quantiles of the normal distribution, in an order that does not follow the rows."""
+    values = np.array([NormalDist().inv_cdf((i + 0.5) / n) for i in range(n)])
+    return values[np.random.default_rng(0).permutation(n)]
+
+
+def _down(value: float) -> float:
+    return round(math.floor(value / _STEP + 1e-9) * _STEP, 2)
+
+
+def _up(value: float) -> float:
+    return round(math.ceil(value / _STEP - 1e-9) * _STEP, 2)

@@ -1,0 +1,136 @@
+"""policy.toml as text: the margins that this cohort can show, which are not what is acceptable."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+
+import numpy as np
+
+from audit.config.proposal._audit_text import GUESS, Seen, quoted
+from audit.config.proposal._margins import Cases, auc_floor, auc_width, gap_margin, rate_floor
+from audit.config.proposal._words import folded
+
+SOURCE = "what this cohort can show, not what is acceptable"
+_HEAD = f"""\
+# Written by 'audit init'. Set limits before the run; the policy's digest is in the evidence.
+# Every limit below is {SOURCE}:
+# it comes from the numbers of patients alone. Choose your own limit, say why in `rationale`, and only then set
+# `blocking = true`. As long as no rule blocks, a run cannot PASS and ends INCONCLUSIVE.
+name = "proposed by audit init"
+confidence = 0.95
+[not_applicable]
+allow = []                              # probes whose absence you accept, for example ["XAI*"]
+"""
+
+
+def policy_text(seen: Seen, cases: Cases | None) -> str:
+    """Return policy.toml.
+
+    Args:
+        seen: What was seen.
+        cases: Labels and patients of a binary task; None for other tasks, which get the rules that need no margin.
+    """
+    rules = [_lost(), *(_performance(cases) if cases is not None else ())]
+    if cases is not None:
+        rules += _gaps(seen, cases)
+        rules += _confounding(seen, cases)
+    if seen.model.kind != "predictions" and cases is not None:
+        rules += _of_images(seen)
+    return _HEAD + "\n" + "\n".join(_distinct(rules))
+
+
+def _distinct(rules: list[str]) -> Iterator[str]:
+    """Number the ids that stand twice: columns whose names differ in case or signs alone fold to one."""
+    taken: dict[str, int] = {}
+    for rule in rules:
+        line = next(x for x in rule.splitlines() if x.startswith("id = "))
+        taken[line] = taken.get(line, 0) + 1
+        yield rule if taken[line] == 1 else rule.replace(line, f'{line[:-1]}-{taken[line]}"', 1)
+
+
+def _of_images(seen: Seen) -> Iterator[str]:
+    if seen.images.range in ((0.0, 255.0), (0.0, 1.0)):
+        yield _rule(
+            "accuracy-under-attack", "ADV001", "robust_accuracy", "min = 0.5",
+            "Changes of every pixel by 1/255 of the range are invisible; below one half the answer is theirs.",
+            where='epsilon = "1/255"', source="a floor for any use, not what is acceptable",
+        )  # fmt: skip
+    yield _rule(
+        "explanations-beat-controls", "XAI001", "deletion_advantage", "min = 0",
+        "Below 0 a random or an edge map explains the model as well as its attribution does.",
+        source="the best control",
+    )  # fmt: skip
+
+
+def _rule(
+    name: str, probe: str, metric: str, limit: str, rationale: str, *, where: str = "", min_patients: int = 0,
+    source: str = SOURCE,
+) -> str:  # fmt: skip
+    lines = ["[[rule]]", f"id = {quoted(name)}", f'probe = "{probe}"', f'metric = "{metric}"']
+    lines += [f"where = {{ {where} }}"] if where else []
+    lines += [f"limit = {{ {limit} }}   {GUESS}"]
+    lines += [f"min_patients = {min_patients}"] if min_patients else []
+    lines += [f"blocking = false   {GUESS}: true once the limit is yours"]
+    lines += [f"rationale = {quoted(rationale)}", f"margin_source = {quoted(source)}", ""]
+    return "\n".join(lines)
+
+
+def _lost() -> str:
+    return _rule(
+        "cases-lost", "DATA003", "share_set_aside", "max = 0.05",
+        "Cases that are set aside are cases that nothing is known of.", source="a convention; " + SOURCE,
+    )  # fmt: skip
+
+
+def _performance(cases: Cases) -> Iterator[str]:
+    limit = auc_floor(cases)
+    if limit is not None:
+        counts = f"{_count(cases, cases.positive)} positive and {_count(cases, ~cases.positive)} negative patients"
+        text = f"With {counts} an AUC of 0.9 shows at least {limit:g}."
+        yield _rule("auc", "PERF001", "auc", f"min = {limit:g}", text)
+    for metric, inside, word in (
+        ("sensitivity", cases.positive, "positive"),
+        ("specificity", ~cases.positive, "negative"),
+    ):
+        floor = rate_floor(cases, inside)
+        if floor is not None:
+            text = f"With {_count(cases, inside)} {word} patients a {metric} of 0.9 shows at least {floor:g}."
+            yield _rule(metric, "PERF001", metric, f"min = {floor:g}", text)
+
+
+def _count(cases: Cases, inside: np.ndarray[tuple[int], np.dtype[np.bool_]]) -> int:
+    return cases.patients_in(inside)
+
+
+def _gaps(seen: Seen, cases: Cases) -> Iterator[str]:
+    for column in seen.manifest.attributes:
+        probe = {"protected": "FAIR001", "protocol": "SHIFT001"}.get(column.role)
+        if probe is None:
+            continue
+        for metric, inside in (("sensitivity_gap", cases.positive), ("specificity_gap", ~cases.positive)):
+            found = gap_margin(cases, column.name, inside)
+            if found is None or found[0] >= 1:
+                continue
+            margin, smallest = found
+            text = f"With {smallest} patients in the smallest level, equal levels are shown to be within {margin:g}."
+            yield _rule(
+                f"{metric.replace('_', '-')}-by-{slug(column.name)}", probe, metric, f"min = {-margin:g}", text,
+                where=f"attribute = {quoted(column.name)}",
+            )  # fmt: skip
+
+
+def _confounding(seen: Seen, cases: Cases) -> Iterator[str]:
+    width = auc_width(cases)
+    for column in seen.manifest.attributes:
+        if column.role == "confounder" and width is not None:
+            text = f"The interval of an AUC of 0.9 reaches {width:g} to either side in this cohort."
+            yield _rule(
+                f"confounder-cost-of-{slug(column.name)}", "CONF001", "confounder_cost", f"max = {width:g}", text,
+                where=f"attribute = {quoted(column.name)}",
+            )  # fmt: skip
+
+
+def slug(name: str) -> str:
+    """Return a name as it may stand in a rule's id; names that fold to nothing keep their code points."""
+    return folded(name).replace("_", "-") or "-".join(f"{ord(c):x}" for c in re.sub(r"\s", "", name)[:8])
