@@ -169,11 +169,10 @@ class Question:
         chosen = found[worst]
         curve = []
         for level, _, _ in chosen.curve:
-            plain = [e.bounds(level) for e in found.values()]
+            low = min(e.bounds(level)[0] for e in found.values())  # type: ignore[index]
+            # Below the last rung nothing is known of a cell, so its upper bound is that of any AUC.
             strict = [e.bounds(level / len(pairs)) for e in found.values()]
-            low, high = [b[0] for b in plain if b], [b[1] for b in strict if b]
-            if len(low) == len(high) == len(pairs):
-                curve.append((level, min(low), min(high)))
+            curve.append((level, low, min(1.0 if b is None else b[1] for b in strict)))
         estimate = Estimate(
             value=chosen.value, curve=tuple(curve), method=method, n=chosen.n, n_patients=chosen.n_patients
         )
