@@ -8,6 +8,8 @@ from dataclasses import dataclass, field, replace
 from types import MappingProxyType
 from typing import Literal
 
+from audit.core.levels import LADDER
+
 Scalar = str | int | float | bool | None
 Curve = tuple[tuple[float, float, float], ...]
 Direction = Literal["higher", "lower", "zero", "none"]
@@ -171,6 +173,8 @@ class Measurement:
             raise ValueError(f"{self.metric}: expected low <= high, got {self.low} to {self.high}")
         if self.method == COUNT and not self.low == self.high == self.value:
             raise ValueError(f"{self.metric}: a count has low = high = value")
+        if self.method != COUNT and not set(LADDER) <= {rung[0] for rung in self.curve}:
+            raise ValueError(f"{self.metric}: expected a curve with every rung of the ladder")
         if self.simultaneous is not None and not self.simultaneous[0] <= self.simultaneous[1]:
             raise ValueError(f"{self.metric}: expected a simultaneous interval with low <= high")
 

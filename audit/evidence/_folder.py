@@ -76,9 +76,15 @@ def encode(values: Mapping[str, Any]) -> bytes:
     return (text + "\n").encode()
 
 
-def write_evidence(folder: Path, evidence: Evidence) -> None:
-    """Write evidence.json by atomic rename."""
-    write_atomically(folder / EVIDENCE, encode(to_plain(evidence)))
+def write_evidence(folder: Path, evidence: Evidence) -> Evidence:
+    """Write evidence.json by atomic rename.
+
+    Returns:
+        The evidence as a reader of the file finds it, so that a report made now and one made later are equal.
+    """
+    data = encode(to_plain(evidence))
+    write_atomically(folder / EVIDENCE, data)
+    return from_plain(json.loads(data))
 
 
 def seal(folder: Path) -> None:

@@ -279,10 +279,10 @@ def _evidence(
 def _write(folder: Path, evidence: Evidence) -> None:
     from audit.report import render
 
-    write_evidence(folder, evidence)
-    html = render(evidence, loader(folder))
+    stored = write_evidence(folder, evidence)
+    html = render(stored, loader(folder))
     for name, text in (
-        ("report.html", html), ("junit.xml", junit(evidence)), ("audit.sarif", sarif(evidence)),
-        ("summary.md", summary(evidence)),
+        ("report.html", html), ("junit.xml", junit(stored)), ("audit.sarif", sarif(stored)),
+        ("summary.md", summary(stored)),
     ):  # fmt: skip
         write_atomically(folder / name, text.encode())
