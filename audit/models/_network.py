@@ -26,6 +26,7 @@ class TorchModel:
         notes: Remarks for the report.
         phantom: True for a model of simulated images.
         fixed_batch: Number of images that the network always wants, where it cannot take another.
+        identity: Further parts of its identity beside its tensors, by name, for example the graph.
 
     Raises:
         ModelError: The declared input contradicts itself.
@@ -40,14 +41,13 @@ class TorchModel:
         notes: tuple[str, ...] = (),
         phantom: bool = False,
         fixed_batch: int | None = None,
+        identity: tuple[tuple[str, bytes], ...] = (),
     ) -> None:
-        self._torch = require("torch", "torch")
+        require("torch", "torch")
         check_input(spec.input)
-        self._net, self._spec = net, spec
+        self._net, self._spec, self._identity = net, spec, identity
         self._module = build_pipeline(net, spec, fixed_batch=fixed_batch)
-        self._card = make_card(
-            spec, access=Access.GRADIENT, digest=self.state_digest(), notes=notes, phantom=phantom
-        )  # fmt: skip
+        self._card = make_card(spec, access=Access.GRADIENT, digest=self.state_digest(), notes=notes, phantom=phantom)
 
     @property
     def card(self) -> ModelCard:
@@ -71,29 +71,45 @@ class TorchModel:
         Raises:
             ModelError: The network cannot take these images, or answers in another shape than declared.
         """
-        check_images(images, self._spec.input)
-        try:
-            return self._module(images)
-        except (RuntimeError, ValueError, TypeError, IndexError, AssertionError) as error:
-            raise ModelError(
-                "the model fails on a batch of images", expected=f"an answer for {tuple(images.shape)}",
-                got=_first_line(error), fix="check size, channels and factory in [model]",
-            ) from error  # fmt: skip
+        return ask(self._module, images, self._spec)
 
     def predict(self, images: NDArray[np.floating[Any]]) -> NDArray[np.float64]:
         """Return raw outputs for stored intensities; see `audit.core.ImagingModel.predict`."""
-        # A copy, so that a network that works in place cannot change the caller's images.
-        batch = self._torch.from_numpy(np.array(images, dtype=np.float32))
-        with self._torch.inference_mode():
-            answer: NDArray[np.float64] = self.forward(batch).double().cpu().numpy()
-        return answer
+        return ask_numpy(self._module, images, self._spec)
 
     def state_digest(self) -> str:
         """Return the digest of parameters and buffers as they are in memory now, and of the declaration."""
-        return model_digest(tensor_parts(self._net), self._spec)
+        return model_digest([*tensor_parts(self._net), *self._identity], self._spec)
 
 
-def _first_line(error: Exception) -> str:
+def ask(module: Any, images: Any, spec: ModelSpec) -> Any:
+    """Return a pipeline's answer to a tensor of images.
+
+    Raises:
+        ModelError: The network cannot take these images, or answers in another shape than declared.
+    """
+    check_images(images, spec.input)
+    try:
+        return module(images)
+    except (RuntimeError, ValueError, TypeError, IndexError, AssertionError) as error:
+        raise ModelError(
+            "the model fails on a batch of images", expected=f"an answer for {tuple(images.shape)}",
+            got=first_line(error), fix="check size, channels and factory in [model]",
+        ) from error  # fmt: skip
+
+
+def ask_numpy(module: Any, images: NDArray[np.floating[Any]], spec: ModelSpec) -> NDArray[np.float64]:
+    """Return a pipeline's answer to an array of images, (n, k[, *spatial]) float64; see `ask`."""
+    torch = require("torch", "torch")
+    # A copy, so that a network that works in place cannot change the caller's images.
+    batch = torch.from_numpy(np.array(images, dtype=np.float32))
+    with torch.inference_mode():
+        answer: NDArray[np.float64] = ask(module, batch, spec).double().cpu().numpy()
+    return answer
+
+
+def first_line(error: Exception) -> str:
+    """Return the kind and the first line of an error, for a message."""
     return f"{type(error).__name__}: {(str(error).strip() or 'no message').splitlines()[0][:200]}"
 
 
