@@ -1,1 +1,40 @@
-"""Reference models: small models of ours that the suite ships and audits."""
+"""Reference models: small models of ours that the suite ships and audits.
+
+What is here is a phantom: simulated images of which everything is known, because it was planted.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from audit.reference._catalogue import ReferenceModel, build, list_models
+
+if TYPE_CHECKING:
+    from audit.reference._demo import DemoBundle, assemble, demo_cohort, demo_policy, load_demo
+    from audit.reference._net import lesion_net
+
+__all__ = [
+    "DemoBundle",
+    "ReferenceModel",
+    "assemble",
+    "build",
+    "demo_cohort",
+    "demo_policy",
+    "lesion_net",
+    "list_models",
+    "load_demo",
+]
+
+_LATER = {
+    "lesion_net": "_net",
+    **dict.fromkeys(("DemoBundle", "assemble", "demo_cohort", "demo_policy", "load_demo"), "_demo"),
+}
+
+
+def __getattr__(name: str) -> Any:
+    """Load the demo when it is asked for: a list of models needs neither numpy nor torch."""
+    from importlib import import_module
+
+    if name not in _LATER:
+        raise AttributeError(name)
+    return getattr(import_module(f"audit.reference.{_LATER[name]}"), name)

@@ -33,10 +33,10 @@ class BrainKnobs:
     streaks: float = 1.5
     cortical_spots: float = 1.5
     radius_mm: tuple[float, float] = (3.0, 5.0)
-    contrast_to_noise: tuple[float, float] = (5.5, 8.0)
+    contrast_to_noise: tuple[float, float] = (10.0, 14.0)
     head_scale: float = 0.04
-    head_scale_sd: float = 0.012
-    texture: tuple[float, float] = (0.01, 0.03)
+    head_scale_sd: float = 0.010
+    texture: tuple[float, float] = (0.005, 0.04)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -60,6 +60,6 @@ def spin_echo(tissue: Tissue, *, tr_ms: float, te_ms: float) -> float:
     return float(tissue.proton_density * recovered * np.exp(-te_ms / tissue.t2_ms))
 
 
-PROTOCOL_A = Protocol(name="A", tr_ms=3000.0, te_ms=90.0, blur_mm=1.1, noise=0.020, white_matter=0.30)
-PROTOCOL_B = Protocol(name="B", tr_ms=2500.0, te_ms=60.0, blur_mm=1.4, noise=0.024, white_matter=0.36)
+PROTOCOL_A = Protocol(name="A", tr_ms=3000.0, te_ms=80.0, blur_mm=1.1, noise=0.020, white_matter=0.30)
+PROTOCOL_B = Protocol(name="B", tr_ms=2500.0, te_ms=60.0, blur_mm=1.4, noise=0.018, white_matter=0.38)
 PROTOCOLS = {protocol.name: protocol for protocol in (PROTOCOL_A, PROTOCOL_B)}

@@ -78,10 +78,11 @@ def render(parameters: PlaneParameters, *, knobs: BrainKnobs) -> Plane:
     contrast, lesions, distractors, placed = _spots(parameters.spots, tissue, protocol, knobs)
     signal += contrast
     signal *= np.exp(np.tensordot(np.asarray(parameters.bias, dtype=np.float32), grid.bias, axes=1))
-    noisy = _rician(signal, protocol.noise, rng) * parameters.gain
+    brain = tissue.sum(axis=0) > 0.5
+    # As after brain extraction: nothing of the air is left.
+    noisy = _rician(signal, protocol.noise, rng) * parameters.gain * brain
     image = np.round(np.clip(noisy, 0.0, 1.0) * STORED_MAXIMUM).astype(np.uint16)
     cnr = float(contrast[lesions].mean()) / protocol.noise if lesions.any() else None
-    brain = tissue.sum(axis=0) > 0.5
     return Plane(
         image=image, lesions=lesions, distractors=distractors, brain=brain, n_placed=placed, contrast_to_noise=cnr
     )
@@ -98,7 +99,8 @@ def _warped_tissue(parameters: PlaneParameters, atlas: Atlas, grid: _Grid) -> ND
     if parameters.mirrored:
         columns = -columns
     where = np.stack([rows / atlas.step_mm + atlas.centre[0], columns / atlas.step_mm + atlas.centre[1]])
-    return np.stack([map_coordinates(channel, where, order=1, prefilter=False) for channel in plane])
+    channels = [map_coordinates(channel, where, order=1, prefilter=False) for channel in plane]
+    return np.asarray(np.stack(channels), dtype=np.float32)
 
 
 def _rician(signal: NDArray[np.float32], sd: float, rng: np.random.Generator) -> NDArray[np.float32]:
@@ -113,7 +115,7 @@ def _spots(
     """Contrast of all spots, the masks of lesions and of distractors, and the count of lesions that found room."""
     free = tissue[1] > _EDGE_FREE, tissue[0] > _EDGE_FREE - 0.15
     contrast = np.zeros(tissue.shape[1:], dtype=np.float32)
-    lesions, distractors = np.zeros((2, *contrast.shape), dtype=bool)
+    lesions, distractors = np.zeros(contrast.shape, dtype=bool), np.zeros(contrast.shape, dtype=bool)
     placed = 0
     for spot in spots:
         allowed = free[int(spot.kind == "cortical")]
@@ -147,7 +149,7 @@ def _distance(spot: Spot, middle: tuple[float, float], size: int, pixel_mm: floa
     along = down * np.float32(np.sin(spot.angle)) + across * np.float32(np.cos(spot.angle))
     beyond = along - np.clip(along, -spot.length_mm / 2, spot.length_mm / 2)
     aside = across * np.float32(np.sin(spot.angle)) - down * np.float32(np.cos(spot.angle))
-    return np.hypot(beyond, aside)
+    return np.asarray(np.hypot(beyond, aside), dtype=np.float32)
 
 
 def _profile(

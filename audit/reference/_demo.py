@@ -1,0 +1,211 @@
+"""Model, cohort and policy of the demo."""
+
+from __future__ import annotations
+
+import tomllib
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from audit.core import (
+    Attribute,
+    AttributeSpec,
+    Cohort,
+    ImagingModel,
+    InputSpec,
+    IntendedUse,
+    Ledger,
+    ModelSpec,
+    Policy,
+    Role,
+    digest,
+)
+from audit.reference._catalogue import read_metadata, weights_path
+from audit.reference._recipe import AUDIT, AUDIT_COMPOSITION, SHIPPED_SEED, Recipe
+from audit.reference._training import slices
+from audit.reference.phantoms import STORED_MAXIMUM, BrainSlices
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+CLASSES = ("low", "high")
+# The rarest cell (female, protocol B, high) holds 12.25 % of a label: 153 patients of 1,250, 21 of 172.
+PER_LABEL = {"smoke": 172, "standard": 1250, "full": 2500}
+_SOURCE = "largest smaller of sensitivity and specificity on 1,500 validation planes of the training composition"
+
+
+@dataclass(frozen=True, kw_only=True)
+class DemoBundle:
+    """What an audit of the demo needs.
+
+    Attributes:
+        model: One of the twins.
+        cohort: The cohort that is the same for all twins.
+        policy: The policy that is the same for all twins.
+        intended_use: What the model would be for.
+    """
+
+    model: ImagingModel
+    cohort: Cohort
+    policy: Policy
+    intended_use: IntendedUse
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class _Images:
+    """Stored grey levels of each case, (1, size, size) float32."""
+
+    planes: BrainSlices
+
+    def __len__(self) -> int:
+        return len(self.planes)
+
+    def load(self, index: int) -> NDArray[np.float32]:
+        """Return one plane; see `audit.core.ImageSource`."""
+        return self.planes.image(index)
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class _Masks:
+    """Planted lesions of each case, (1, size, size) uint8."""
+
+    planes: BrainSlices
+
+    def __len__(self) -> int:
+        return len(self.planes)
+
+    def load(self, index: int) -> NDArray[np.uint8]:
+        """Return one mask; see `audit.core.ImageSource`."""
+        return self.planes.mask(index).astype(np.uint8)[None]
+
+
+def load_demo(twin: str = "biased", profile: str = "standard") -> DemoBundle:
+    """Return everything that an audit of a shipped twin needs; no file of the user's, no network.
+
+    Args:
+        twin: One of `list_models`.
+        profile: smoke, standard or full: how large the cohort is.
+
+    Raises:
+        InputError: There is no twin of this name.
+    """
+    return assemble(weights_path(twin), seed=SHIPPED_SEED, profile=profile)
+
+
+def assemble(weights: Path, *, seed: int, profile: str = "standard") -> DemoBundle:
+    """Return the same for any file that `build` wrote.
+
+    Args:
+        weights: The file.
+        seed: Seed of the audit cohort.
+        profile: How large the cohort is.
+    """
+    return DemoBundle(
+        model=demo_model(weights),
+        cohort=demo_cohort(seed=seed, per_label=PER_LABEL[profile]),
+        policy=demo_policy(),
+        intended_use=IntendedUse(
+            statement="Phantom demonstration: high or low burden of small lesions on one axial brain plane.",
+            role="triage",
+        ),
+    )
+
+
+def demo_model(weights: Path) -> ImagingModel:
+    """Load a twin from its weights; the operating point is the one in their metadata."""
+    from audit.models import load_model
+
+    about, knobs = read_metadata(weights), Recipe().knobs
+    spec = ModelSpec(
+        kind="torch",
+        task="binary",
+        output="logits",
+        path=weights.name,
+        factory="audit.reference:lesion_net",
+        name=f"lesion-burden {about['name']}",
+        version=f"seed {about['seed']}",
+        classes=CLASSES,
+        operating_point=float(about["operating_point"]),
+        operating_point_source=_SOURCE,
+        input=InputSpec(
+            modality="mr",
+            unit="grey level",
+            range=(0.0, float(STORED_MAXIMUM)),
+            size=(knobs.size, knobs.size),
+            channels=1,
+            spacing_mm=(knobs.pixel_mm, knobs.pixel_mm),
+        ),
+    )
+    return load_model(spec, weights.parent)
+
+
+def demo_cohort(*, seed: int = SHIPPED_SEED, per_label: int = PER_LABEL["standard"]) -> Cohort:
+    """Return the audit cohort: fixed counts in every sex x protocol x label cell, one plane a patient.
+
+    Args:
+        seed: Of the planes; never shared with training or validation planes, whatever the seed.
+        per_label: Patients of either label.
+    """
+    recipe = Recipe()
+    planes = slices(AUDIT_COMPOSITION, n=2 * per_label, seed=seed, part=AUDIT, recipe=recipe)
+    n = len(planes)
+    drawn = [planes.parameters(index) for index in range(n)]
+    ids = np.array([f"phantom-{index:05d}" for index in range(n)])
+    age = np.array([one.age for one in drawn])
+    columns = {
+        "sex": np.array([one.sex for one in drawn]),
+        "protocol": np.array([one.protocol for one in drawn]),
+        "age": np.where(age < 65, "[45, 65)", "[65, 85]"),
+    }
+    about = {"knobs": asdict(recipe.knobs), "seed": [*planes.seed], "composition": asdict(AUDIT_COMPOSITION), "n": n}
+    return Cohort(
+        name="brain MRI phantom",
+        case_ids=ids,
+        patients=np.arange(n, dtype=np.int64),
+        patient_ids=ids,
+        patient_declared=True,
+        targets=np.array([one.label for one in drawn], dtype=np.int64),
+        attributes={
+            "sex": _attribute("sex", "protected", columns["sex"], also=("confounder",), reason="planted: head size"),
+            "protocol": _attribute(
+                "protocol", "protocol", columns["protocol"], also=("confounder",), reason="planted: TR, TE, blur, noise"
+            ),
+            "age": _attribute("age", "covariate", columns["age"], numbers=age, bins=(45.0, 65.0, 85.0), unit="years"),
+        },
+        images=_Images(planes=planes),
+        masks=_Masks(planes=planes),
+        ledger=Ledger(read=n, used=n),
+        classes=CLASSES,
+        design="enriched",
+        reference_method="lesions planted by the phantom",
+        provenance="simulated from the ICBM 2009a maps that nilearn ships",
+        digest=digest(about),
+        phantom=True,
+        remarks=("phantom: every image is simulated, and no number here says anything of patients",),
+        spacing_mm=(recipe.knobs.pixel_mm, recipe.knobs.pixel_mm),
+    )
+
+
+def demo_policy() -> Policy:
+    """Return the policy of the demo, the same for all twins."""
+    from audit.config import policy_from
+
+    file = Path(__file__).parent / "policies" / "lesion_burden.toml"
+    return policy_from(tomllib.loads(file.read_text(encoding="utf-8")), source=file.name, origin="embedded")
+
+
+def _attribute(
+    name: str,
+    role: Role,
+    levels: NDArray[np.str_],
+    *,
+    also: tuple[Role, ...] = (),
+    reason: str = "",
+    numbers: NDArray[np.float64] | None = None,
+    bins: tuple[float, ...] = (),
+    unit: str = "",
+) -> Attribute:
+    spec = AttributeSpec(name=name, role=role, also=also, reason=reason, bins=bins, unit=unit, recorded_by="phantom")
+    return Attribute(spec=spec, levels=levels, numbers=numbers)
