@@ -1,0 +1,158 @@
+"""From evidence to one HTML file that opens offline."""
+
+from __future__ import annotations
+
+import base64
+import gzip
+import hashlib
+import json
+from collections.abc import Mapping
+from functools import cache
+from importlib.resources import files
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from audit.core import STATUSES, Evidence
+from audit.report._about import attribute_facts, cohort_facts, ledger_text, methods, model_facts, reproduction, short
+from audit.report._facts import cases, first, ledger, patients, phantom, words_of
+from audit.report._numbers import whole
+from audit.report._probe_view import ArrayLoader, Budget, families
+from audit.report._sentence import count_words, counts_sentence, heading, lead
+from audit.report._strip import strips
+from audit.report._words import GROUPS, plural
+
+if TYPE_CHECKING:
+    from jinja2 import Environment
+
+# Pictures of cases, in characters: what the size limits of the page leave beside text, figures and Plotly.
+_PICTURES_STATIC, _PICTURES = 140_000, 260_000
+
+
+def render(evidence: Evidence, arrays: ArrayLoader, *, static: bool = False) -> str:
+    """Return the report of an audit as one HTML file.
+
+    Args:
+        evidence: Everything that the audit found out.
+        arrays: Returns the arrays of a stored artifact by column; called for the artifacts of `evidence` alone.
+        static: True: pictures only, no Plotly, under 400 KB.
+
+    Returns:
+        The page: no request to anywhere, the same text with scripts off, equal bytes for equal evidence.
+    """
+    shown = strips(evidence)
+    budget = Budget(left=_PICTURES_STATIC if static else _PICTURES, interactive=not static)
+    found = families(evidence, arrays, shown, budget)
+    script = _template("report.js")
+    plotly, packed = ("", "") if static else _plotly()
+    page = _environment().get_template("report.html.j2")
+    return page.render(
+        e=evidence, verdict=evidence.verdict, tone=_tone(evidence), heading=heading(evidence), lead=lead(evidence),
+        counts=counts_sentence(evidence), count_words=count_words(evidence), strips=shown, top=_top(shown),
+        top_title=_top_title(evidence), ledger=_ledger(evidence), remarks=_remarks(evidence), phantom=phantom(evidence),
+        header=_header(evidence), model=model_facts(evidence), cohort=cohort_facts(evidence),
+        attributes=attribute_facts(evidence), families=found, methods=methods(evidence), again=reproduction(evidence),
+        filters=_filters(shown), whole=whole, css=_template("report.css"), script=script, packed=packed,
+        specs=_json(budget.specs), interactive=not static,
+        policy_csp=_policy([script, plotly] if not static else [script]), expired=[s for s in shown if s.expired],
+        unattainable=words_of(evidence.run.get("unattainable")),
+    )  # fmt: skip
+
+
+def fragment(evidence: Evidence) -> str:
+    """Return verdict and rules as a piece of HTML for a notebook: no script, no style outside its own box."""
+    shown = strips(evidence)
+    return _environment().get_template("fragment.html.j2").render(
+        verdict=evidence.verdict, tone=_tone(evidence), heading=heading(evidence), lead=lead(evidence), phantom=phantom(evidence),
+        counts=counts_sentence(evidence), strips=shown, ledger=_ledger(evidence), remarks=_remarks(evidence),
+    )  # fmt: skip
+
+
+def _tone(evidence: Evidence) -> str:
+    return {"PASS": "pass", "FAIL": "fail", "INCONCLUSIVE": "open"}[evidence.verdict.outcome]
+
+
+def _top(shown: tuple[Any, ...]) -> tuple[Any, ...]:
+    """Return the three findings for the first screen."""
+    return shown[:3]
+
+
+def _top_title(evidence: Evidence) -> str:
+    if all(f.status == "PASS" for f in evidence.findings):
+        return "Among the rules that hold"
+    return "What weighs most"
+
+
+def _ledger(evidence: Evidence) -> str:
+    rows = ledger(evidence)
+    return ledger_text(evidence) + "." if rows is not None and rows.aside else ""
+
+
+def _remarks(evidence: Evidence) -> tuple[str, ...]:
+    said = list(words_of(evidence.cohort.get("remarks")))
+    if evidence.cohort.get("patient_declared") is False and not any("patient" in s for s in said):
+        said.insert(0, "Patients are not declared: each case counts as its own patient, so intervals may be too narrow.")
+    return tuple(said)
+
+
+def _header(evidence: Evidence) -> dict[str, str]:
+    n, people = cases(evidence), patients(evidence)
+    size = plural(n, "case") if n is not None else ""
+    if people is not None and size:
+        size += f" of {plural(people, 'patient')}"
+    started = str(first(evidence.run, "started", "start", "time") or "")
+    return {
+        "model": str(evidence.model.get("name") or "unnamed model"), "version": str(evidence.model.get("version") or ""),
+        "digest": short(evidence.model.get("digest")), "cohort": str(evidence.cohort.get("name") or ""), "size": size,
+        "policy": evidence.policy.name, "proposed": "proposed, not set" if evidence.policy.source == "proposed" else "",
+        "started": started[:16].replace("T", ", ") + (" UTC" if "T" in started else ""),
+    }  # fmt: skip
+
+
+def _filters(shown: tuple[Any, ...]) -> list[tuple[str, str, int]]:
+    out = [("all", "All", len(shown))]
+    for key, name, statuses in GROUPS:
+        assert set(statuses) <= set(STATUSES)
+        out.append((key, name, sum(1 for s in shown if s.group == key)))
+    return out
+
+
+def _json(value: Mapping[str, Any]) -> str:
+    """Return JSON that cannot end the script element that holds it."""
+    text = json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
+    for character, code in (("<", "\\u003c"), (">", "\\u003e"), ("&", "\\u0026"), ("\u2028", "\\u2028"), ("\u2029", "\\u2029")):
+        text = text.replace(character, code)
+    return text
+
+
+def _policy(scripts: list[str]) -> str:
+    hashes = (base64.b64encode(hashlib.sha256(s.encode()).digest()).decode() for s in scripts)
+    sources = " ".join(f"'sha256-{h}'" for h in hashes)
+    return f"default-src 'none'; style-src 'unsafe-inline'; img-src data: blob:; script-src {sources}"
+
+
+@cache
+def _plotly() -> tuple[str, str]:
+    """Return Plotly's own script, and the same as gzip in base64."""
+    from plotly.offline import get_plotlyjs
+
+    text: str = get_plotlyjs()
+    return text, base64.b64encode(gzip.compress(text.encode(), 9, mtime=0)).decode()
+
+
+def _folder() -> Path:
+    """Return the folder of the templates: inside the wheel, or at the top of the repository."""
+    packed = Path(str(files("audit.report"))) / "templates"
+    return packed if packed.is_dir() else Path(__file__).resolve().parents[2] / "reports" / "templates"
+
+
+def _template(name: str) -> str:
+    return (_folder() / name).read_text(encoding="utf-8")
+
+
+@cache
+def _environment() -> Environment:
+    from jinja2 import Environment, FileSystemLoader, StrictUndefined
+
+    return Environment(
+        loader=FileSystemLoader(_folder()), autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
+    )

@@ -1,0 +1,180 @@
+"""The same figures as Plotly specifications: plain JSON, SVG traces only, colours as names of CSS variables."""
+
+from __future__ import annotations
+
+from html import escape
+from typing import Any
+
+from audit.report._chart import Chart, Curve, Forest, Matrix, Series
+from audit.report._numbers import nice_ticks, number, tick_text
+from audit.report._svg import CURVE_BOTTOM, CURVE_HEIGHT, CURVE_TOP, forest_layout, row_lines, wrapped
+
+_DASH = {1: "solid", 2: "dash", 3: "dot", 4: "dashdot"}
+
+
+def specify(chart: Chart) -> dict[str, Any]:
+    """Return `{data, layout}` of a chart."""
+    if isinstance(chart, Forest):
+        return _forest(chart)
+    if isinstance(chart, Curve):
+        return _curve(chart)
+    return _matrix(chart)
+
+
+def _words(text: str) -> str:
+    """Return text that Plotly shows as it is: it reads a little HTML and decodes entities."""
+    return escape(text, quote=False)
+
+
+def _layout(height: float, **more: Any) -> dict[str, Any]:
+    return {
+        "height": height, "showlegend": False, "paper_bgcolor": "rgba(0,0,0,0)", "plot_bgcolor": "rgba(0,0,0,0)",
+        "font": {"color": "var(--soft)", "size": 12, "family": "var(--face)"}, "hovermode": "closest",
+        "hoverlabel": {
+            "bgcolor": "var(--card)", "bordercolor": "var(--line)", "align": "left",
+            "font": {"color": "var(--ink)", "size": 12.5, "family": "var(--face)"},
+        },
+        **more,
+    }  # fmt: skip
+
+
+def _axis(domain: tuple[float, float], **more: Any) -> dict[str, Any]:
+    ticks = nice_ticks(*domain)
+    return {
+        "range": list(domain), "zeroline": False, "showgrid": False, "tickmode": "array", "tickvals": list(ticks),
+        "ticktext": [tick_text(t) for t in ticks], "fixedrange": False, **more,
+    }  # fmt: skip
+
+
+def _rule(x0: float, x1: float, y0: float, y1: float, *, name: str, **refs: str) -> dict[str, Any]:
+    dash, colour, width = ("4px,3px", "var(--ink)", 1.5) if name == "limit" else ("solid", "var(--line)", 1)
+    return {
+        "type": "line", "x0": x0, "x1": x1, "y0": y0, "y1": y1, "layer": "below", **refs,
+        "line": {"color": colour, "width": width, "dash": dash},
+    }  # fmt: skip
+
+
+def _forest(chart: Forest) -> dict[str, Any]:
+    bars, bottom = forest_layout(chart)
+    shown = [(r, y) for r, y in zip(chart.rows, bars, strict=True) if r.value is not None]
+    whisker_x: list[float | None] = []
+    data: list[dict[str, Any]] = []
+    for tone in sorted({r.tone for r, _ in shown}):
+        mine = [(r, y) for r, y in shown if r.tone == tone]
+        whisker_x, whisker_y = [], []
+        for row, y in mine:
+            whisker_x += [row.low, row.high, None]
+            whisker_y += [y, y, None]
+        data.append({
+            "type": "scatter", "mode": "lines", "x": whisker_x, "y": whisker_y, "hoverinfo": "skip", "opacity": 0.4,
+            "line": {"color": f"var(--{tone})", "width": 7},
+        })
+        data.append({
+            "type": "scatter", "mode": "markers", "x": [r.value for r, _ in mine], "y": [y for _, y in mine],
+            "text": ["<br>".join(_words(t) for t in (r.label, r.text, r.note) if t) for r, _ in mine],
+            "hovertemplate": "%{text}<extra></extra>",
+            "marker": {"color": f"var(--{tone})", "size": 11, "line": {"color": "var(--card)", "width": 1.5}},
+        })  # fmt: skip
+    notes = []
+    for row, y in zip(chart.rows, bars, strict=True):
+        top = y - 9 - 16 * row_lines(row)
+        for i, words in enumerate(wrapped(row.label)):
+            notes.append(_note(0, top + 16 * (i + 1) - 8, _words(words), "left", "var(--ink)"))
+        notes.append(_note(1, y - 17, _words(row.text), "right", "var(--soft)"))
+    shapes = [_rule(v, v, 6, bottom, name="limit") for v in chart.limits]
+    if chart.reference is not None:
+        shapes.append(_rule(chart.reference, chart.reference, 6, bottom, name="zero"))
+    layout = _layout(
+        bottom + 24, margin={"l": 4, "r": 4, "t": 0, "b": 24}, annotations=notes, shapes=shapes,
+        xaxis=_axis(chart.domain, showline=True, linecolor="var(--line)", ticks="outside", tickcolor="var(--line)"),
+        yaxis={"range": [bottom, 0], "visible": False, "fixedrange": True},
+    )  # fmt: skip
+    return {"data": data, "layout": layout}
+
+
+def _note(x: float, y: float, text: str, align: str, colour: str) -> dict[str, Any]:
+    return {
+        "xref": "paper", "x": x, "y": y, "text": text, "showarrow": False, "xanchor": align, "yanchor": "middle",
+        "font": {"color": colour, "size": 12},
+    }  # fmt: skip
+
+
+def _curve(chart: Curve) -> dict[str, Any]:
+    shapes = [_rule(0, 1, v, v, name="limit", xref="paper") for v in chart.limits]
+    if chart.diagonal:
+        shapes.append(_rule(chart.x_domain[0], chart.x_domain[1], chart.y_domain[0], chart.y_domain[1], name="zero"))
+    data = [trace for series in chart.series for trace in _traces(series, chart)]
+    x_axis = _axis(chart.x_domain, showline=True, linecolor="var(--line)", ticks="outside", tickcolor="var(--line)")
+    if chart.x_ticks:
+        x_axis |= {"tickvals": [t for t, _ in chart.x_ticks], "ticktext": [_words(w) for _, w in chart.x_ticks]}
+    layout = _layout(
+        CURVE_HEIGHT, margin={"l": 44, "r": 12, "t": CURVE_TOP, "b": CURVE_BOTTOM}, shapes=shapes, xaxis=x_axis,
+        yaxis=_axis(chart.y_domain, showgrid=True, gridcolor="var(--line)"),
+        annotations=[
+            {"xref": "paper", "yref": "paper", "x": 0, "y": 1, "xshift": -44, "yshift": 14, "text": _words(chart.y_label),
+             "showarrow": False, "xanchor": "left", "yanchor": "middle"},
+            {"xref": "paper", "yref": "paper", "x": 1, "y": 0, "yshift": -34, "text": _words(chart.x_label),
+             "showarrow": False, "xanchor": "right", "yanchor": "middle"},
+        ],
+    )  # fmt: skip
+    return {"data": data, "layout": layout}
+
+
+def _traces(series: Series, chart: Curve) -> list[dict[str, Any]]:
+    colour = f"var(--c{series.ink})"
+    if series.shape == "band":
+        return [{
+            "type": "scatter", "mode": "lines", "x": [*series.x, *series.x[::-1]], "y": [*series.y, *series.top[::-1]],
+            "fill": "toself", "fillcolor": f"var(--c{series.ink}-band)", "line": {"width": 0}, "hoverinfo": "skip",
+        }]  # fmt: skip
+    hover = [
+        f"{_words(series.name)}<br>{_words(chart.x_label)} {number(a)}<br>{_words(chart.y_label)} {number(b)}"
+        for a, b in zip(series.x, series.y, strict=True)
+    ]
+    trace: dict[str, Any] = {
+        "type": "scatter", "x": list(series.x), "y": list(series.y), "text": hover,
+        "hovertemplate": "%{text}<extra></extra>",
+        "mode": "lines" if series.shape in ("line", "step") else "markers",
+        "line": {"color": colour, "width": 2, "dash": _DASH[series.ink], "shape": "hv" if series.shape == "step" else "linear"},
+        "marker": {"color": colour, "size": 8, "line": {"color": "var(--card)", "width": 1}},
+    }  # fmt: skip
+    if series.shape == "whiskers":
+        trace["error_y"] = {
+            "type": "data", "symmetric": False, "color": colour, "thickness": 1.5, "width": 0,
+            "array": [t - b for t, b in zip(series.top, series.y, strict=True)],
+            "arrayminus": [b - t for t, b in zip(series.bottom, series.y, strict=True)],
+        }  # fmt: skip
+    return [trace]
+
+
+def _matrix(chart: Matrix) -> dict[str, Any]:
+    names = [_words(level) for level in chart.levels]
+    places = list(range(len(names)))
+    hover = [
+        [f"{_words(chart.row_label)} {a}<br>{_words(chart.column_label)} {b}<br>{_words(t)}"
+         for b, t in zip(names, row, strict=True)]
+        for a, row in zip(names, chart.texts, strict=True)
+    ]  # fmt: skip
+    notes = [
+        {"x": j, "y": i, "text": _words(chart.texts[i][j]), "showarrow": False, "font": {"color": "var(--ink)", "size": 12}}
+        for i in places
+        for j in places
+    ]
+    axis = {"tickmode": "array", "tickvals": places, "ticktext": names, "showgrid": False, "zeroline": False}
+    layout = _layout(
+        44 + 46 * len(names), margin={"l": 90, "r": 4, "t": 40, "b": 4},
+        annotations=[
+            *notes,
+            {"xref": "paper", "yref": "paper", "x": 0, "y": 1, "xshift": -90, "yshift": 32, "text": _words(chart.row_label),
+             "showarrow": False, "xanchor": "left", "yanchor": "middle"},
+            {"xref": "paper", "yref": "paper", "x": 0, "y": 1, "yshift": 32, "text": _words(chart.column_label),
+             "showarrow": False, "xanchor": "left", "yanchor": "middle"},
+        ],
+        xaxis={**axis, "side": "top", "fixedrange": True}, yaxis={**axis, "autorange": "reversed", "fixedrange": True},
+    )  # fmt: skip
+    data = [{
+        "type": "heatmap", "z": [list(row) for row in chart.values], "x": places, "y": places, "zmin": 0, "zmax": 1,
+        "showscale": False, "xgap": 3, "ygap": 3, "text": hover, "hovertemplate": "%{text}<extra></extra>",
+        "colorscale": [[0, "var(--fail-band)"], [0.5, "var(--wash)"], [1, "var(--c1-band)"]],
+    }]  # fmt: skip
+    return {"data": data, "layout": layout}

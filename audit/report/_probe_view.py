@@ -1,0 +1,238 @@
+"""What the template shows of each probe and each family."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+from zipfile import BadZipFile
+
+from audit.core import FAMILIES, STATUSES, Evidence, Finding, ProbeResult, StoredArtifact
+from audit.errors import AuditError
+from audit.report._arrays import Columns, columns, figure
+from audit.report._chart import TONES, Curve
+from audit.report._figures import Figure, from_measurements
+from audit.report._numbers import number
+from audit.report._pictures import Gallery, gallery
+from audit.report._plotly import specify
+from audit.report._strip import Strip, group_of
+from audit.report._svg import draw
+from audit.report._table import Numbers, numbers
+from audit.report._words import FAMILY_NAMES, FAMILY_QUESTIONS, STATUS_WORDS, metric_name, plural
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+ArrayLoader = Callable[[StoredArtifact], "Mapping[str, NDArray[Any]]"]
+_MOST_FIGURES = 6
+
+
+@dataclass(frozen=True, kw_only=True)
+class Drawn:
+    """A figure as the page holds it."""
+
+    name: str
+    svg: str
+    caption: str
+    legend: tuple[tuple[str, int], ...]
+    wide: bool
+
+
+@dataclass(frozen=True, kw_only=True)
+class Said:
+    """One finding of a probe."""
+
+    status: str
+    word: str
+    tone: str
+    headline: str
+    rule: str
+    anchor: str
+    blocking: bool
+    waiver: str
+    expired: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class ProbeView:
+    """One probe."""
+
+    code: str
+    name: str
+    title: str
+    question: str
+    status: str
+    word: str
+    tone: str
+    verb: str
+    answer: str
+    findings: tuple[Said, ...]
+    figures: tuple[Drawn, ...]
+    galleries: tuple[Gallery, ...]
+    columns: tuple[Columns, ...]
+    notes: tuple[str, ...]
+    numbers: Numbers | None
+    method: str
+    limits: str
+    references: tuple[str, ...]
+    doc: str
+    reason: str
+    completed: bool
+
+
+@dataclass(frozen=True, kw_only=True)
+class FamilyView:
+    """The probes of one family."""
+
+    code: str
+    anchor: str
+    name: str
+    question: str
+    probes: tuple[ProbeView, ...]
+    fails: int
+    opens: int
+
+
+@dataclass(kw_only=True)
+class Budget:
+    """Characters that pictures of cases may still take in the page."""
+
+    left: int
+    interactive: bool
+    specs: dict[str, dict[str, Any]] = field(default_factory=dict)
+
+
+def families(
+    evidence: Evidence, arrays: ArrayLoader, strips: tuple[Strip, ...], budget: Budget
+) -> tuple[FamilyView, ...]:
+    """Return the families with their probes, those with failing rules first."""
+    anchors = {s.rule: s for s in strips}
+    out = []
+    names = [*FAMILIES, *sorted({r.info.family for r in evidence.results} - set(FAMILIES))]
+    for code in names:
+        mine = [r for r in evidence.results if r.info.family == code]
+        if mine:
+            probes = sorted((_probe(evidence, r, arrays, anchors, budget) for r in mine), key=_rank)
+            found = [f.status for p in probes for f in p.findings]
+            out.append(
+                FamilyView(
+                    code=code, anchor=f"family-{code.lower()}", name=FAMILY_NAMES.get(code, code),
+                    question=FAMILY_QUESTIONS.get(code, ""), probes=tuple(probes),
+                    fails=found.count("FAIL"), opens=found.count("INCONCLUSIVE"),
+                )
+            )  # fmt: skip
+    return tuple(sorted(out, key=lambda f: min(_rank(p) for p in f.probes)))
+
+
+_ORDER = ("FAIL", "INCONCLUSIVE", "ERROR", "NOT_RUN", "PASS", "MEASURED", "NOT_APPLICABLE")
+
+
+def _rank(probe: ProbeView) -> int:
+    return _ORDER.index(probe.status)
+
+
+def _probe(
+    evidence: Evidence, result: ProbeResult, arrays: ArrayLoader, anchors: Mapping[str, Strip], budget: Budget
+) -> ProbeView:
+    found = sorted((f for f in evidence.findings if f.probe == result.probe), key=lambda f: STATUSES.index(f.status))
+    status = _status(result, found)
+    verb, answer = _answer(result, found)
+    figures, galleries, tables, notes = _pictures(evidence, result, arrays, budget)
+    info = result.info
+    return ProbeView(
+        code=info.code, name=info.name, title=info.title, question=info.question, status=status, word=STATUS_WORDS[status],
+        tone=TONES.get(status, "none"), verb=verb, answer=answer, findings=tuple(_said(f, anchors) for f in found),
+        figures=figures, galleries=galleries, columns=tables, notes=notes,
+        numbers=numbers(result.measurements, info.metrics), method=info.method, limits=info.limits,
+        references=info.references, doc=f"docs/{info.doc_url}", reason=result.reason, completed=result.state == "completed",
+    )  # fmt: skip
+
+
+def _status(result: ProbeResult, found: list[Finding]) -> str:
+    if result.state != "completed":
+        return {"not_applicable": "NOT_APPLICABLE", "error": "ERROR"}.get(result.state, "NOT_RUN")
+    return found[0].status if found else "MEASURED"
+
+
+def _said(f: Finding, anchors: Mapping[str, Strip]) -> Said:
+    strip = anchors[f.rule]
+    return Said(
+        status=f.status, word=STATUS_WORDS[f.status], tone=TONES[f.status], headline=f.headline, rule=f.rule,
+        anchor=strip.anchor, blocking=f.blocking, waiver=strip.waiver, expired=strip.expired,
+    )  # fmt: skip
+
+
+def _answer(result: ProbeResult, found: list[Finding]) -> tuple[str, str]:
+    """Return the answer in a word or two, and the sentence that carries it."""
+    if result.state != "completed":
+        verb = {"not_applicable": "Not applicable.", "error": "It crashed.", "not_run": "Not run."}[result.state]
+        return verb, result.reason
+    if found:
+        worst = found[0]
+        verb = {"fail": "Outside the limit.", "open": "Not settled.", "none": "Not assessed.", "pass": "Within the limit."}
+        return verb[group_of(worst.status)], worst.headline
+    missing = sum(1 for m in result.measurements if m.value is None)
+    names = ", ".join(dict.fromkeys(metric_name(m.metric) for m in result.measurements))
+    if not result.measurements:
+        return "Nothing measured.", "The probe completed without a number, so it says nothing."
+    tail = f"; {plural(missing, 'number')} could not be had" if missing else ""
+    return "Measured, not judged.", f"No rule of the policy names it. It gives {names}{tail}."
+
+
+_Pictures = tuple[tuple[Drawn, ...], tuple[Gallery, ...], tuple[Columns, ...], tuple[str, ...]]
+
+
+def _pictures(evidence: Evidence, result: ProbeResult, arrays: ArrayLoader, budget: Budget) -> _Pictures:
+    figures: list[Figure] = []
+    galleries: list[Gallery] = []
+    tables: list[Columns] = []
+    notes: list[str] = []
+    for artifact in result.artifacts:
+        try:
+            loaded = arrays(artifact)
+            if artifact.pixels:
+                _add_gallery(gallery(artifact, loaded), galleries, notes, budget)
+                continue
+            made = figure(artifact, loaded)
+            table = None if made else columns(artifact, loaded)
+        except (AuditError, OSError, KeyError, ValueError, IndexError, EOFError, BadZipFile) as error:
+            notes.append(f"{artifact.title}: the arrays behind this figure could not be used ({type(error).__name__}).")
+            continue
+        if made:
+            figures.append(made)
+        if table:
+            tables.append(table)
+        if not made and _facts(artifact):
+            notes.append(f"{artifact.title}: {_facts(artifact)}.")
+    figures += list(from_measurements(evidence, result))
+    if len(figures) > _MOST_FIGURES:
+        notes.append(f"{plural(len(figures) - _MOST_FIGURES, 'further figure')} left out; the numbers are in the table.")
+    drawn = tuple(_drawn(result.probe, i, f, budget) for i, f in enumerate(figures[:_MOST_FIGURES], start=1))
+    return drawn, tuple(galleries), tuple(tables), tuple(notes)
+
+
+def _facts(artifact: StoredArtifact) -> str:
+    pairs = ((k.replace("_", " "), v) for k, v in artifact.meta.items() if v is not None and v != "")
+    return ", ".join(f"{k} {number(v) if isinstance(v, float) else str(v).replace('|', ', ')}" for k, v in pairs)
+
+
+def _add_gallery(made: Gallery | None, galleries: list[Gallery], notes: list[str], budget: Budget) -> None:
+    if made is None:
+        return
+    if made.size > budget.left:
+        notes.append(f"{made.title}: left out to keep this page small; the pictures are among the run's artifacts.")
+        return
+    budget.left -= made.size
+    galleries.append(made)
+
+
+def _drawn(code: str, place: int, made: Figure, budget: Budget) -> Drawn:
+    name = f"figure-{code.lower()}-{place}"
+    if budget.interactive:
+        budget.specs[name] = specify(made.chart)
+    legend: tuple[tuple[str, int], ...] = ()
+    if isinstance(made.chart, Curve):
+        seen = dict.fromkeys((s.name, s.ink) for s in made.chart.series)
+        legend = tuple(seen) if len(seen) > 1 else ()
+    wide = not isinstance(made.chart, Curve) and len(getattr(made.chart, "rows", ())) > 8
+    return Drawn(name=name, svg=draw(made.chart, name), caption=made.caption, legend=legend, wide=wide)

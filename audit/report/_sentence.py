@@ -1,0 +1,188 @@
+"""Sentences about the model, made from the evidence: the heading, the lead, the answers."""
+
+from __future__ import annotations
+
+from audit.core import FAMILIES, STATUSES, Evidence, Finding, Measurement
+from audit.report._facts import class_words, confounder_names, headline_rate
+from audit.report._numbers import decimals_for, full_text, limit_text, number, value_text, whole
+from audit.report._words import (
+    GROUPS,
+    attribute_name,
+    capital,
+    epsilon_text,
+    metric_name,
+    plural,
+    where_text,
+)
+
+# Which of several failing findings carries the heading: a fault of set-up or data makes every other number doubtful,
+# then what the model misses, then why, then how fragile it is.
+_WEIGHT = ("SETUP", "DATA", "PERF", "CONF", "FAIR", "CAL", "SHIFT", "ADV", "XAI")
+_GAPS = ("sensitivity_gap", "specificity_gap", "auc_gap", "dice_gap")
+
+
+def decisive(evidence: Evidence, finding: Finding) -> Measurement | None:
+    """Return the measurement that decided a finding."""
+    result = evidence.result(finding.probe)
+    if result is None or finding.decisive is None or finding.decisive >= len(result.measurements):
+        return None
+    return result.measurements[finding.decisive]
+
+
+def family_of(evidence: Evidence, finding: Finding) -> str:
+    """Return the family of the probe that a finding is about."""
+    result = evidence.result(finding.probe)
+    if result is not None:
+        return result.info.family
+    return next((f for f in FAMILIES if finding.probe.startswith(f)), "")
+
+
+def ordered(evidence: Evidence) -> list[Finding]:
+    """Return the findings, those that matter most first."""
+
+    def key(pair: tuple[int, Finding]) -> tuple[int, bool, bool, int, int]:
+        place, f = pair
+        family = family_of(evidence, f)
+        weight = _WEIGHT.index(family) if family in _WEIGHT else len(_WEIGHT)
+        return STATUSES.index(f.status), f.waiver is not None, not f.blocking, weight, place
+
+    return [f for _, f in sorted(enumerate(evidence.findings), key=key)]
+
+
+def heading(evidence: Evidence) -> str:
+    """Return the sentence about the model that stands above everything else."""
+    outcome, findings = evidence.verdict.outcome, ordered(evidence)
+    if outcome == "PASS":
+        passed = sum(1 for f in findings if f.status == "PASS")
+        rules = plural(passed, "rule was shown to hold", "rules were shown to hold")
+        return f"No rule stands against release: {rules} in this cohort"
+    blocking = [f for f in findings if f.rule in evidence.verdict.blocking]
+    if outcome == "FAIL":
+        worst = next((f for f in blocking if f.status == "FAIL"), None)
+        return f"Do not release: {weakness(evidence, worst)}" if worst else f"Do not release: {_reason(evidence)}"
+    worst = next(iter(blocking), None)
+    return f"Not decided: {doubt(evidence, worst)}" if worst else f"Not decided: {_reason(evidence)}"
+
+
+def _reason(evidence: Evidence) -> str:
+    reasons = evidence.verdict.reasons
+    if not reasons:
+        return "no rule was judged" if not evidence.findings else "the rules of the policy are not met"
+    text = reasons[0].rstrip(".")
+    return text[:1].lower() + text[1:] if text[:2].istitle() else text
+
+
+def _side(finding: Finding, m: Measurement) -> str:
+    """Return "low" where the value is too low for the limit, "high" where it is too high."""
+    if finding.limit.min is not None and m.value is not None and m.value < finding.limit.min:
+        return "low"
+    return "high" if finding.limit.max is not None else "low"
+
+
+def weakness(evidence: Evidence, finding: Finding | None) -> str:
+    """Return a failing finding in plain words, without its interval."""
+    m = decisive(evidence, finding) if finding else None
+    if finding is None or m is None or m.value is None:
+        return finding.headline if finding else "a rule is not met"
+    special = _special(evidence, finding, m)
+    if special:
+        return special
+    name, where, value = metric_name(m.metric), where_text(m), value_text(m)
+    return f"{name}{f' ({where})' if where else ''} is {value}, where {limit_text(finding.limit)} was required"
+
+
+def _special(evidence: Evidence, finding: Finding, m: Measurement) -> str:
+    value, negative, positive = m.value, *class_words(evidence)
+    assert value is not None
+    group = ", ".join(f"{k} {v}" for k, v in m.subgroup.items())
+    attribute = m.condition.get("attribute") or next(iter(m.subgroup), None)
+    low = _side(finding, m) == "low"
+    if m.metric == "sensitivity" and m.k is not None and low:
+        who = f" of {group}" if group else ""
+        return f"it misses {whole(m.n - m.k)} of {whole(m.n)} {_kind(m, positive)} cases{who}"
+    if m.metric == "specificity" and m.k is not None and low:
+        who = f" of {group}" if group else ""
+        return f"it calls {whole(m.n - m.k)} of {whole(m.n)} {_kind(m, negative, other=True)} cases{who} positive"
+    if m.metric in ("confounder_cost", "worst_cross_auc", "auc_drop"):
+        on = confounder_names(evidence) if attribute == "(joint)" else attribute_name(attribute or "its confounders")
+        return f"it leans on {on}"
+    if m.metric == "score_shift_auc":
+        return f"its score follows {attribute_name(attribute)}"
+    if m.metric in _GAPS and low and group:
+        return f"its {metric_name(m.metric)[:-4]} is {number(abs(value), _places(m))} lower for {group}"
+    if m.metric.startswith("robust_") and "epsilon" in m.condition:
+        what = metric_name("auc" if m.metric == "robust_auc" else m.metric[7:])
+        return f"changes of at most {epsilon_text(m.condition)} bring its {what} down to {value_text(m)}"
+    if m.metric in ("deletion_advantage", "insertion_advantage") and low:
+        return "its explanations name the decisive pixels no better than a control"
+    if m.metric in ("slope", "intercept", "intercept_in_sample", "ece"):
+        return f"its probabilities are off: {metric_name(m.metric)} {value_text(m)}, {limit_text(finding.limit)} was required"
+    if m.metric == "faults":
+        return f"{plural(value, 'fault')} in {_title(evidence, finding)}"
+    return ""
+
+
+def _kind(m: Measurement, word: str, *, other: bool = False) -> str:
+    name = m.condition.get("class")
+    return (f"non-{name}" if other else str(name)) if name is not None else word
+
+
+def _title(evidence: Evidence, finding: Finding) -> str:
+    result = evidence.result(finding.probe)
+    title = result.info.title if result else finding.probe
+    return title[:1].lower() + title[1:]
+
+
+def doubt(evidence: Evidence, finding: Finding) -> str:
+    """Return an undecided finding in plain words."""
+    m = decisive(evidence, finding)
+    name = f"{metric_name(finding.metric)}{f' ({where_text(m)})' if m and where_text(m) else ''}"
+    if finding.status == "FAIL":
+        return weakness(evidence, finding)
+    if finding.status in ("NOT_APPLICABLE", "NOT_RUN", "ERROR"):
+        return f"{name} was not assessed"
+    if m is not None and m.value is not None:
+        return f"this cohort cannot settle whether {name} is {limit_text(finding.limit)}"
+    return f"{name} could not be measured"
+
+
+def lead(evidence: Evidence) -> str:
+    """Return one sentence with counts: the clinical fact."""
+    m = headline_rate(evidence)
+    if m is None:
+        return ""
+    rule = next((f for f in evidence.findings if f.probe == "PERF001" and f.metric == m.metric), None)
+    required = f"; required {limit_text(rule.limit)}" if rule else ""
+    confidence = number(m.level * 100)
+    interval = full_text(m).replace(" (", f", {confidence} % CI ").replace(")", "")
+    if m.metric == "sensitivity" and m.k is not None:
+        kind = _kind(m, class_words(evidence)[1])
+        return f"It misses {whole(m.n - m.k)} of {whole(m.n)} {kind} cases: sensitivity {interval}{required}."
+    return f"{capital(metric_name(m.metric))} {interval}{required}, {plural(m.n_patients, 'patient')}."
+
+
+def count_words(evidence: Evidence) -> list[tuple[str, str]]:
+    """Return `(status, "2 fail")` for each group of statuses that occurs."""
+    out = []
+    verbs = {"fail": "fail", "open": "inconclusive", "none": "not assessed", "pass": "pass"}
+    for key, _, statuses in GROUPS:
+        n = sum(1 for f in evidence.findings if f.status in statuses)
+        if n:
+            out.append((statuses[0], f"{whole(n)} {verbs[key]}"))
+    return out
+
+
+def counts_sentence(evidence: Evidence) -> str:
+    """Return how the rules of the policy came out, in one sentence."""
+    total = len(evidence.findings)
+    if not total:
+        return "The policy has no rule, so nothing could be decided."
+    blocks = sum(1 for f in evidence.findings if f.rule in evidence.verdict.blocking)
+    words = ", ".join(text for _, text in count_words(evidence))
+    stand = f"{whole(blocks)} of them {'stands' if blocks == 1 else 'stand'} against release" if blocks else "none stands against release"
+    return f"{plural(total, 'rule')}: {words}; {stand}."
+
+
+def _places(m: Measurement) -> int:
+    assert m.low is not None and m.high is not None
+    return decimals_for(m.low, m.high)

@@ -1,0 +1,80 @@
+"""All measurements of a probe as rows, grouped by metric."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from audit.core import COUNT, Measurement
+from audit.report._numbers import interval_text, range_text, share_text, value_text, whole
+from audit.report._words import capital, definition, metric_name, where_text
+
+LONG = 12
+
+
+@dataclass(frozen=True, kw_only=True)
+class Line:
+    """One measurement as printed."""
+
+    where: str
+    value: str
+    interval: str
+    share: str
+    is_rate: bool
+    patients: str
+    together: str
+    method: str
+    missing: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Block:
+    """The measurements of one metric."""
+
+    metric: str
+    name: str
+    definition: str
+    lines: tuple[Line, ...]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Numbers:
+    """The table of one probe."""
+
+    blocks: tuple[Block, ...]
+    count: int
+    long: bool
+    together: bool
+    confidence: str
+
+
+def numbers(measurements: tuple[Measurement, ...], metrics: tuple[str, ...]) -> Numbers | None:
+    """Return the table of a probe's measurements, None where it has none."""
+    if not measurements:
+        return None
+    seen = dict.fromkeys([*(x for x in metrics), *(m.metric for m in measurements)])
+    blocks = []
+    for metric in seen:
+        mine = [m for m in measurements if m.metric == metric]
+        if mine:
+            lines = tuple(_line(m) for m in mine)
+            blocks.append(Block(metric=metric, name=capital(metric_name(metric)), definition=definition(metric), lines=lines))
+    return Numbers(
+        blocks=tuple(blocks), count=len(measurements), long=len(measurements) > LONG,
+        together=any(m.simultaneous for m in measurements), confidence=f"{measurements[0].level * 100:.3g}",
+    )  # fmt: skip
+
+
+def _line(m: Measurement) -> Line:
+    rest = m.condition.get("n_rest")
+    patients = whole(m.n_patients) + (f" (rest {whole(rest)})" if isinstance(rest, (int, float)) else "")
+    return Line(
+        where=capital(where_text(m)) or "Whole cohort", value=_with_unit(m), interval=interval_text(m), share=share_text(m),
+        is_rate=m.k is not None, patients=patients,
+        together=range_text(*m.simultaneous) if m.simultaneous and m.value is not None else "",
+        method="counted" if m.method == COUNT else m.method, missing=m.missing or "",
+    )  # fmt: skip
+
+
+def _with_unit(m: Measurement) -> str:
+    text = value_text(m)
+    return f"{text} {m.unit}" if text and m.unit else text
