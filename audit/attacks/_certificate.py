@@ -60,19 +60,24 @@ class Certificate:
         """Return one check as a fact of this cohort."""
         return Estimate.counted(self.values[name], n=self.cases[name], n_patients=self.patients[name])
 
-    def bound(self, estimate: Estimate) -> Estimate:
-        """Return a robust number as far as the attack supports it.
+    def bound(self, estimate: Estimate, *, of_success: bool = False) -> Estimate:
+        """Return a share in [0, 1] as far as the attack supports it.
 
         A robust number is an upper bound: what the attack did not break, a better one may. Where a check fails, nothing
         is known on the lower side, which opens to 0; a success is a fact whatever the checks say, so the upper side
         stays.
+
+        Args:
+            estimate: A robust share or AUC, or a share of successes.
+            of_success: A share of successes, which is a lower bound: its upper side opens to 1.
         """
         if not self.failed or estimate.value is None:
             return estimate
+        side = "lower" if of_success else "upper"
         return replace(
             estimate,
-            curve=tuple((level, min(0.0, low), high) for level, low, high in estimate.curve),
-            method=f"{estimate.method}; upper bound only, the attack's certificate failed ({', '.join(self.failed)})",
+            curve=tuple((p, low, 1.0) if of_success else (p, 0.0, high) for p, low, high in estimate.curve),
+            method=f"{estimate.method}; {side} bound only, the attack's certificate failed ({', '.join(self.failed)})",
         )
 
 

@@ -10,6 +10,9 @@ import torch
 from audit.core import InputSpec, ModelSpec
 from audit.models import TorchModel, from_module
 
+# Nets this small run many times slower on several threads than on one.
+torch.set_num_threads(1)
+
 
 class Linear(torch.nn.Module):
     """(n, k) of w.x + b over all pixels; `squash` makes probabilities of it."""

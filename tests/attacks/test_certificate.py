@@ -112,6 +112,9 @@ def test_a_failed_certificate_opens_the_lower_side_only() -> None:
     assert bound.curve == ((0.1, 0.0, 0.93), (0.025, 0.0, 0.95))
     assert "upper bound only" in bound.method
     assert "certificate_gradient" in bound.method
+    success = failed.bound(estimate, of_success=True)
+    assert success.curve == ((0.1, 0.85, 1.0), (0.025, 0.8, 1.0))
+    assert "lower bound only" in success.method
     sound = Certificate(
         values={"certificate_gradient": 1.0}, cases={"certificate_gradient": 30}, patients={"certificate_gradient": 15}
     )

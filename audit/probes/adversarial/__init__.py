@@ -1,6 +1,7 @@
 """The adversarial family."""
 
 from audit.core import Probe
+from audit.probes.adversarial.adv001_linf_evasion import LinfEvasion
 
-PROBES: tuple[type[Probe], ...] = ()
-__all__ = ["PROBES"]
+PROBES: tuple[type[Probe], ...] = (LinfEvasion,)
+__all__ = ["PROBES", "LinfEvasion"]
