@@ -76,12 +76,9 @@ def predictive_value(
         reason = "no case is decided this way, so there is no predictive value"
         return Estimate.absent(reason, method=method, n=n, n_patients=n_patients)
     rectangle = shared or a == 0 or b == 1
-    curve = []
-    for level, _, _ in right.curve:
-        bounds = _rectangle(right, other, share, level) if rectangle else _recovered(right, other, share, level)
-        if bounds is not None:
-            curve.append((level, *bounds))
-    return Estimate(value=_bayes(a, b, share), curve=tuple(curve), method=method, n=n, n_patients=n_patients)
+    bounds = _rectangle if rectangle else _recovered
+    curve = tuple((level, *bounds(right, other, share, level)) for level, _, _ in right.curve)
+    return Estimate(value=_bayes(a, b, share), curve=curve, method=method, n=n, n_patients=n_patients)
 
 
 def _bayes(right: float, other: float, share: float) -> float:
@@ -89,21 +86,22 @@ def _bayes(right: float, other: float, share: float) -> float:
     return hits / (hits + false)
 
 
-def _rectangle(right: Estimate, other: Estimate, share: float, level: float) -> tuple[float, float] | None:
+def _rectangle(right: Estimate, other: Estimate, share: float, level: float) -> tuple[float, float]:
     """Return the extreme values over the rectangle of both rates at half the level."""
     a, b = right.bounds(level / 2), other.bounds(level / 2)
     if a is None or b is None:
-        return None
+        # Beyond the strictest rung of the rates nothing is known, and that is what the bounds then say.
+        return 0.0, 1.0
     # 0 / 0 at the corner where nothing is decided this way: any value is possible there.
     low = _bayes(a[0], b[0], share) if a[0] > 0 or b[0] < 1 else 0.0
     high = _bayes(a[1], b[1], share) if a[1] > 0 or b[1] < 1 else 1.0
     return low, high
 
 
-def _recovered(right: Estimate, other: Estimate, share: float, level: float) -> tuple[float, float] | None:
+def _recovered(right: Estimate, other: Estimate, share: float, level: float) -> tuple[float, float]:
     a, b = right.bounds(level), other.bounds(level)
     if a is None or b is None or right.value is None or other.value is None:
-        return None
+        return 0.0, 1.0
     centre = _log_odds(right.value, other.value, share)
     down = math.hypot(_log(right.value) - _log(a[0]), _log(1 - b[0]) - _log(1 - other.value))
     up = math.hypot(_log(a[1]) - _log(right.value), _log(1 - other.value) - _log(1 - b[1]))

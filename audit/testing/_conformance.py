@@ -17,7 +17,8 @@ from audit.core import (
     canonical_json,
     plain,
 )
-from audit.errors import AuditError
+from audit.errors import AuditError, PluginError
+from audit.probes import page
 from audit.testing._cohorts import attribute, small_cohort, tiny_cohort
 from audit.testing._contexts import context, saved_context
 from audit.testing._models import planted
@@ -26,7 +27,6 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 Make = Callable[[], ProbeContext]
-HEADINGS = ("What it measures", "Why it matters clinically", "Known problems", "Example", "References")
 
 
 class ConformanceError(AuditError):
@@ -67,14 +67,10 @@ def check_probe(probe: type[Probe], contexts: Mapping[str, Make] | None = None) 
 
 
 def _check_catalogue_entry(probe: type[Probe]) -> None:
-    doc = probe.__doc__ or ""
-    absent = [h for h in HEADINGS if h not in doc]
-    if absent:
-        raise ConformanceError(
-            f"{probe.info.code}: its docstring is its page in the docs",
-            expected=f"the headings {', '.join(HEADINGS)}",
-            got=f"none of {', '.join(absent)}",
-        )
+    try:
+        page(probe)
+    except PluginError as error:
+        raise ConformanceError(error.problem, expected=error.expected, got=error.got) from error
 
 
 def _check_one(probe: type[Probe], name: str, make: Make, ctx: ProbeContext) -> bool:

@@ -22,8 +22,20 @@ def test_probe_keeps_the_protocol(probe):
 class Fine(Probe):
     """A probe that counts cases.
 
-    What it measures: cases. Why it matters clinically: it does not. Known problems: none. Example: none.
-    References: none.
+    What it measures:
+        Cases.
+
+    Why it matters clinically:
+        It does not.
+
+    Known problems:
+        None.
+
+    Example:
+        Three cases are 3.
+
+    References:
+        - None.
     """
 
     info = ProbeInfo(

@@ -47,9 +47,9 @@ class BalancedResampling(Probe):
         judged, since each is blind on one kind of cohort.
 
     Example:
-        In a study of hip fractures the scanner differs between wards. AUC is 0.93 as it is and 0.905 within each
-        scanner, but cases of one scanner against controls of the other reach 0.46: the balanced AUC is 0.82 and
-        `confounder_cost` is 0.09.
+        85 % of the fractures but 35 % of the controls come from one scanner, and the model adds to the score for it.
+        AUC is 0.93 as it is and 0.905 within each scanner, but cases of the other scanner against controls of this one
+        reach 0.46: the balanced AUC is 0.82 and `confounder_cost` is 0.09.
 
     References:
         - Badgeley and others 2019, Deep learning predicts hip fracture using confounding patient and healthcare
@@ -167,15 +167,8 @@ class Question:
                 return self._absent(f"{_named(names, pair)}: {estimate.missing}", method), {}
         worst = min(found, key=lambda pair: found[pair].value or 0.0)
         chosen = found[worst]
-        curve = []
-        for level, _, _ in chosen.curve:
-            low = min(e.bounds(level)[0] for e in found.values())  # type: ignore[index]
-            # Below the last rung nothing is known of a cell, so its upper bound is that of any AUC.
-            strict = [e.bounds(level / len(pairs)) for e in found.values()]
-            curve.append((level, low, min(1.0 if b is None else b[1] for b in strict)))
-        estimate = Estimate(
-            value=chosen.value, curve=tuple(curve), method=method, n=chosen.n, n_patients=chosen.n_patients
-        )
+        curve = tuple((level, *_extremes(list(found.values()), level)) for level, _, _ in chosen.curve)
+        estimate = Estimate(value=chosen.value, curve=curve, method=method, n=chosen.n, n_patients=chosen.n_patients)
         return estimate, {"stratum": _named(names, worst)}
 
     def _cell(self, a: int, b: int) -> Estimate:
@@ -203,6 +196,16 @@ class Question:
             balanced=float(tally.balanced[0]),
             **about,
         )
+
+
+def _extremes(cells: list[Estimate], level: float) -> tuple[float, float]:
+    """Return the smallest lower bound at a level, and the smallest upper bound at the level over the cells.
+
+    Beyond the strictest rung that a cell has, its AUC may be anything: the bounds are then 0 and 1.
+    """
+    plain = [cell.bounds(level) or (0.0, 1.0) for cell in cells]
+    strict = [cell.bounds(level / len(cells)) or (0.0, 1.0) for cell in cells]
+    return min(low for low, _ in plain), min(high for _, high in strict)
 
 
 def _named(names: tuple[str, ...], pair: tuple[int, int]) -> str:
