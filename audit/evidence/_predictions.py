@@ -50,7 +50,8 @@ def write_predictions(
             add(clean.columns[k] if clean.columns else f"output_{k}", raw[:, k].astype(np.float64))
         for attribute in cohort.attributes.values():
             add(f"attribute.{attribute.name}", attribute.levels[index].astype(object))
-    table = pa.table({name: pa.array(np.concatenate(parts)) for name, parts in rows.items()})
+    # A distance to an empty mask is undefined: null in the file, never NaN.
+    table = pa.table({name: pa.array(np.concatenate(parts), from_pandas=True) for name, parts in rows.items()})
     pq.write_table(table, path, compression="zstd", write_statistics=False)
 
 

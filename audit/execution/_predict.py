@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 NO_NUMBER = "the model's answer is no finite number"
 OUTSIDE = "score outside [0, 1] though probabilities were declared"
-SEGMENTATION_COLUMNS = ("dice", "surface_dice", "hd95_mm", "volume_predicted", "volume_reference")
+SEGMENTATION_COLUMNS = ("dice", "surface_dice", "hd95", "volume_predicted", "volume_reference")
 
 
 @runtime_checkable
@@ -151,10 +151,10 @@ def _why_not(raw: NDArray[np.float64], reasons: tuple[str | None, ...], card: Mo
     """Return why each case is set aside, None for those that are used."""
     why = list(reasons)
     masks = card.task == "segmentation"
-    # A surface distance is undefined where a mask is empty; that is no fault of the answer.
-    finite: NDArray[np.bool_] = np.isfinite(raw[:, :1] if masks else raw).all(axis=1)
+    # Overlap and distance are undefined where a mask is empty; that is no fault of the answer. Volumes always exist.
+    finite: NDArray[np.bool_] = np.logical_and.reduce(np.isfinite(raw[:, -2:] if masks else raw), axis=1)
     bounded = card.output == "probabilities" and card.task in CLASSIFICATION and not masks
-    inside: NDArray[np.bool_] = ((raw >= 0) & (raw <= 1)).all(axis=1) | (not bounded)
+    inside: NDArray[np.bool_] = np.logical_and.reduce((raw >= 0) & (raw <= 1), axis=1) | (not bounded)
     for i in range(len(why)):
         if why[i] is None and not finite[i]:
             why[i] = NO_NUMBER

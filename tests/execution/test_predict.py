@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass, replace
+
 import numpy as np
 import pytest
 
 from audit.core import BUDGETS
 from audit.errors import InputError, ModelError
-from audit.execution import NO_NUMBER, OUTSIDE, Silent, clean_predictions
+from audit.execution import NO_NUMBER, OUTSIDE, SEGMENTATION_COLUMNS, Silent, clean_predictions
 from tests.execution._make import MeanModel, card, cohort
 
 
@@ -79,3 +81,43 @@ def test_an_answer_of_another_length_is_refused():
 
     with pytest.raises(ModelError, match="shape"):
         ask(cohort([0.1, 0.2]), Short(card()))
+
+
+class MaskModel(MeanModel):
+    def predict(self, images):
+        return np.where(images > 0.5, 3.0, -3.0)
+
+
+@dataclass(frozen=True)
+class Pictures:
+    images: np.ndarray
+
+    def __len__(self):
+        return len(self.images)
+
+    def load(self, index):
+        return self.images[index]
+
+
+def test_masks_are_kept_as_numbers_of_each_case():
+    """Hand-worked: 2 of 3 predicted pixels shared with a reference of 2 gives Dice 0.8 and volumes 3 and 2 x 4 mm²."""
+    images, masks = np.zeros((2, 1, 4, 4), np.float32), np.zeros((2, 1, 4, 4), np.float32)
+    images[0, 0, 1, :3] = 1.0
+    masks[0, 0, 1, :2] = 1.0
+    c = replace(
+        cohort([0.0, 0.0]), images=Pictures(images), masks=Pictures(masks), spacing_mm=(2.0, 2.0), targets=np.zeros(2)
+    )
+    clean = ask(c, MaskModel(card(task="segmentation", output="mask_logits")))
+    assert clean.predictions.columns == SEGMENTATION_COLUMNS
+    assert clean.predictions.column("dice")[0] == pytest.approx(0.8)
+    assert clean.predictions.raw[:, -2:].tolist() == [[12.0, 8.0], [0.0, 0.0]]
+    assert np.isnan(clean.predictions.column("dice")[1])
+    assert len(clean.cohort) == 2
+
+
+def test_a_mask_of_another_size_is_set_aside():
+    """Predicted and reference mask must lie on one grid."""
+    images, masks = np.ones((2, 1, 4, 4), np.float32), [np.ones((1, 4, 4)), np.ones((1, 3, 4))]
+    c = replace(cohort([0.0, 0.0]), images=Pictures(images), masks=Pictures(masks), targets=np.zeros(2))
+    clean = ask(c, MaskModel(card(task="segmentation", output="mask_logits")))
+    assert clean.cohort.ledger.set_aside["the model's mask has another size than the reference"] == 1
