@@ -68,6 +68,8 @@ class Estimate:
     def __post_init__(self) -> None:
         if not 0 <= self.n_patients <= self.n:
             raise ValueError(f"expected 0 <= n_patients <= n, got n={self.n}, n_patients={self.n_patients}")
+        if self.k is not None and not math.isfinite(self.k):
+            raise ValueError(f"expected a finite numerator, got {self.k!r}")
         if self.value is None:
             if not self.missing:
                 raise ValueError("a missing value needs its reason")
@@ -175,8 +177,10 @@ class Measurement:
             raise ValueError(f"{self.metric}: a count has low = high = value")
         if self.method != COUNT and not set(LADDER) <= {rung[0] for rung in self.curve}:
             raise ValueError(f"{self.metric}: expected a curve with every rung of the ladder")
-        if self.simultaneous is not None and not self.simultaneous[0] <= self.simultaneous[1]:
-            raise ValueError(f"{self.metric}: expected a simultaneous interval with low <= high")
+        if self.simultaneous is not None:
+            least, most = self.simultaneous
+            if not (_finite(least) and _finite(most) and least <= most):
+                raise ValueError(f"{self.metric}: expected a finite simultaneous interval with low <= high")
 
     @classmethod
     def of(

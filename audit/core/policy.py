@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
@@ -19,6 +20,8 @@ class Limit:
     def __post_init__(self) -> None:
         if self.min is None and self.max is None:
             raise ValueError("a limit needs min, max or both")
+        if not all(math.isfinite(side) for side in (self.min, self.max) if side is not None):
+            raise ValueError(f"expected finite limits, got {self.min} and {self.max}")
         if self.min is not None and self.max is not None and self.min > self.max:
             raise ValueError(f"expected min <= max, got {self.min} and {self.max}")
 
