@@ -25,9 +25,9 @@ class Miscalibration(Probe):
         The calibration slope (1 where scores are neither too extreme nor too timid), the intercept at slope 1 (0 where
         they are right on average), the Brier score, and the expected calibration error, debiased. What depends on how
         many patients are ill, the intercept and the Brier score, is given at the declared prevalence of the intended
-        use and at both ends of its declared range, with cases weighted to it; the calibration error is then that of
-        scores moved by the same prior shift. Where no prevalence is declared they are of this sample and have names
-        that say so (`intercept_in_sample`, `brier_in_sample`).
+        use, with cases weighted to it; the calibration error is then that of scores moved by the same prior shift.
+        Where no prevalence is declared they are of this sample and have names that say so (`intercept_in_sample`,
+        `brier_in_sample`). The ends of the declared range are not used: no scores are right at two prevalences.
 
     Why it matters clinically:
         A risk that is read by a person, or added to others, or compared with a threshold from another hospital, must
@@ -74,7 +74,7 @@ class Miscalibration(Probe):
         """Measure the calibration of every class; see `Probe.run`."""
         at = settings(ctx)
         if at:
-            return _at_declared(ctx, ctx.clean.views[0], at)
+            return _at_declared(ctx, ctx.clean.views[0], at[0])
         return _in_sample(ctx)
 
 
@@ -103,18 +103,17 @@ def _in_sample(ctx: ProbeContext) -> Iterator[Measurement]:
         _draw(ctx, view, scores, {})
 
 
-def _at_declared(ctx: ProbeContext, view: ClassView, at: tuple[Setting, ...]) -> Iterator[Measurement]:
+def _at_declared(ctx: ProbeContext, view: ClassView, at: Setting) -> Iterator[Measurement]:
     from audit.stats import calibration
 
     patients, scores, labels = ctx.cohort.patients, _shares(view), view.labels
     yield _given(ctx, calibration(scores, labels, patients, ctx.levels).slope, "slope", "none", {})
-    for setting in at:
-        fit = calibration(scores, labels, patients, ctx.levels, prevalence=setting.prevalence)
-        yield _given(ctx, fit.intercept, "intercept", "zero", setting.condition)
-        yield _given(ctx, _brier(ctx, scores, labels, setting.prevalence), "brier", "lower", setting.condition)
-        moved = _moved(scores, labels, setting.prevalence)
-        yield _given(ctx, _ece(ctx, moved, labels), "ece", "lower", setting.condition)
-    _draw(ctx, view, _moved(scores, labels, at[0].prevalence), at[0].condition)
+    fit = calibration(scores, labels, patients, ctx.levels, prevalence=at.prevalence)
+    yield _given(ctx, fit.intercept, "intercept", "zero", at.condition)
+    yield _given(ctx, _brier(ctx, scores, labels, at.prevalence), "brier", "lower", at.condition)
+    moved = _moved(scores, labels, at.prevalence)
+    yield _given(ctx, _ece(ctx, moved, labels), "ece", "lower", at.condition)
+    _draw(ctx, view, moved, at.condition)
 
 
 def _shares(view: ClassView) -> NDArray[np.float64]:
