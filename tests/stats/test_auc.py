@@ -107,7 +107,7 @@ def test_a_score_that_is_no_number_is_an_error():
         auc(np.array([np.nan] * 10), np.arange(10) < 5, np.arange(10), LEVELS)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(ranked())
 def test_negated_scores_mirror(cohort):
     """The AUC of the negated scores is 1 - AUC, with mirrored bounds at every rung."""
@@ -119,7 +119,7 @@ def test_negated_scores_mirror(cohort):
     np.testing.assert_allclose(one.curve, [(a, 1 - high, 1 - low) for a, low, high in other.curve], atol=1e-9)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(ranked(), st.randoms(use_true_random=False))
 def test_order_of_rows_does_not_matter(cohort, random):
     """The order of the rows changes no number, and bounds stay in [0, 1] and widen."""

@@ -122,7 +122,7 @@ def test_lengths_must_agree():
         proportion(np.ones(6, bool), np.arange(5), LEVELS)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(clustered)
 def test_hits_and_misses_mirror(cohort):
     """The miss rate's interval is 1 minus that of the sensitivity, at every rung."""
@@ -132,7 +132,7 @@ def test_hits_and_misses_mirror(cohort):
     np.testing.assert_allclose(one.curve, mirrored, atol=1e-9)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(clustered, st.randoms(use_true_random=False))
 def test_order_and_codes_do_not_matter(cohort, random):
     """Neither the order of the rows nor the numbering of the patients changes a number."""
@@ -143,7 +143,7 @@ def test_order_and_codes_do_not_matter(cohort, random):
     np.testing.assert_allclose(one.curve, other.curve, atol=1e-12)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(clustered)
 def test_bounds_hold_the_value_and_widen(cohort):
     """Every rung holds the value and is no narrower than the one before."""
