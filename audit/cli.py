@@ -55,7 +55,7 @@ def start(
         typer.echo(f"imaging-audit {__version__}")
         raise typer.Exit(0)
     if ctx.invoked_subcommand is None:
-        typer.echo(ctx.get_help(), err=True)
+        typer.echo(ctx.get_help(), nl=False)
         # An empty command in a pipeline must not look like a gate that passed.
         raise typer.Exit(2)
 

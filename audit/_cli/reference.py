@@ -18,6 +18,10 @@ def check_name(name: str) -> None:
     from audit.reference import list_models as known
 
     names = [m.name for m in known()]
+    if not names:
+        raise InputError(
+            "no reference model is installed", expected="weights beside the package", got="none", fix="install it again"
+        )
     if name not in names:
         near = difflib.get_close_matches(name, names, n=1, cutoff=0.5)
         fix = f"did you mean '{near[0]}'?" if near else "'audit reference list' lists them"

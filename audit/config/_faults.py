@@ -42,6 +42,9 @@ def nearest(name: str, options: Iterable[str]) -> str | None:
     for option in options:
         folded.setdefault(option.casefold(), option)
     close = difflib.get_close_matches(name.casefold(), list(folded), n=1, cutoff=0.6)
+    if not close and len(name) >= 3:
+        # An abbreviation is far from its word by letters, and yet what was meant.
+        close = [o for o in folded if o.startswith(name.casefold())][:1]
     return folded[close[0]] if close else None
 
 

@@ -88,7 +88,7 @@ def _task(table: _manifest.Manifest, model: _model.Model) -> tuple[str, tuple[st
     if len(levels) > _MOST_CLASSES:
         raise InputError(
             f"column '{table.target}' has {len(levels)} different values", expected=f"at most {_MOST_CLASSES} classes",
-            got=f"{len(levels)}, the free text or ids of a table, perhaps", fix="name the reference standard with --target",
+            got=f"{len(levels)}", fix="name the reference standard with --target",
         )  # fmt: skip
     known = any(v.casefold() in _words.POSITIVES for v in levels)
     if outputs != len(levels) and (outputs in (1, 2) or known):

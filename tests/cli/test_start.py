@@ -1,0 +1,62 @@
+"""What a command loads, and what its help shows."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from tests.cli.conftest import Said
+
+Audit = Callable[..., Said]
+COMMANDS = [
+    ["demo"], ["run"], ["init"], ["gate"], ["report"], ["probes"], ["schema"], ["doctor"], ["reference", "list"],
+    ["reference", "build"],
+]  # fmt: skip
+# Not pydantic: typer itself loads a part of it where it is installed.
+HEAVY = (
+    "numpy", "pandas", "torch", "scipy", "sklearn", "plotly", "pyarrow", "statsmodels", "PIL", "pydicom",
+    "nibabel", "onnx", "onnxruntime", "captum", "jinja2", "fairlearn", "nilearn",
+)  # fmt: skip
+
+
+def loaded_by(*words: str, cwd: Path | None = None) -> set[str]:
+    """Return the top-level modules that a command has loaded when it ends."""
+    program = (
+        "import sys\n"
+        "from audit.cli import main\n"
+        f"main({list(words)!r})\n"
+        "print('LOADED', *sorted({m.split('.')[0] for m in sys.modules}))\n"
+    )
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, cwd=cwd, check=True)
+    return set(done.stdout.splitlines()[-1].split()[1:])
+
+
+@pytest.mark.parametrize("words", [["--help"], ["run", "--help"], ["--version"], ["doctor"]])
+def test_light_commands_load_nothing_heavy(words: list[str]) -> None:
+    """Help, version and doctor load neither numpy nor anything that takes its time."""
+    assert not loaded_by(*words) & set(HEAVY)
+
+
+def test_wrong_output_folder_is_found_before_anything_is_loaded(tmp_path: Path) -> None:
+    """A folder that is not free is refused without loading numpy."""
+    (tmp_path / "x").write_text("")
+    assert not loaded_by("run", "audit.toml", "--out", str(tmp_path)) & set(HEAVY)
+
+
+@pytest.mark.parametrize("words", COMMANDS, ids=" ".join)
+def test_help_shows_an_example(audit: Audit, words: list[str]) -> None:
+    """The help of every command shows an example that names the command."""
+    code, out, _ = audit(*words, "--help")
+    assert code == 0
+    assert f"Example: audit {' '.join(words)}" in " ".join(out.split())
+
+
+def test_help_lists_every_command(audit: Audit) -> None:
+    """The help of `audit` names all commands."""
+    out = audit("--help")[1]
+    for words in COMMANDS:
+        assert words[0] in out
