@@ -145,6 +145,7 @@ def conforming_contexts() -> dict[str, Make]:
             tiny_cohort(np.random.default_rng(1), n=240),
             prevalence=Prevalence(value=0.1, low=0.05, high=0.2),
         ),
+        "binary, golden batch": _golden,
         "binary, saved": lambda: _saved(n=200),
         "binary, no attributes": lambda: _saved(n=200, attributes=False),
         "binary, no operating point": lambda: _saved(n=200, operating_point=None),
@@ -156,6 +157,12 @@ def conforming_contexts() -> dict[str, Make]:
         "regression": _regression,
         "segmentation": _segmentation,
     }
+
+
+def _golden() -> ProbeContext:
+    model, cohort = planted(), tiny_cohort(np.random.default_rng(1), n=60)
+    images = np.random.default_rng(7).normal(size=(4, 1, 8, 8))
+    return context(model, cohort, golden={"images": images, "outputs": model.predict(images)})
 
 
 def _saved(

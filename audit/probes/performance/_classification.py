@@ -11,6 +11,7 @@ import numpy as np
 from audit.core import ClassView, Direction, Estimate, Measurement, ProbeContext, Scalar
 from audit.probes._prevalence import at_prevalence, predictive_value, settings, why_not
 from audit.probes._shared import NO_OPERATING_POINT, count_patients
+from audit.probes.performance._missed import draw_missed
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -38,6 +39,7 @@ def classification(ctx: ProbeContext) -> Iterator[Measurement]:
         yield _given(ctx, rate(ctx, view, positives=True), "sensitivity", view.condition)
         yield _given(ctx, rate(ctx, view, positives=False), "specificity", view.condition)
         _draw(ctx, view)
+        draw_missed(ctx, view)
     if settings(ctx):
         yield from _at_declared_prevalence(ctx, ctx.clean.views[0])
     else:

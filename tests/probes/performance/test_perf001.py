@@ -263,6 +263,32 @@ def test_figures_have_their_arrays():
     assert arrays["score_distribution"]["negatives"].sum() == 100
 
 
+def test_worst_missed_positives_are_pictures():
+    """The four lowest scores among missed positives, with score and groups, marked as image content."""
+    cohort = tiny_cohort(np.random.default_rng(1), n=200)
+    ctx = context(planted(), cohort)
+    run(ctx)
+    shown = next(a for a in ctx.sink.artifacts if a.name == "missed_cases")
+    assert shown.pixels
+    assert shown.arrays["images"].shape == (4, 1, 8, 8)
+    assert shown.arrays["images"].dtype == np.uint8
+    assert shown.arrays["score"].tolist() == sorted(ctx.clean.scores[cohort.targets == 1])[:4]
+    assert set(shown.arrays["sex"]) <= {"female", "male"}
+    assert not any("case" in str(v) or "patient" in str(v) for v in shown.arrays.values())
+
+
+def test_nothing_missed_is_no_picture():
+    """Without a missed positive, or without images, there is no gallery."""
+    for ctx in (saved_context(*table(50, 5, 50, 5)), context(planted(operating_point=0.0), small_images())):
+        run(ctx)
+        assert "missed_cases" not in [a.name for a in ctx.sink.artifacts]
+
+
+def small_images():
+    """Return a few cases with images."""
+    return tiny_cohort(np.random.default_rng(1), n=60)
+
+
 @pytest.mark.slow
 def test_predictive_value_covers_at_its_rate():
     """The 95 % interval of PPV at 5 % holds the true one in at least 93 % of 1,000 samples of 80 and 160 patients."""
