@@ -70,5 +70,5 @@ def foreground(card: ModelCard, answer: NDArray[Any]) -> NDArray[np.bool_]:
 
 def _flat(mask: NDArray[Any]) -> NDArray[np.bool_]:
     """Return a reference mask without its channel axis."""
-    inside: NDArray[np.bool_] = (mask > 0).any(axis=0)
+    inside: NDArray[np.bool_] = np.logical_or.reduce(mask > 0, axis=0)
     return inside
