@@ -12,6 +12,7 @@ import numpy as np
 from audit.core import ClassView, Direction, Estimate, Measurement, Probe, ProbeContext, ProbeInfo, Scalar
 from audit.probes._shared import comparable, count_patients
 from audit.probes.confounding._cells import Cells, Tallies
+from audit.probes.confounding._errors import error_changes
 from audit.probes.confounding._strata import Strata, all_strata
 
 if TYPE_CHECKING:
@@ -32,7 +33,9 @@ class BalancedResampling(Probe):
         model that does not use the confounder, whatever the mix of the cohort. `worst_cross_auc` is the smallest AUC
         of cases of one level against controls of another, the patients for whom leaning hurts most. `auc_drop` is the
         AUC of the cohort as it is minus the balanced one: how much this cohort flatters the model. All are given for
-        each confounder alone and, as "(joint)", for the combinations of levels of all declared confounders.
+        each confounder alone and, as "(joint)", for the combinations of levels of all declared confounders. For a
+        real value and for the volume of a segmentation there is `mae_change`: the mean absolute error of a cohort in
+        which every level is equally frequent in each fifth of the reference values, minus that of the cohort as it is.
 
     Why it matters clinically:
         A model that has learned that portable films come from sicker patients looks excellent until it meets an
@@ -63,9 +66,9 @@ class BalancedResampling(Probe):
         code="CONF001",
         name="balanced-resampling",
         family="CONF",
-        tasks=("binary", "multiclass", "multilabel", "ordinal"),
+        tasks=("binary", "multiclass", "multilabel", "ordinal", "regression", "segmentation"),
         needs=("confounder",),
-        metrics=("confounder_cost", "worst_cross_auc", "auc_drop"),
+        metrics=("confounder_cost", "worst_cross_auc", "auc_drop", "mae_change"),
         title="Leaning on a confounder",
         question="Does it lean on something beside the disease?",
         method=(
@@ -86,8 +89,10 @@ class BalancedResampling(Probe):
     def run(self, ctx: ProbeContext) -> Iterable[Measurement]:
         """Measure every declared confounder and all of them jointly; see `Probe.run`."""
         attributes = comparable(ctx.cohort.by_role("confounder"), "confounder")
-        questions = [Question(ctx=ctx, strata=s, view=v) for s in all_strata(attributes) for v in ctx.clean.views]
-        return _all(ctx, questions)
+        strata = list(all_strata(attributes))
+        if not ctx.clean.views:
+            return (measured for s in strata for measured in error_changes(ctx, s))
+        return _all(ctx, [Question(ctx=ctx, strata=s, view=v) for s in strata for v in ctx.clean.views])
 
 
 def _all(ctx: ProbeContext, questions: list[Question]) -> Iterator[Measurement]:

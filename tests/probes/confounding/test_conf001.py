@@ -245,6 +245,67 @@ def test_every_class_is_a_question_of_its_own():
     assert cost["nodule"].low > 0.03 > cost["effusion"].high
 
 
+def ages(n, lean, seed=0):
+    """Return predicted ages and a cohort in which the old were mostly imaged on scanner b, which adds `lean` years."""
+    rng = np.random.default_rng(seed)
+    age = rng.uniform(20, 80, n)
+    b = rng.random(n) < np.where(age > 50, 0.85, 0.15)
+    # The model learned that scanner b means old: right for the old on b and for the young on a, wrong for the others.
+    predicted = age + rng.normal(0, 3, n) + lean * np.where(b, 1, -1) * np.where((age > 50) == b, 0, 1)
+    given = attribute("scanner", np.where(b, "b", "a"), "confounder")
+    return predicted, small_cohort(age, attributes=[given], classes=())
+
+
+def changes(predicted, cohort, **more):
+    """Return mae_change by attribute."""
+    ctx = saved_context(predicted, cohort, operating_point=None, **more)
+    return {m.condition["attribute"]: m for m in BalancedResampling().run(ctx)}
+
+
+def test_a_real_value_that_leans_loses_in_the_balanced_cohort():
+    """Ten years of error where scanner and age disagree: the error grows by about 2; without leaning by 0."""
+    leaning = changes(*ages(800, 10.0), task="regression", output="value")["scanner"]
+    healthy = changes(*ages(800, 0.0), task="regression", output="value")["scanner"]
+    assert leaning.low > 1
+    assert healthy.low < 0 < healthy.high < 0.5
+    assert "effective n" in leaning.method
+
+
+def test_balanced_error_is_the_mean_over_cells():
+    """It equals the mean over fifths of the mean over levels, computed cell by cell, to 1e-12."""
+    predicted, cohort = ages(600, 5.0, seed=2)
+    found = changes(predicted, cohort, task="regression", output="value")["scanner"]
+    age, level = cohort.targets, cohort.attributes["scanner"].levels
+    error = np.abs(predicted - age)
+    fifth = np.searchsorted(np.quantile(age, [0.2, 0.4, 0.6, 0.8]), age, side="right")
+    cells = [[error[(fifth == i) & (level == name)].mean() for name in ("a", "b")] for i in range(5)]
+    sizes = np.bincount(fifth)
+    expected = np.average(np.mean(cells, axis=1), weights=sizes) - error.mean()
+    assert found.value == pytest.approx(expected, abs=1e-12)
+
+
+def test_a_level_absent_from_a_fifth_is_missing_with_its_counts():
+    """Where no old patient was imaged on scanner a nothing can be balanced."""
+    age = np.linspace(20, 80, 200)
+    given = attribute("scanner", np.where(age > 60, "b", "a"), "confounder")
+    found = changes(age + 1.0, small_cohort(age, attributes=[given], classes=()), task="regression", output="value")
+    assert "a in fifth 5: 0" in found["scanner"].missing
+
+
+def test_volume_errors_of_a_segmentation_are_balanced_alike():
+    """Relative volume errors take the place of the errors of a real value."""
+    rng = np.random.default_rng(3)
+    volume = rng.uniform(5, 50, 600)
+    b = rng.random(600) < np.where(volume > 25, 0.8, 0.2)
+    wrong = (volume > 25) != b
+    raw = np.stack([volume * (1 + 0.3 * wrong + rng.normal(0, 0.03, 600)), volume], axis=1)
+    given = attribute("scanner", np.where(b, "b", "a"), "confounder")
+    cohort = small_cohort(np.zeros(600), attributes=[given])
+    columns = ("volume_predicted", "volume_reference")
+    m = changes(raw, cohort, task="segmentation", output="mask_probabilities", columns=columns)["scanner"]
+    assert m.low > 0.03
+
+
 @pytest.mark.slow
 def test_bootstrap_of_the_cost_covers_zero_at_its_rate():
     """A model without leaning has 0 within its 95 % interval in at least 93 % of 300 cohorts of 300 patients."""
