@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -117,7 +118,7 @@ def file_faults(raw: Mapping[str, Any], root: Path, *, columns: bool) -> list[Au
     }
     faults: list[AuditError] = []
     for key, named in wanted.items():
-        if isinstance(named, str) and named and not (root / named).exists():
+        if isinstance(named, str) and named and not is_file(root / named):
             faults.append(absent_file(f"{key}: no such file '{one_line(named)}'", root / named, "a file"))
     if columns:
         faults += _column_faults(cohort.get("manifest"), root, _named_columns(cohort))
@@ -134,7 +135,7 @@ def _score_columns(model: Mapping[str, Any]) -> dict[str, str]:
 
 
 def _column_faults(source: Any, root: Path, named: Mapping[str, str]) -> list[AuditError]:
-    if not isinstance(source, str) or not (root / source).is_file():
+    if not isinstance(source, str) or not is_file(root / source):
         return []
     from audit.cohorts import read_columns
 
@@ -145,12 +146,27 @@ def _column_faults(source: Any, root: Path, named: Mapping[str, str]) -> list[Au
     return list(_absent_columns(named, columns, source))
 
 
+def is_file(path: Path) -> bool:
+    """Tell whether a file is at a path; False also for a text that can be no path."""
+    # os.path says False where a method of Path raises: a name with a null byte, or one that is too long.
+    return os.path.isfile(path)  # noqa: PTH113
+
+
+def _names(folder: Path) -> list[str]:
+    try:
+        return sorted(p.name for p in folder.iterdir())
+    except (OSError, ValueError):
+        return []
+
+
+def _place(path: Path) -> str:
+    return one_line(os.path.abspath(path), 300)  # noqa: PTH100
+
+
 def absent_file(problem: str, path: Path, wanted: str) -> ConfigError:
     """Return the fault of a path where nothing is, with the nearest name that is there."""
     folder = path.parent
-    there = sorted(p.name for p in folder.iterdir()) if folder.is_dir() else []
-    otherwise = (
-        "correct the path" if folder.is_dir() else f"there is no folder {one_line(folder.resolve(), 300)} either"
-    )
-    got = f"nothing at {one_line(path.resolve(), 300)}"
+    there = _names(folder)
+    otherwise = "correct the path" if there else f"see what is in {_place(folder)}"
+    got = f"{'a folder' if os.path.isdir(path) else 'nothing'} at {_place(path)}"  # noqa: PTH112
     return ConfigError(problem, expected=wanted, got=got, fix=did_you_mean(path.name, there, otherwise))

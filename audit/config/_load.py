@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import tomllib
 from collections.abc import Mapping
 from pathlib import Path
@@ -51,8 +52,8 @@ def load_audit(path: Path | str, *, infos: Mapping[str, ProbeInfo] | None = None
     if faults or policy_faults or shape is None:
         named = _crosscheck.table(raw, "audit").get("policy")
         if faults and policy_faults:
-            raise FaultsError(f"{path.name} and {one_line(named)}", faults + policy_faults)
-        raise FaultsError(path.name if faults else one_line(named), faults or policy_faults)
+            raise FaultsError(f"{one_line(path.name)} and {one_line(named)}", faults + policy_faults)
+        raise FaultsError(one_line(path.name if faults else named), faults or policy_faults)
     return _config(shape, policy, path.parent)
 
 
@@ -85,7 +86,7 @@ def load_policy(path: Path | str) -> Policy:
         FaultsError: Anything is wrong in it; all faults at once.
     """
     path = Path(path)
-    return policy_from(_read_toml(path), source=path.name)
+    return policy_from(_read_toml(path), source=one_line(path.name))
 
 
 def policy_from(mapping: Mapping[str, Any], *, source: str = "policy", origin: PolicySource = "file") -> Policy:
@@ -150,12 +151,12 @@ def _read_toml(path: Path) -> dict[str, Any]:
 
 
 def _read_text(path: Path) -> str:
-    if path.is_dir():
+    if os.path.isdir(path):  # noqa: PTH112 - False, not an error, for a text that can be no path
         fix = (
             f"name the file in it, {path.name or '.'}/audit.toml" if (path / "audit.toml").is_file() else "name a file"
         )
         raise _one(path, ConfigError("not a file", expected="a TOML file", got="a folder", fix=fix))
-    if not path.exists():
+    if not _check.is_file(path):
         raise _one(path, _check.absent_file("no such file", path, "a TOML file"))
     try:
         if path.stat().st_size > _LARGEST:
@@ -193,4 +194,4 @@ def _line_of(message: str) -> int | None:
 
 
 def _one(path: Path, fault: AuditError) -> FaultsError:
-    return FaultsError(path.name or one_line(path), [fault])
+    return FaultsError(one_line(path.name or path), [fault])

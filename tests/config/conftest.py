@@ -36,6 +36,7 @@ age = { role = "protected", bins = [0, 40, 60, 120], unit = "years" }
 
 [audit]
 policy = "policy.toml"
+profile = "standard"
 seed = 3
 """
 POLICY = """

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from audit.config._check import absent_file
+from audit.config._check import absent_file, is_file
 from audit.config._faults import listed, one_line
 from audit.config.proposal import _words
 from audit.config.proposal._manifest import Manifest, best
@@ -63,7 +63,7 @@ def look(path: Path, manifest: Manifest, factory: str | None) -> Model:
     Raises:
         InputError: The file is absent, of no known kind, or its kind needs a factory that is not named.
     """
-    if not path.is_file():
+    if not is_file(path):
         raise absent_file(f"--model: no such file '{one_line(path.name)}'", path, "a file of weights or predictions")
     kind = _kind(path)
     if kind in ("torch", "callable") and factory is None:
