@@ -1,0 +1,179 @@
+"""Which output is explained, case by case, and how much of it is left on a changed image."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from audit.core import ModelCard, NotApplicable, scores, sigmoid, softmax
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Explained:
+    """What the model said of n cases, as the thing to be explained; fixed before any image is changed.
+
+    Explained is the logit of the decision: of the class decided for, for a binary model signed towards the decision,
+    for a multilabel one that of the finding with the highest score, for a real value the value itself, for a
+    segmentation the summed logit of the pixels that were marked.
+
+    Args:
+        card: The model's card.
+        index: (n,) output column.
+        sign: (n,) -1 where a binary model decided negative, else 1.
+        value: (n,) the clean value of a regression, else 0.
+        region: (n, *spatial) pixels that a segmentation marked, else None.
+    """
+
+    card: ModelCard
+    index: NDArray[np.int64]
+    sign: NDArray[np.float64]
+    value: NDArray[np.float64]
+    region: NDArray[np.bool_] | None = None
+
+    def take(self, rows: NDArray[np.int64] | slice) -> Explained:
+        """Return what is explained of some cases."""
+        region = None if self.region is None else self.region[rows]
+        return replace(self, index=self.index[rows], sign=self.sign[rows], value=self.value[rows], region=region)
+
+    @property
+    def usable(self) -> NDArray[np.bool_]:
+        """(n,) whether there is anything to explain: a segmentation that marked nothing has none."""
+        if self.region is None:
+            return np.ones(self.index.size, bool)
+        out: NDArray[np.bool_] = np.logical_or.reduce(self.region.reshape(len(self.region), -1), axis=1)
+        return out
+
+    @property
+    def names(self) -> NDArray[np.str_]:
+        """(n,) name of the class or finding decided for; empty where there are none."""
+        card = self.card
+        if card.task == "binary":
+            decided = (self.sign > 0).astype(int)
+        elif card.task in ("multiclass", "ordinal", "multilabel"):
+            decided = self.index
+        else:
+            return np.full(self.index.size, "")
+        known = card.classes or tuple(f"class {i}" for i in range(int(decided.max(initial=0)) + 1))
+        return np.array([known[i] for i in decided], dtype=str)
+
+    def tensors(self) -> tuple[Any, ...]:
+        """Return what `logit` needs beside the answer, one row a case."""
+        import torch
+
+        given = (torch.as_tensor(self.index), torch.as_tensor(self.sign, dtype=torch.float32))
+        return given if self.region is None else (*given, torch.as_tensor(self.region, dtype=torch.float32))
+
+    def logit(self, raw: Any, index: Any, sign: Any, region: Any = None) -> Any:
+        """Return (m,) explained logits, differentiable in `raw`.
+
+        Args:
+            raw: (m, k[, *spatial]) raw outputs, a torch tensor.
+            index: (m,) output columns.
+            sign: (m,) signs.
+            region: (m, *spatial) marked pixels.
+        """
+        card = self.card
+        if region is not None:
+            z = self._foreground(raw)
+            return (z * region).flatten(1).sum(dim=1)
+        if card.task == "regression":
+            return raw[:, 0]
+        if card.task == "binary":
+            if raw.shape[1] == 1:
+                z = raw[:, 0] if card.output == "logits" else _log_odds(raw[:, 0])
+            else:
+                z = raw[:, 1] - raw[:, 0] if card.output == "logits" else _log(raw[:, 1]) - _log(raw[:, 0])
+            return sign * z
+        chosen = raw.gather(1, index[:, None])[:, 0]
+        if card.output == "logits":
+            return chosen
+        return _log_odds(chosen) if card.task == "multilabel" else _log(chosen)
+
+    def score(self, raw: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Return (n,) how much of the decision an answer still holds.
+
+        Args:
+            raw: (n, k[, *spatial]) raw outputs on changed images of the same cases.
+
+        Returns:
+            The probability of the decision, in [0, 1]; for a segmentation its mean over the marked pixels; for a real
+            value minus the distance from the clean one, in its unit.
+        """
+        card = self.card
+        if self.region is not None:
+            p, inside = self._foreground_probability(raw), self.region
+            axes = tuple(range(1, p.ndim))
+            out: NDArray[np.float64] = (p * inside).sum(axis=axes) / np.maximum(inside.sum(axis=axes), 1)
+            return out
+        every = scores(raw, card)
+        if card.task == "regression":
+            return -np.abs(every - self.value)
+        if card.task == "binary":
+            return np.where(self.sign > 0, every, 1 - every)
+        picked: NDArray[np.float64] = every[np.arange(len(every)), self.index]
+        return picked
+
+    def _foreground(self, raw: Any) -> Any:
+        logits = self.card.output == "mask_logits"
+        if raw.shape[1] == 1:
+            return raw[:, 0] if logits else _log_odds(raw[:, 0])
+        every = raw if logits else _log(raw)
+        return every[:, 1:].amax(dim=1) - every[:, 0]
+
+    def _foreground_probability(self, raw: NDArray[np.float64]) -> NDArray[np.float64]:
+        return foreground_probability(raw, self.card)
+
+
+def foreground_probability(raw: NDArray[np.float64], card: ModelCard) -> NDArray[np.float64]:
+    """Return (n, *spatial) the probability that a pixel is not background."""
+    logits = card.output == "mask_logits"
+    if raw.shape[1] == 1:
+        return sigmoid(raw[:, 0]) if logits else raw[:, 0]
+    return 1 - (softmax(raw) if logits else raw)[:, 0]
+
+
+def explained_by(raw: NDArray[np.float64], card: ModelCard) -> Explained:
+    """Return what is explained of answers on unchanged images.
+
+    Args:
+        raw: (n, k[, *spatial]) raw outputs.
+        card: The model's card.
+
+    Raises:
+        NotApplicable: The task has no output to explain.
+    """
+    n = len(raw)
+    first, up, zero = np.zeros(n, np.int64), np.ones(n), np.zeros(n)
+    point = 0.5 if card.operating_point is None or isinstance(card.operating_point, Mapping) else card.operating_point
+    if card.task == "segmentation":
+        region = foreground_probability(raw, card) >= point
+        return Explained(card=card, index=first, sign=up, value=zero, region=region)
+    every = scores(raw, card)
+    if card.task == "regression":
+        return Explained(card=card, index=first, sign=up, value=every)
+    if card.task == "binary":
+        return Explained(card=card, index=first, sign=np.where(every >= point, 1.0, -1.0), value=zero)
+    if card.task in ("multiclass", "ordinal", "multilabel"):
+        return Explained(card=card, index=every.argmax(axis=1).astype(np.int64), sign=up, value=zero)
+    raise NotApplicable(f"no output to explain is defined for the task {card.task}")
+
+
+def _log_odds(p: Any) -> Any:
+    """Return log p - log(1 - p), finite at 0 and 1."""
+    import torch
+
+    info = torch.finfo(p.dtype)
+    return torch.log(p.clamp_min(info.tiny)) - torch.log1p(-p.clamp_max(1 - info.eps / 2))
+
+
+def _log(p: Any) -> Any:
+    """Return log p, finite at 0."""
+    import torch
+
+    return torch.log(p.clamp_min(torch.finfo(p.dtype).tiny))

@@ -1,0 +1,171 @@
+"""Deletion and insertion curves, the controls that they are held against, and the advantage over the best of them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from audit.core import Curve, Estimate, Levels
+from audit.stats import paired_difference
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+CONTROLS: tuple[str, ...] = ("random", "edge", "centre")
+BLUR_SHARE = 0.1
+"""Standard deviation of the blur that replaces a pixel, as a share of the image's least side."""
+
+
+def blurred(images: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Return images after a Gaussian blur that leaves brightness and outlines, and no detail.
+
+    Args:
+        images: (n, channels, *spatial).
+    """
+    from scipy import ndimage
+
+    sides = images.shape[2:]
+    sigma = max(1.0, BLUR_SHARE * min(s for s in sides if s > 1)) if max(sides) > 1 else 0.0
+    out: NDArray[np.float32] = ndimage.gaussian_filter(images, sigma=(0, 0, *[sigma] * len(sides)), mode="nearest")
+    return out
+
+
+def flat(images: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Return images of one value a channel: the image's mean."""
+    axes = tuple(range(2, images.ndim))
+    return np.broadcast_to(images.mean(axis=axes, keepdims=True), images.shape).astype(np.float32)
+
+
+def control_maps(images: NDArray[np.float32], rng: np.random.Generator) -> dict[str, NDArray[np.float64]]:
+    """Return maps that know nothing of the model: chance, the image's edges, the image's centre.
+
+    Args:
+        images: (n, channels, *spatial).
+        rng: Draws the random maps.
+
+    Returns:
+        (n, *spatial) by name.
+    """
+    grey = images.astype(np.float64).mean(axis=1)
+    slopes = [np.gradient(grey, axis=axis) for axis in range(1, grey.ndim) if grey.shape[axis] > 1]
+    edge = np.sqrt(sum((s**2 for s in slopes), start=np.zeros_like(grey)))
+    away = np.zeros(grey.shape[1:])
+    for axis, side in enumerate(grey.shape[1:]):
+        shape = [1] * away.ndim
+        shape[axis] = side
+        away = away + (((np.arange(side) - (side - 1) / 2) / max(side, 2)) ** 2).reshape(shape)
+    return {"random": rng.random(grey.shape), "edge": edge, "centre": np.broadcast_to(-away, grey.shape)}
+
+
+def ranks(maps: NDArray[np.float64], rng: np.random.Generator) -> NDArray[np.int64]:
+    """Return the place of each pixel in falling order of a map, ties by chance.
+
+    Args:
+        maps: (n, *spatial).
+        rng: Breaks the ties.
+
+    Returns:
+        (n, *spatial), 0 for the most relevant.
+    """
+    out = np.empty(maps.shape, np.int64)
+    for place, values in zip(out, maps, strict=True):
+        order = np.lexsort((rng.random(values.size), -values.ravel()))
+        place.ravel()[order] = np.arange(values.size)
+    return out
+
+
+def fractions(steps: int) -> NDArray[np.float64]:
+    """Return rising shares of the pixels from 0 to 1, closer together near 0, where small lesions lie."""
+    return (np.arange(steps + 1) / steps) ** 2
+
+
+def curves(
+    ask: Callable[[NDArray[np.float32]], NDArray[np.float64]], images: NDArray[np.float32], fill: NDArray[np.float32],
+    places: NDArray[np.int64], shares: NDArray[np.float64], *, insertion: bool,
+) -> NDArray[np.float64]:  # fmt: skip
+    """Return how the explained score changes as pixels are replaced, most relevant first.
+
+    Args:
+        ask: From (n, channels, *spatial) images to (n,) scores.
+        images: The images.
+        fill: What replaces their pixels, the same shape.
+        places: (n, *spatial) the order.
+        shares: (s,) shares of the pixels, rising.
+        insertion: Start from the fill and put the image back, else start from the image.
+
+    Returns:
+        (n, s).
+    """
+    counts = np.round(shares * places[0].size).astype(np.int64)
+    columns = []
+    for count in counts:
+        touched = (places < count)[:, None]
+        columns.append(ask(np.where(touched == insertion, images, fill)))
+    return np.stack(columns, axis=1)
+
+
+def area(curve: NDArray[np.float64], shares: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return (n,) areas under curves (n, s) by trapezoids."""
+    out: NDArray[np.float64] = ((curve[:, 1:] + curve[:, :-1]) / 2 * np.diff(shares)).sum(axis=1)
+    return out
+
+
+def advantage(
+    own: NDArray[np.float64], controls: Mapping[str, NDArray[np.float64]], patients: NDArray[np.int64], levels: Levels,
+    *, lower_is_better: bool,
+) -> tuple[Estimate, str]:  # fmt: skip
+    """Return how much better a method is than the control that comes closest to it.
+
+    The control is picked by the same cases, so its name alone would be a winner's choice. The low bound is therefore
+    the least over all controls (each must be beaten), the high bound the least over all controls at a third of the
+    level (Bonferroni), so that neither side is narrower than it claims.
+
+    Args:
+        own: (n,) areas of the method.
+        controls: (n,) areas of each control.
+        patients: (n,) patient codes.
+        levels: Levels of the bounds.
+        lower_is_better: True for deletion.
+
+    Returns:
+        The mean difference from that control, above 0 where the method is better, and the control's name.
+    """
+    pairs = {name: (a, own) if lower_is_better else (own, a) for name, a in controls.items()}
+    found = {name: paired_difference(a, b, patients, levels) for name, (a, b) in pairs.items()}
+    for name, estimate in found.items():
+        if estimate.value is None:
+            return estimate, name
+    stricter = _Divided(confidence=levels.confidence, by=len(pairs))
+    strict = [paired_difference(a, b, patients, stricter).curve for a, b in pairs.values()]
+    loose = [estimate.curve for estimate in found.values()]
+    rungs = zip(levels.rungs, zip(*loose, strict=True), zip(*strict, strict=True), strict=True)
+    curve: Curve = tuple((p, min(low for _, low, _ in a), min(high for _, _, high in b)) for p, a, b in rungs)
+    nearest = min(found, key=lambda name: found[name].value or 0.0)
+    chosen = found[nearest]
+    estimate = Estimate(
+        value=chosen.value,
+        curve=curve,
+        method=f"{chosen.method}; least over {len(found)} controls",
+        n=chosen.n,
+        n_patients=chosen.n_patients,
+    )
+    return estimate, nearest
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Divided(Levels):
+    """The same levels, each shared among several comparisons.
+
+    Args:
+        by: Number of comparisons.
+    """
+
+    by: int = 1
+
+    @property
+    def rungs(self) -> tuple[float, ...]:
+        """All levels of the curve divided by the number of comparisons, falling."""
+        return tuple(level / self.by for level in super().rungs)

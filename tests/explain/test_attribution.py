@@ -1,0 +1,127 @@
+"""Attribution maps equal closed forms where there are any, for every head."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+
+from audit.core import InputSpec
+from audit.explain import METHODS, attribute, explained_by
+from tests.attacks.nets import Linear, Masked, Pixelwise, convolutional, wrap
+
+UNIT = InputSpec(scale=False)
+
+
+def draw(n: int = 6, shape: tuple[int, ...] = (1, 6, 6)) -> tuple[np.ndarray, np.ndarray]:
+    rng = np.random.default_rng(0)
+    images = rng.uniform(0, 1, (n, *shape)).astype(np.float32)
+    return images, np.full_like(images, 0.5)
+
+
+def maps_of(model: Any, images: np.ndarray, baseline: np.ndarray) -> Any:
+    return attribute(model, images, baseline, explained_by(model.predict(images), model.card), batch=4)
+
+
+def test_a_linear_model_has_its_weights_as_maps() -> None:
+    """Signed towards the decision: w (x - baseline), |w (x - baseline)|, w x, |w|; complete to float32."""
+    images, baseline = draw()
+    w = np.random.default_rng(1).normal(size=36)
+    model = wrap(Linear(w), input=UNIT)
+    sign = np.where(model.predict(images)[:, 0] >= 0, 1.0, -1.0)[:, None, None]
+    assert set(np.unique(sign)) == {-1.0, 1.0}
+    maps = maps_of(model, images, baseline)
+    weights, x, away = w.reshape(6, 6), images[:, 0], (images - baseline)[:, 0]
+    assert tuple(maps.values) == METHODS
+    assert maps.values["integrated_gradients"] == pytest.approx(sign * weights * away, abs=1e-5)
+    assert maps.values["integrated_gradients_absolute"] == pytest.approx(np.abs(weights * away), abs=1e-5)
+    assert maps.values["input_x_gradient"] == pytest.approx(sign * weights * x, abs=1e-5)
+    assert maps.values["saliency"] == pytest.approx(np.broadcast_to(np.abs(weights), x.shape), abs=1e-5)
+    assert maps.completeness.max() < 1e-3
+
+
+def test_integrated_gradients_of_a_network_are_complete() -> None:
+    """On a smooth network their sum is the change of the output within 1 %."""
+    images, baseline = draw()
+    assert np.median(maps_of(wrap(convolutional(0), input=UNIT), images, baseline).completeness) < 0.01
+
+
+@pytest.mark.parametrize(
+    ("outputs", "squash", "spec"),
+    [
+        (1, "sigmoid", {"output": "probabilities"}),
+        (2, "", {}),
+        (2, "softmax", {"output": "probabilities"}),
+        (3, "", {"task": "multiclass", "classes": ("a", "b", "c")}),
+        (3, "softmax", {"task": "ordinal", "classes": ("0", "1", "2"), "output": "probabilities"}),
+        (3, "", {"task": "multilabel", "classes": ("a", "b", "c")}),
+        (3, "sigmoid", {"task": "multilabel", "classes": ("a", "b", "c"), "output": "probabilities"}),
+        (1, "", {"task": "regression", "output": "value", "operating_point": None}),
+    ],
+)
+def test_every_head_is_explained_towards_its_decision(outputs: int, squash: str, spec: dict[str, Any]) -> None:
+    """A step along the map's sign raises the explained score, whatever was decided."""
+    images, baseline = draw(12)
+    model = wrap(Linear(np.random.default_rng(2).normal(size=(outputs, 36)), squash=squash), input=UNIT, **spec)
+    explained = explained_by(model.predict(images), model.card)
+    maps = attribute(model, images, baseline, explained, batch=4)
+    assert all(np.abs(m).max() > 0 for m in maps.values.values())
+    away = np.sign(images - baseline) * np.sign(maps.values["integrated_gradients"])[:, None]
+    moved = model.predict((images + 0.01 * away).astype(np.float32))
+    if model.card.task == "regression":
+        assert (moved[:, 0] > explained.value).all()
+    else:
+        assert (explained.score(moved) > explained.score(model.predict(images))).all()
+
+
+def test_a_mask_is_explained_by_its_own_pixels() -> None:
+    """Of a pixelwise model only marked pixels get a map, in two dimensions and in three."""
+    for shape in ((1, 6, 6), (1, 3, 4, 5)):
+        images, baseline = draw(4, shape)
+        model = wrap(
+            Pixelwise(level=0.6), input=UNIT, task="segmentation", output="mask_logits", operating_point=None,
+            classes=(),
+        )  # fmt: skip
+        maps = maps_of(model, images, baseline).values
+        marked = images[:, 0] >= 0.6
+        assert (maps["saliency"] == marked).all()
+        assert (maps["integrated_gradients"][~marked] == 0).all()
+
+
+def test_an_empty_mask_has_nothing_to_explain() -> None:
+    """A segmentation that marks nothing is not usable; every other answer is."""
+    model = wrap(
+        Pixelwise(level=0.5), input=UNIT, task="segmentation", output="mask_logits", operating_point=None, classes=()
+    )
+    images = np.zeros((2, 1, 4, 4), np.float32)
+    images[1, 0, 1, 1] = 1.0
+    assert explained_by(model.predict(images), model.card).usable.tolist() == [False, True]
+
+
+def test_a_detached_graph_gives_zero_maps() -> None:
+    """No gradient is a map of zeros, not an exception."""
+    images, baseline = draw()
+    maps = maps_of(wrap(Masked(np.ones(36), "detached"), input=UNIT), images, baseline)
+    assert all((m == 0).all() for m in maps.values.values())
+
+
+def test_channels_are_summed_up() -> None:
+    """A colour image has one map, the sum over its channels."""
+    images, baseline = draw(3, (3, 4, 4))
+    w = np.random.default_rng(3).normal(size=48)
+    model = wrap(Linear(w), input=InputSpec(scale=False, channels=3))
+    sign = np.where(model.predict(images)[:, 0] >= 0, 1.0, -1.0)[:, None, None]
+    expected = sign * (w.reshape(3, 4, 4) * (images - baseline)).sum(axis=1)
+    assert maps_of(model, images, baseline).values["integrated_gradients"] == pytest.approx(expected, abs=1e-5)
+
+
+def test_the_names_are_those_of_the_decisions() -> None:
+    """A binary model is named by what it decided at its operating point, others by their winner."""
+    model = wrap(Linear(np.ones(4), -2.0), input=UNIT, operating_point=0.7)
+    raw = np.array([[0.0], [2.0]])
+    assert explained_by(raw, model.card).names.tolist() == ["no", "yes"]
+    several = wrap(Linear(np.ones((3, 4))), input=UNIT, task="multiclass", classes=("a", "b", "c"))
+    assert explained_by(np.eye(3), several.card).names.tolist() == ["a", "b", "c"]
+    assert torch.is_tensor(explained_by(raw, model.card).tensors()[0])
