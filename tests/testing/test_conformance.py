@@ -1,9 +1,11 @@
 """The conformance kit passes what keeps the protocol and names what breaks it."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
-from audit.core import Access, Estimate, InputSpec, Measurement, ModelSpec, NotApplicable, Probe, ProbeInfo
+from audit.core import BUDGETS, Access, Estimate, InputSpec, Measurement, ModelSpec, NotApplicable, Probe, ProbeInfo
 from audit.models import from_module
 from audit.probes import PROBES
 from audit.testing import ConformanceError, check_probe, conforming_contexts, context, tiny_cohort
@@ -36,7 +38,9 @@ def network():
         input=InputSpec(range=(-8.0, 8.0), size=(8, 8), scale=False),
     )  # fmt: skip
     model = from_module(Reader(), spec, phantom=True)
-    return context(model, tiny_cohort(np.random.default_rng(1), n=60))
+    # As little as a costly probe can do: the kit runs everything twice.
+    little = replace(BUDGETS["smoke"], attack_cases=16, attack_steps=4, explain_cases=8, explain_steps=4)
+    return context(model, tiny_cohort(np.random.default_rng(1), n=48), budget=little)
 
 
 @pytest.mark.parametrize("probe", PROBES, ids=lambda probe: probe.info.code)
