@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from audit.core import Cohort, Predictions
-from audit.evidence._pseudonyms import Pseudonyms
+from audit.evidence._pseudonyms import Plain, Pseudonyms
 
 if TYPE_CHECKING:
     import numpy as np
@@ -17,7 +17,7 @@ Condition = tuple[str, "NDArray[np.int64]", "NDArray[np.float64]"]
 
 
 def write_predictions(
-    path: Path, cohort: Cohort, clean: Predictions, conditions: Sequence[Condition], pseudonyms: Pseudonyms
+    path: Path, cohort: Cohort, clean: Predictions, conditions: Sequence[Condition], pseudonyms: Pseudonyms | Plain
 ) -> None:
     """Write clean outputs and those under each condition that a headline rests on, one row a case and condition.
 

@@ -108,7 +108,8 @@ def run_config(
     options = Options(
         profile=profile or config.profile, seed=config.seed if seed is None else seed, workers=workers,
         probes=probes or ",".join(config.probes) or None, out=out, overwrite=overwrite, command=command,
-        show_pixels=config.show_pixels, config_digest=config.digest, intended_use=config.intended_use,
+        show_pixels=config.show_pixels, show_ids=config.show_ids,
+        config_digest=config.digest, intended_use=config.intended_use,
         golden=None if spec.golden is None else load_golden(config.root / spec.golden),
         golden_tolerance=spec.golden_tolerance, layer=spec.layer,
     )  # fmt: skip

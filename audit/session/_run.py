@@ -30,6 +30,7 @@ from audit.core import (
 )
 from audit.errors import InputError
 from audit.evidence import (
+    Plain,
     evidence_digest,
     junit,
     load_pseudonyms,
@@ -94,6 +95,7 @@ class Options:
         overwrite: Whether an earlier run in that folder is replaced.
         command: The command line that makes this run again.
         show_pixels: Whether images of cases may be stored.
+        show_ids: Whether predictions.parquet has ids instead of pseudonyms.
         config_digest: Digest of audit.toml, empty for a run from Python.
         intended_use: Declared use and prevalence.
         golden: Arrays `images` and `outputs` that a right set-up reproduces.
@@ -109,6 +111,7 @@ class Options:
     overwrite: bool = False
     command: str = ""
     show_pixels: bool = False
+    show_ids: bool = False
     config_digest: str = ""
     intended_use: IntendedUse = field(default_factory=IntendedUse)
     golden: Mapping[str, NDArray[Any]] | None = None
@@ -193,7 +196,7 @@ def _audit(
         progress.finish(probe.info.code, one.result.state)
     results = _all_results(known, policy, ran, clean.cohort)
     progress.start("report", "Report", total - 1, total)
-    pseudonyms = load_pseudonyms()
+    pseudonyms = Plain() if options.show_ids else load_pseudonyms()
     write_predictions(
         folder / "predictions.parquet", clean.cohort, clean.predictions,
         [c for code in known.probes if code in ran for c in ran[code].conditions], pseudonyms,

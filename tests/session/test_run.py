@@ -7,6 +7,7 @@ import xml.etree.ElementTree as ET
 
 import jsonschema
 import numpy as np
+import pyarrow.parquet as pq
 import pytest
 
 import audit
@@ -16,6 +17,11 @@ from audit.core import LADDER, Policy
 from audit.errors import InputError
 from audit.evidence import FILES, SUMS, check_seal, evidence_schema, read_run
 from tests.session._make import evidence_of, write
+
+
+def stored_text(folder):
+    """Return predictions.parquet as text; its bytes are compressed."""
+    return str(pq.read_table(folder / "predictions.parquet").to_pydict())
 
 
 @pytest.fixture(scope="module")
@@ -94,6 +100,8 @@ def test_no_id_is_in_any_file(made):
             data = path.read_bytes()
             assert b"CASE-0" not in data, path.name
             assert b"PAT-0" not in data, path.name
+    assert "CASE-0" not in stored_text(made.folder)
+    assert "PAT-0" not in stored_text(made.folder)
 
 
 def test_what_cannot_be_used_is_counted(tmp_path):
@@ -176,3 +184,13 @@ def test_an_audit_from_python_without_a_policy_is_inconclusive(tmp_path):
     assert made.result("PERF001").state == "completed"
     assert made.result("FAIR001").state == "not_applicable"
     assert "INCONCLUSIVE" in made._repr_html_()
+
+
+def test_ids_are_shown_on_request_only(tmp_path):
+    """With show_ids the stored predictions have the manifest's ids, and the evidence says so in place of a key."""
+    path = write(tmp_path, n=120)
+    path.write_text(path.read_text() + "show_ids = true\n")
+    made = session.run_config(load_audit(path), out=tmp_path / "run")
+    assert "CASE-0001" in stored_text(made.folder)
+    assert b"CASE-0001" not in (made.folder / "report.html").read_bytes()
+    assert made.run["key_id"].startswith("none")
