@@ -16,7 +16,7 @@ from audit.stats._means import mean
 METHOD = "logistic recalibration, cluster sandwich t"
 # A score of exactly 0 or 1 has no logit.
 EDGE = 1e-6
-MAX_STEPS = 100
+MAX_STEPS = 200
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -69,11 +69,16 @@ def korn_graubard_bounds(share: Share, alpha: Floats) -> Bounds:
     No bound is better than that of a cohort without a single failure, whose patients count once each: isolated
     failures make the cases of a patient look independent, and one failure more must never prove more.
     """
-    hits = share.influence * share.n + share.value * share.patients.sizes
+    below, above = _cautious(share)
     flawless = alpha ** (1 / share.patients.count)
-    low = np.minimum(_exact_low(share.value, _cautious_n(share, hits), alpha), flawless)
-    misses = share.patients.sizes - hits
-    return low, 1 - np.minimum(_exact_low(1 - share.value, _cautious_n(share, misses), alpha), flawless)
+    low = np.minimum(_exact_low(share.value, below, alpha), flawless)
+    return low, 1 - np.minimum(_exact_low(1 - share.value, above, alpha), flawless)
+
+
+def _cautious(share: Share) -> tuple[float, float]:
+    """Return the effective n of the lower and of the upper bound."""
+    hits = share.influence * share.n + share.value * share.patients.sizes
+    return _cautious_n(share, hits), _cautious_n(share, share.patients.sizes - hits)
 
 
 def _cautious_n(share: Share, hits: Floats) -> float:
@@ -102,12 +107,16 @@ def _exact_low(p: float, n: float, alpha: Floats) -> Floats:
 
 
 def wilson_bounds(share: Share, alpha: Floats) -> Bounds:
-    """Return Wilson bounds at the effective number of cases, with a t quantile of patients - 1."""
-    p, n = share.value, share.n_eff
+    """Return Wilson bounds at the effective number of cases, each side with its own caution and a t quantile."""
+    below, above = _cautious(share)
     t2 = t_quantile(alpha, share.patients.count - 1) ** 2
+    return _wilson_low(share.value, below, t2), 1 - _wilson_low(1 - share.value, above, t2)
+
+
+def _wilson_low(p: float, n: float, t2: Floats) -> Floats:
     centre = (p + t2 / (2 * n)) / (1 + t2 / n)
     half = np.sqrt(t2 * (p * (1 - p) / n + t2 / (4 * n**2))) / (1 + t2 / n)
-    return np.clip(centre - half, 0, 1), np.clip(centre + half, 0, 1)
+    return np.clip(centre - half, 0.0, 1.0)
 
 
 def proportion(hits: Bools, patients: Ints, levels: Levels) -> Estimate:

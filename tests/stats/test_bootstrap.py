@@ -101,3 +101,16 @@ def test_too_few_resamples_are_an_error():
     """Fewer than 100 resamples carry no interval."""
     with pytest.raises(ValueError, match="100"):
         bootstrap(lambda w: 1.0, np.arange(20), LEVELS, np.random.default_rng(8), resamples=50)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("patients", [20, 60])
+def test_coverage_of_a_ratio(patients: int):
+    """The interval of a share by patient covers the truth in at least 93 %."""
+    rng, covered = np.random.default_rng(60), 0
+    for _ in range(500):
+        x, code = clustered_hits(rng, patients=patients, p=0.6, rho=0.3, cases=(1, 4))
+        found = bootstrap(lambda w, x=x: w @ x / w.sum(axis=1), code, LEVELS, rng, resamples=800, vectorised=True)
+        low, high = found.bounds(0.025)
+        covered += low <= 0.6 <= high
+    assert covered / 500 >= 0.93

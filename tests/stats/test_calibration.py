@@ -142,3 +142,21 @@ def test_coverage_by_simulation():
         (a, b), (c, d) = found.slope.bounds(0.025), found.intercept.bounds(0.025)
         covered += (a <= 1 <= b, c <= 0 <= d)
     assert ((covered >= 930) & (covered <= 970)).all()
+
+
+def test_a_model_that_is_certain_and_wrong_still_has_an_intercept():
+    """All scores 1e-6, half of the cases positive: the intercept is 6 log 10, reached by halved steps."""
+    found = calibration(np.full(40, 1e-6), np.arange(40) % 2 == 0, np.arange(40), LEVELS)
+    assert found.intercept.value == pytest.approx(np.log((1 - 1e-6) / 1e-6), abs=1e-6)
+
+
+def test_residuals_that_cancel_in_every_patient_have_no_interval():
+    """One positive and one negative case a patient, all scores .5: no spread between patients, no interval."""
+    found = calibration(np.full(40, 0.5), np.arange(40) % 2 == 0, np.arange(40) // 2, LEVELS)
+    assert "do not vary" in found.intercept.missing
+
+
+def test_scores_that_hardly_differ_have_no_slope():
+    """Scores that differ in the ninth decimal leave the slope without meaning: missing, no huge number."""
+    scores = 0.5 + 1e-9 * (np.arange(40) % 3)
+    assert "converge" in calibration(scores, np.arange(40) % 2 == 0, np.arange(40), LEVELS).slope.missing

@@ -107,3 +107,13 @@ def test_coverage_and_the_plug_in_as_a_control():
         plain += np.quantile(draws, 0.025) <= 0.0
     assert covered / 200 >= 0.93
     assert plain == 0
+
+
+@pytest.mark.slow
+def test_coverage_of_an_error_that_is_there():
+    """Outcomes .08 more frequent than the scores say: the interval covers .08 in at least 93 %."""
+    rng, covered = np.random.default_rng(61), 0
+    for _ in range(300):
+        low, high = ece(*draw(rng, 400, 0.08), LEVELS, rng, resamples=200).bounds(0.025)
+        covered += low <= 0.08 <= high
+    assert covered / 300 >= 0.93

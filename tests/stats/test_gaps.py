@@ -152,3 +152,53 @@ def test_coverage_of_an_auc_gap(patients: int, mixed: bool):
             made, covered = made + 1, covered + (low <= 0 <= high)
     assert made > 550
     assert covered / made >= 0.93
+
+
+@pytest.mark.parametrize("call", [auc_gap, mean_gap])
+def test_sides_without_patients_or_spread_are_missing(call):
+    """AUC and mean gaps name the side that has too few patients, or no spread."""
+    before = (np.arange(40) % 2 == 0,) if call is auc_gap else ()
+    few, half, code = np.arange(40) < 4, np.arange(40) < 20, np.arange(40)
+    varied, constant = np.linspace(0, 1, 40), np.full(40, 0.5)
+    assert call(varied, *before, few, code, LEVELS).missing.startswith("subgroup: ")
+    assert call(varied, *before, ~few, code, LEVELS).missing.startswith("rest: ")
+    assert "do not vary" in call(constant, *before, half, code, LEVELS).missing
+
+
+def test_patients_that_are_flawless_on_both_sides():
+    """Shared patients who are always right: no correlation is claimed, the interval is that of separate patients."""
+    members = np.arange(60) < 30
+    shared = proportion_gap(np.ones(60, bool), members, np.tile(np.arange(30), 2), LEVELS)
+    assert shared.curve == proportion_gap(np.ones(60, bool), members, np.arange(60), LEVELS).curve
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("few", "p", "rho", "cases"), [(100, 0.85, 0.3, (1, 4)), (20, 0.9, 0.3, (1, 4)), (50, 0.9, 0.5, (1, 6))]
+)
+def test_a_group_at_the_margin_rarely_passes(few: int, p: float, rho: float, cases: tuple[int, int]):
+    """A subgroup that is truly worse by the margin of .10 passes in at most 3.5 % (nominal 2.5 %)."""
+    rng, passed = np.random.default_rng(43), 0
+    for _ in range(3000):
+        one, code = clustered_hits(rng, patients=few, p=p - 0.1, rho=rho, cases=cases)
+        two, rest = clustered_hits(rng, patients=2 * few, p=p, rho=rho, cases=cases)
+        members = np.arange(one.size + two.size) < one.size
+        passed += proportion_gap(np.r_[one, two], members, np.r_[code, rest + few], LEVELS).bounds(0.025)[0] >= -0.1
+    assert passed / 3000 <= 0.035
+
+
+@pytest.mark.slow
+def test_seven_groups_at_the_margin_rarely_fail():
+    """Seven subgroups truly at the margin: after Bonferroni one of them fails in at most 3.5 % of audits."""
+    rng, failed = np.random.default_rng(44), 0
+    code = np.arange(8 * 60)
+    for _ in range(800):
+        hits = rng.random(code.size) < np.where(code < 420, 0.75, 0.85)
+        for group in range(7):
+            inside = code // 60 == group
+            rows = inside | (code >= 420)
+            high = proportion_gap(hits[rows], inside[rows], code[rows], LEVELS).bounds(0.025 / 7)[1]
+            if high < -0.1:
+                failed += 1
+                break
+    assert failed / 800 <= 0.035
