@@ -24,13 +24,8 @@ HEAVY = (
 
 
 def loaded_by(*words: str, cwd: Path | None = None) -> set[str]:
-    """Return the top-level modules that a command has loaded when it ends."""
-    program = (
-        "import sys\n"
-        "from audit.cli import main\n"
-        f"main({list(words)!r})\n"
-        "print('LOADED', *sorted({m.split('.')[0] for m in sys.modules}))\n"
-    )
+    """Return the modules that a command has loaded when it ends."""
+    program = f"import sys\nfrom audit.cli import main\nmain({list(words)!r})\nprint('LOADED', *sorted(sys.modules))\n"
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, cwd=cwd, check=True)
     return set(done.stdout.splitlines()[-1].split()[1:])
 
@@ -60,3 +55,13 @@ def test_help_lists_every_command(audit: Audit) -> None:
     out = audit("--help")[1]
     for words in COMMANDS:
         assert words[0] in out
+
+
+@pytest.mark.parametrize("words", [["gate", "run1"], ["report", "run1"]], ids=" ".join)
+def test_judging_and_reporting_reach_no_model(audit: Audit, folder: Path, words: list[str]) -> None:
+    """Gate and report load no framework, no reader of images, and no probe."""
+    audit("run", "audit.toml", "--out", "run1")
+    loaded = loaded_by(*words, cwd=folder)
+    assert not loaded & {"torch", "onnxruntime", "onnx", "captum", "torchattacks", "pydicom", "nibabel", "sklearn"}
+    assert not loaded & {"audit.probes", "audit.models", "audit.cohorts", "audit.attacks", "audit.explain"}
+    assert "audit.evidence" in loaded

@@ -101,6 +101,17 @@ def test_margins_widen_with_fewer_patients(scores: Path) -> None:
     assert limits(few)["sensitivity"] < everything["sensitivity"]
 
 
+def test_no_rule_that_cannot_hold(tmp_path: Path) -> None:
+    """A level without a positive case gets a comment in place of a rule that no run could satisfy."""
+    cells = [[i % 2, i / 100, "AB"[i % 2] if i < 90 else "B", "MF"[(i // 2) % 2]] for i in range(100)]
+    path = write_table(tmp_path / "s.csv", "label,score,site,sex", cells)
+    proposal = propose(path, path, tmp_path)
+    assert "# no rule on sensitivity_gap by site: a level has too few patients for any margin" in proposal.policy
+    ids = [r["id"] for r in read(proposal, tmp_path)[1]["rule"]]
+    assert "sensitivity-gap-by-sex" in ids
+    assert "sensitivity-gap-by-site" not in ids
+
+
 def test_nothing_of_the_rows_is_written(scores: Path) -> None:
     """No id and no free text of a row stands in what is written."""
     proposal = propose(scores, scores, scores.parent)

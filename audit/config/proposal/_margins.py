@@ -82,17 +82,18 @@ def gap_margin(cases: Cases, attribute: str, inside: NDArray[np.bool_]) -> tuple
         inside: (n,) bool, the rate's own denominator.
 
     Returns:
-        The margin rounded up to 0.05, and the patients of the smallest level that has an interval; None where none has.
+        The margin rounded up to 0.05, and the patients of the smallest level; None where a level of the attribute has
+        too few patients for an interval, so that no margin could hold.
     """
     levels, patients = cases.levels[attribute][inside], cases.patients[inside]
     widest, smallest = 0.0, 0
-    for level in np.unique(levels):
+    for level in np.unique(cases.levels[attribute]):
         members = levels == level
         hits = np.empty(len(levels), dtype=bool)
         hits[members], hits[~members] = _spread(int(members.sum()), _RATE), _spread(int((~members).sum()), _RATE)
         bounds = proportion_gap(hits, members, patients, Levels()).bounds(Levels().pointwise)
         if bounds is None:
-            continue
+            return None
         count = int(np.unique(patients[members]).size)
         widest, smallest = max(widest, -bounds[0]), min(smallest or count, count)
     return (_up(widest), smallest) if smallest else None

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 
 import numpy as np
 
+from audit.config._faults import one_line
 from audit.config.proposal._audit_text import GUESS, Seen, quoted
 from audit.config.proposal._margins import Cases, auc_floor, auc_width, gap_margin, rate_floor
 from audit.config.proposal._words import folded
@@ -44,6 +45,9 @@ def _distinct(rules: list[str]) -> Iterator[str]:
     """Number the ids that stand twice: columns whose names differ in case or signs alone fold to one."""
     taken: dict[str, int] = {}
     for rule in rules:
+        if not rule.startswith("[[rule]]"):
+            yield rule
+            continue
         line = next(x for x in rule.splitlines() if x.startswith("id = "))
         taken[line] = taken.get(line, 0) + 1
         yield rule if taken[line] == 1 else rule.replace(line, f'{line[:-1]}-{taken[line]}"', 1)
@@ -111,6 +115,7 @@ def _gaps(seen: Seen, cases: Cases) -> Iterator[str]:
         for metric, inside in (("sensitivity_gap", cases.positive), ("specificity_gap", ~cases.positive)):
             found = gap_margin(cases, column.name, inside)
             if found is None or found[0] >= 1:
+                yield f"# no rule on {metric} by {one_line(column.name)}: a level has too few patients for any margin\n"
                 continue
             margin, smallest = found
             text = f"With {smallest} patients in the smallest level, equal levels are shown to be within {margin:g}."
