@@ -28,10 +28,12 @@ class Limit:
     def __str__(self) -> str:
         """Return the limit in words, for example "at least 0.8"."""
         if self.max is None:
-            return f"at least {self.min:g}"
-        if self.min is None:
-            return f"at most {self.max:g}"
-        return f"from {self.min:g} to {self.max:g}"
+            text = f"at least {self.min:g}"
+        elif self.min is None:
+            text = f"at most {self.max:g}"
+        else:
+            text = f"from {self.min:g} to {self.max:g}"
+        return text.replace("-", "\N{MINUS SIGN}")
 
 
 @dataclass(frozen=True, kw_only=True)
