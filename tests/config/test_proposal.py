@@ -102,14 +102,16 @@ def test_margins_widen_with_fewer_patients(scores: Path) -> None:
 
 
 def test_no_rule_that_cannot_hold(tmp_path: Path) -> None:
-    """A level without a positive case gets a comment in place of a rule that no run could satisfy."""
-    cells = [[i % 2, i / 100, "AB"[i % 2] if i < 90 else "B", "MF"[(i // 2) % 2]] for i in range(100)]
+    """Where a level has too few patients, the others get rules of their own, and a comment names the one without."""
+    sites = ["A", "B", "C"]
+    cells = [[i % 2, i / 300, sites[(i // 2) % 2] if i > 3 else "C", "MF"[(i // 2) % 2]] for i in range(300)]
     path = write_table(tmp_path / "s.csv", "label,score,site,sex", cells)
     proposal = propose(path, path, tmp_path)
-    assert "# no rule on sensitivity_gap by site: a level has too few patients for any margin" in proposal.policy
-    ids = [r["id"] for r in read(proposal, tmp_path)[1]["rule"]]
-    assert "sensitivity-gap-by-sex" in ids
-    assert "sensitivity-gap-by-site" not in ids
+    assert "# no rule on sensitivity_gap by site for C: too few patients for any margin" in proposal.policy
+    rules = {r["id"]: r for r in read(proposal, tmp_path)[1]["rule"]}
+    assert rules["sensitivity-gap-by-sex"]["where"] == {"attribute": "sex"}
+    assert rules["sensitivity-gap-by-site-a"]["where"] == {"attribute": "site", "subgroup": "A"}
+    assert "sensitivity-gap-by-site" not in rules
 
 
 def test_nothing_of_the_rows_is_written(scores: Path) -> None:

@@ -10,9 +10,10 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from audit.cohorts import Table, read_table
+from audit.cohorts import Table, read_attribute, read_table
 from audit.config._faults import did_you_mean, listed, one_line, shown
 from audit.config.proposal import _words
+from audit.core import AttributeSpec, Role
 from audit.errors import ManifestError
 
 if TYPE_CHECKING:
@@ -35,10 +36,19 @@ class Column:
     """
 
     name: str
-    role: str
+    role: Role
     levels: int
     empty: int
     bins: tuple[float, ...] = ()
+
+    def attribute(self, table: Table) -> NDArray[np.str_]:
+        """Return the level of every case, as a run will have it.
+
+        Raises:
+            ManifestError: The column cannot be an attribute.
+        """
+        spec = AttributeSpec(name=self.name, role=self.role, bins=self.bins)
+        return read_attribute(spec, table[self.name])[0].levels
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -103,7 +113,7 @@ def look(path: Path, target: str | None) -> Manifest:
         found[key] = pick(table, [c for c in table.columns if c not in taken])
         taken += [c for c in (found[key],) if c]
     rest = [c for c in table.columns if c not in taken]
-    attributes = tuple(a for a in (_attribute(table, c) for c in rest) if a is not None)
+    attributes = tuple(a for a in (_attribute(table, c) for c in rest) if a is not None and _usable(table, a))
     ignored = tuple(c for c in rest if c not in {a.name for a in attributes})
     return Manifest(
         path=path, table=table, target=wanted, split=split, split_value=split_value, attributes=attributes,
@@ -198,6 +208,14 @@ def _attribute(table: Table, name: str) -> Column | None:
     if not 2 <= levels <= _MOST_LEVELS:
         return None
     return Column(name=name, role=role, levels=levels, empty=empty)
+
+
+def _usable(table: Table, column: Column) -> bool:
+    try:
+        column.attribute(table)
+    except ManifestError:
+        return False
+    return True
 
 
 def _numbers(cells: list[str]) -> NDArray[np.float64] | None:

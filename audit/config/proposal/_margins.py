@@ -73,8 +73,8 @@ def _auc_bounds(cases: Cases) -> tuple[float, float] | None:
     return auc(scores, cases.positive, cases.patients, Levels()).bounds(Levels().pointwise)
 
 
-def gap_margin(cases: Cases, attribute: str, inside: NDArray[np.bool_]) -> tuple[float, int] | None:
-    """Return the smallest margin that every level would hold if its rate were that of the rest.
+def gap_margins(cases: Cases, attribute: str, inside: NDArray[np.bool_]) -> dict[str, tuple[float, int] | None]:
+    """Return the smallest margin that each level would hold if its rate were that of the rest.
 
     Args:
         cases: The cohort.
@@ -82,21 +82,21 @@ def gap_margin(cases: Cases, attribute: str, inside: NDArray[np.bool_]) -> tuple
         inside: (n,) bool, the rate's own denominator.
 
     Returns:
-        The margin rounded up to 0.05, and the patients of the smallest level; None where a level of the attribute has
-        too few patients for an interval, so that no margin could hold.
+        By level: the margin rounded up to 0.05 and the level's patients in the denominator; None where there are too
+        few patients for a margin under 1.
     """
-    levels, patients = cases.levels[attribute][inside], cases.patients[inside]
-    widest, smallest = 0.0, 0
-    for level in np.unique(cases.levels[attribute]):
-        members = levels == level
-        hits = np.empty(len(levels), dtype=bool)
-        hits[members], hits[~members] = _spread(int(members.sum()), _RATE), _spread(int((~members).sum()), _RATE)
-        bounds = proportion_gap(hits, members, patients, Levels()).bounds(Levels().pointwise)
-        if bounds is None:
-            return None
-        count = int(np.unique(patients[members]).size)
-        widest, smallest = max(widest, -bounds[0]), min(smallest or count, count)
-    return (_up(widest), smallest) if smallest else None
+    every = np.unique(cases.levels[attribute])
+    return {str(level): _gap_margin(cases, cases.levels[attribute][inside] == level, inside) for level in every}
+
+
+def _gap_margin(cases: Cases, members: NDArray[np.bool_], inside: NDArray[np.bool_]) -> tuple[float, int] | None:
+    patients = cases.patients[inside]
+    hits = np.empty(len(members), dtype=bool)
+    hits[members], hits[~members] = _spread(int(members.sum()), _RATE), _spread(int((~members).sum()), _RATE)
+    bounds = proportion_gap(hits, members, patients, Levels()).bounds(Levels().pointwise)
+    if bounds is None or _up(-bounds[0]) >= 1:
+        return None
+    return _up(-bounds[0]), int(np.unique(patients[members]).size)
 
 
 def _spread(n: int, rate: float) -> NDArray[np.bool_]:

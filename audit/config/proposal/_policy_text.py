@@ -7,10 +7,11 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from audit.config._faults import one_line
+from audit.config._faults import listed, one_line
 from audit.config.proposal._audit_text import GUESS, Seen, quoted
-from audit.config.proposal._margins import Cases, auc_floor, auc_width, gap_margin, rate_floor
+from audit.config.proposal._margins import Cases, auc_floor, auc_width, gap_margins, rate_floor
 from audit.config.proposal._words import folded
+from audit.core import MISSING_LEVEL
 
 SOURCE = "what this cohort can show, not what is acceptable"
 _HEAD = f"""\
@@ -113,16 +114,27 @@ def _gaps(seen: Seen, cases: Cases) -> Iterator[str]:
         if probe is None:
             continue
         for metric, inside in (("sensitivity_gap", cases.positive), ("specificity_gap", ~cases.positive)):
-            found = gap_margin(cases, column.name, inside)
-            if found is None or found[0] >= 1:
-                yield f"# no rule on {metric} by {one_line(column.name)}: a level has too few patients for any margin\n"
-                continue
-            margin, smallest = found
-            text = f"With {smallest} patients in the smallest level, equal levels are shown to be within {margin:g}."
-            yield _rule(
-                f"{metric.replace('_', '-')}-by-{slug(column.name)}", probe, metric, f"min = {-margin:g}", text,
-                where=f"attribute = {quoted(column.name)}",
-            )  # fmt: skip
+            yield from _gap_rules(column.name, probe, metric, gap_margins(cases, column.name, inside))
+
+
+def _gap_rules(
+    attribute: str, probe: str, metric: str, margins: dict[str, tuple[float, int] | None]
+) -> Iterator[str]:  # fmt: skip
+    """Yield one rule for all levels where each can hold one, else a rule for each level that can."""
+    name, where = f"{metric.replace('_', '-')}-by-{slug(attribute)}", f"attribute = {quoted(attribute)}"
+    found = {level: m for level, m in margins.items() if m is not None}
+    if found and len(found) == len(margins):
+        margin, count = max(m for m, _ in found.values()), min(n for _, n in found.values())
+        text = f"With {count} patients in the smallest level, equal levels are shown to be within {margin:g}."
+        yield _rule(name, probe, metric, f"min = {-margin:g}", text, where=where)
+        return
+    for level, (margin, count) in found.items():
+        if level != MISSING_LEVEL:
+            text = f"With {count} patients in this level, one that equals the rest is shown to be within {margin:g}."
+            at = f"{where}, subgroup = {quoted(level)}"
+            yield _rule(f"{name}-{slug(level)}", probe, metric, f"min = {-margin:g}", text, where=at)
+    few = [one_line(level) for level in margins if level not in found]
+    yield f"# no rule on {metric} by {one_line(attribute)} for {listed(few)}: too few patients for any margin\n"
 
 
 def _confounding(seen: Seen, cases: Cases) -> Iterator[str]:

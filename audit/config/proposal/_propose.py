@@ -53,7 +53,7 @@ def propose(
     if found.kind != "predictions" and table.image is None:
         raise InputError(
             f"{manifest.name}: no column looks like images", expected="a column of file names",
-            got=listed(table.table.columns), fix="name the files in a column 'image'",
+            got=listed(table.table.columns), fix="add a column 'image': a path, or file.npz#key[row], for each case",
         )  # fmt: skip
     images = _images.Images()
     if found.kind != "predictions":
@@ -121,19 +121,11 @@ def _cases(table: _manifest.Manifest, positive: tuple[str, ...]) -> Cases:
     known = target != ""
     patients = table.table[table.patient] if table.patient is not None else np.arange(len(target)).astype(str)
     known &= patients != ""
-    levels = {a.name: _levels(table, a)[known] for a in table.attributes}
+    levels = {a.name: a.attribute(table.table)[known] for a in table.attributes}
     return Cases(
         positive=np.isin(target, list(positive))[known], patients=np.unique(patients[known], return_inverse=True)[1],
         levels=levels,
     )  # fmt: skip
-
-
-def _levels(table: _manifest.Manifest, column: _manifest.Column) -> np.ndarray[tuple[int], np.dtype[np.str_]]:
-    cells = table.table[column.name]
-    if not column.bins:
-        return cells.astype(np.str_)
-    inside = np.asarray(column.bins[1:-1])
-    return np.array([str(np.searchsorted(inside, float(c), side="right")) if c else "" for c in cells])
 
 
 def _notes(seen: Seen) -> list[str]:

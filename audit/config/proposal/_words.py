@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import re
 
+from audit.core import Role
+
 TARGETS = (
     "target", "label", "labels", "dx", "diagnosis", "y", "y_true", "truth", "class", "outcome", "malignant", "disease",
     "finding", "findings", "pathology", "grade", "stage",
@@ -21,7 +23,7 @@ CASES = (
 METHODS = ("dx_type", "label_source", "reference_method", "ascertainment", "confirmed_by", "labelled_by")
 SPLITS = ("split", "set", "subset", "partition", "fold", "dataset_split")
 SPLIT_VALUES = ("test", "testing", "audit", "holdout", "held-out", "external")
-ROLES: dict[str, tuple[str, ...]] = {
+ROLES: dict[Role, tuple[str, ...]] = {
     "protected": (
         "sex", "gender", "age", "race", "ethnicity", "ethnic", "skin", "fitzpatrick", "insurance", "language", "bmi",
         "religion", "income", "education",
@@ -65,7 +67,7 @@ def rank(name: str, words: tuple[str, ...]) -> int | None:
     return words.index(key) if key in words else None
 
 
-def role_of(name: str) -> str | None:
+def role_of(name: str) -> Role | None:
     """Return the role that a column's name suggests, None where it suggests none."""
     key = folded(name)
     parts = set(key.split("_"))
