@@ -16,6 +16,7 @@ from audit.errors import MissingExtraError, ModelError, UnsafeModelError
 from audit.models._declare import check_input, make_card, model_file
 from audit.models._digest import model_digest, tensor_parts
 from audit.models._extras import require
+from audit.models._lower import lowered
 from audit.models._network import ask, ask_numpy, first_line
 from audit.models._pipeline import build_pipeline
 
@@ -257,14 +258,19 @@ def _trial_images(spec: ModelSpec, shape: Any) -> NDArray[np.float32] | None:
 def _convert(proto: Any, spec: ModelSpec, fixed: int | None) -> tuple[Any, str]:
     """Return the converted pipeline, or None and the reason."""
     try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            net = require("onnx2torch", "onnx").convert(proto)
-        return build_pipeline(net.float().eval(), spec, fixed_batch=fixed), ""
+        onnx2torch = require("onnx2torch", "onnx")
     except MissingExtraError:
         return None, "onnx2torch is not installed"
-    except _CONVERSION_ERRORS as error:
-        return None, f"onnx2torch cannot convert this graph ({first_line(error)})"
+    reason = ""
+    for older in (False, True):
+        try:
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore")
+                net = onnx2torch.convert(lowered(proto) if older else proto)
+            return build_pipeline(net.float().eval(), spec, fixed_batch=fixed), ""
+        except _CONVERSION_ERRORS as error:
+            reason = reason or f"onnx2torch cannot convert this graph ({first_line(error)})"
+    return None, reason
 
 
 def _disagreement(answers: Any, converted: Any, images: NDArray[np.float32], spec: ModelSpec) -> str:

@@ -117,7 +117,11 @@ def _read(file: Path) -> DataFrame:
                 return pd.read_parquet(file)
             except pa.ArrowException as error:
                 raise ModelError(f"{file.name} is no readable Parquet file", got=type(error).__name__) from error
-        return pd.read_csv(file, dtype=str, keep_default_na=False, encoding="utf-8-sig")
+        table = pd.read_csv(file, dtype=str, keep_default_na=False, encoding="utf-8-sig")
+        if not isinstance(table.index, pd.RangeIndex):
+            # pandas takes the first column for row names where all rows have one cell more than the heading.
+            raise ValueError("rows with more cells than the heading")
+        return table
     except (ValueError, OSError) as error:
         if isinstance(error, ModelError):
             raise
@@ -161,7 +165,11 @@ def _check_ids(ids: Sequence[str], name: str) -> None:
 
 
 def _text(value: Any) -> str:
-    """Return an id as text; a whole number that went through a float column does not become "1.0"."""
+    """Return an id as the cohort's reader does; a whole number in a float column does not become "1.0"."""
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if hasattr(value, "isoformat"):
+        return str(value.isoformat())
     if isinstance(value, (float, np.floating)) and float(value).is_integer():
         return str(int(value))
     return str(value).strip()

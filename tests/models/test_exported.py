@@ -238,6 +238,26 @@ def test_a_traced_constant_is_part_of_the_digest(tmp_path):
     assert digests[0] != digests[1]
 
 
+@pytest.mark.slow
+@pytest.mark.parametrize("dimensions", [2, 3])
+def test_a_graph_of_todays_exporter_gives_gradients(dimensions, tmp_path, images):
+    """The newer operator set that torch writes by itself is put into the words that onnx2torch knows."""
+    net = tiny("logits", 2, dimensions)
+    x = torch.rand(2, 1, *SIZES[dimensions])
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        torch.onnx.export(
+            net, (x,), tmp_path / "net.onnx", dynamo=True, verbose=False,
+            dynamic_shapes=({0: torch.export.Dim.DYNAMIC},),
+        )  # fmt: skip
+    spec = spec_for("two logits", dimensions, kind="onnx", path="net.onnx")
+    model, direct = load_model(spec, tmp_path), from_module(net, spec)
+    assert model.card.access == Access.GRADIENT
+    assert model.card.notes == ()
+    batch = images(3, dimensions)
+    np.testing.assert_allclose(model.predict(batch), direct.predict(batch), atol=1e-5)
+
+
 def test_a_conversion_that_differs_gives_no_gradients(tmp_path, images, monkeypatch):
     """Where onnx2torch computes something else, onnxruntime's answer counts and the card says why."""
     import onnx2torch

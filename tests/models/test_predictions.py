@@ -87,6 +87,7 @@ def test_without_a_case_column_the_row_number_is_the_id(tmp_path):
         ("case,p\na,0.1\na,0.2\nb,0.3\n", "1 rows too many"),
         ("case,P_yes\na,0.1\n", "no column 'p'"),
         ("case,p\na,0.1\nb,0.2,0.3,0.4\n", "cannot be read"),
+        ("case,p\na,0.1,0.2\nb,0.2,0.3\n", "cannot be read"),
         ("", "cannot be read"),
     ],
 )
