@@ -140,9 +140,9 @@ def test_fifty_thousand_cases_take_less_than_a_second():
     """The work grows as n log n: 50,000 cases are done at once."""
     rng = np.random.default_rng(3)
     labels = rng.random(50_000) < 0.1
-    start = time.perf_counter()
+    start = time.process_time()
     auc(rng.normal(size=50_000) + labels, labels, rng.integers(0, 20_000, 50_000), LEVELS)
-    assert time.perf_counter() - start < 1
+    assert time.process_time() - start < 1
 
 
 @pytest.mark.slow
