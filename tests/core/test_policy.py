@@ -23,8 +23,8 @@ def test_a_limit_that_says_nothing_is_refused(wrong):
 def test_a_limit_reads_as_words():
     """A limit says what it asks for."""
     assert str(Limit(min=0.8)) == "at least 0.8"
-    assert str(Limit(max=-0.05)) == "at most -0.05"
-    assert str(Limit(min=-0.1, max=0.1)) == "from -0.1 to 0.1"
+    assert str(Limit(max=-0.05)) == "at most \N{MINUS SIGN}0.05"
+    assert str(Limit(min=-0.1, max=0.1)) == "from \N{MINUS SIGN}0.1 to 0.1"
 
 
 def test_a_waiver_counts_until_its_day_ends():
