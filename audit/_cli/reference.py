@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import sys
 from pathlib import Path
 
 from audit._cli.shell import say
@@ -44,5 +45,6 @@ def build_model(name: str, out: Path) -> int:
     check_name(name)
     from audit.reference import build
 
+    print("training from the recipe; this takes some minutes", file=sys.stderr, flush=True)
     say(str(build(name, out)))
     return EXIT_PASS
