@@ -55,6 +55,36 @@ def test_installed_metadata_gives_the_same():
     assert {p.info.code for p in PROBES} <= set(catalogue().probes)
 
 
+ACME = """
+from audit.core import Estimate, Measurement, Probe, ProbeInfo
+
+class Acme(Probe):
+    info = ProbeInfo(
+        code="DATA960", name="acme", family="DATA", tasks=("binary",), metrics=("x",), title="Acme", question="?",
+        method="m", limits="l",
+    )
+
+    def run(self, ctx):
+        return [Measurement.of(Estimate.counted(1, n=1, n_patients=1), metric="x", level=0.95)]
+
+PROBES = [Acme]
+"""
+
+
+def test_an_installed_package_adds_its_probe(tmp_path, monkeypatch):
+    """A distribution that is only found by its metadata brings its probe into the catalogue."""
+    (tmp_path / "acme_probes.py").write_text(ACME, encoding="utf-8")
+    info = tmp_path / "acme_probes-1.0.dist-info"
+    info.mkdir()
+    (info / "METADATA").write_text("Metadata-Version: 2.1\nName: acme-probes\nVersion: 1.0\n", encoding="utf-8")
+    (info / "entry_points.txt").write_text("[audit.probes]\nacme = acme_probes:PROBES\n", encoding="utf-8")
+    monkeypatch.syspath_prepend(tmp_path)
+    found = catalogue()
+    assert found.probes["DATA960"].__module__ == "acme_probes"
+    assert found.select("DATA96*") == ("DATA960",)
+    assert not found.failed
+
+
 def test_order_is_that_of_the_families():
     """Codes come by family in the order of the report, then by number."""
     found = catalogue([point("acme", "EXTRA")]).probes

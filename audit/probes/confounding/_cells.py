@@ -1,8 +1,7 @@
-"""AUC of the cases of one level against the controls of another, for all pairs of levels and many weights at once."""
+"""AUC of the cases of one level against the controls of another, within levels, and over all pairs of levels."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -11,54 +10,44 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     Floats = NDArray[np.float64]
+    Ints = NDArray[np.int64]
 
 
-@dataclass(frozen=True, kw_only=True, eq=False)
-class Tallies:
-    """Weighted comparisons of cases with controls, by pair of levels.
+class Ranking:
+    """Where cases stand among controls, found once and used for any weights.
 
     Args:
-        wins: (b, L, L) weight of pairs in which the case of the first level scores above the control of the second,
-            ties counted half.
-        cases: (b, L) weight of the cases of each level.
-        controls: (b, L) weight of the controls of each level.
+        scores: (n,) finite.
+        cases: Indices of cases.
+        controls: Indices of controls.
     """
 
-    wins: Floats
-    cases: Floats
-    controls: Floats
+    def __init__(self, scores: Floats, cases: Ints, controls: Ints) -> None:
+        # Cases in order as well: neighbours then read neighbouring sums.
+        self.cases = cases[np.argsort(scores[cases], kind="stable")]
+        self.controls = controls[np.argsort(scores[controls], kind="stable")]
+        self._below = np.searchsorted(scores[self.controls], scores[self.cases], "left")
+        self._upto = np.searchsorted(scores[self.controls], scores[self.cases], "right")
 
-    @property
-    def areas(self) -> Floats:
-        """(b, L, L) AUC of cases of the first level against controls of the second, NaN where a side has no weight."""
-        pairs = self.cases[:, :, None] * self.controls[:, None, :]
-        out = np.full_like(self.wins, np.nan)
-        np.divide(self.wins, pairs, out=out, where=pairs > 0)
-        return out
+    def wins(self, weights: Floats) -> Floats:
+        """Return (b,) weights of the pairs in which the case scores above the control, ties counted half.
 
-    @property
-    def pooled(self) -> Floats:
-        """(b,) AUC of the cohort as it is."""
-        pairs = self.cases.sum(axis=1) * self.controls.sum(axis=1)
-        out = np.full(len(pairs), np.nan)
-        np.divide(self.wins.sum(axis=(1, 2)), pairs, out=out, where=pairs > 0)
-        return out
+        Cumulative weights of the controls in order of score give each case's placement, so nothing of the size of
+        cases times controls is ever made.
 
-    @property
-    def within(self) -> Floats:
-        """(b,) mean over levels of the AUC within the level."""
-        out: Floats = np.einsum("bii->bi", self.areas).mean(axis=1)
-        return out
-
-    @property
-    def balanced(self) -> Floats:
-        """(b,) AUC of a cohort in which cases and controls have every level equally often."""
-        out: Floats = self.areas.mean(axis=(1, 2))
+        Args:
+            weights: (b, n), a resample a row.
+        """
+        passed = np.zeros((len(weights), len(self.controls) + 1))
+        np.cumsum(weights[:, self.controls], axis=1, out=passed[:, 1:])
+        placed = passed[:, self._below]
+        placed += passed[:, self._upto]
+        out: Floats = np.einsum("ij,ij->i", weights[:, self.cases], placed) / 2
         return out
 
 
 class Cells:
-    """Ranks of all cases among the controls of every level, made once and used for all weights.
+    """Comparisons of cases with controls by level of a confounder, under many weights at once.
 
     Args:
         scores: (n,) finite.
@@ -66,32 +55,63 @@ class Cells:
         codes: (n,) level of each case or control, 0..L-1; every level has both.
     """
 
-    def __init__(self, scores: Floats, labels: NDArray[np.bool_], codes: NDArray[np.int64]) -> None:
+    def __init__(self, scores: Floats, labels: NDArray[np.bool_], codes: Ints) -> None:
         self.levels = int(codes.max()) + 1
-        rows = np.flatnonzero(labels)
-        self._cases = rows[np.argsort(codes[rows], kind="stable")]
-        self._starts = np.searchsorted(codes[self._cases], np.arange(self.levels))
-        self._controls, self._below, self._upto = [], [], []
-        for level in range(self.levels):
-            of_level = np.flatnonzero(~labels & (codes == level))
-            ordered = of_level[np.argsort(scores[of_level], kind="stable")]
-            self._controls.append(ordered)
-            self._below.append(np.searchsorted(scores[ordered], scores[self._cases], "left"))
-            self._upto.append(np.searchsorted(scores[ordered], scores[self._cases], "right"))
+        # The groups are the cases of each level, then the controls of each level.
+        self._group = np.where(labels, codes, codes + self.levels)
+        self._member = np.zeros((len(codes), 2 * self.levels))
+        self._member[np.arange(len(codes)), self._group] = 1.0
+        self._cases = [np.flatnonzero(self._group == level) for level in range(self.levels)]
+        self._controls = [np.flatnonzero(self._group == level + self.levels) for level in range(self.levels)]
+        self._all = Ranking(scores, np.flatnonzero(labels), np.flatnonzero(~labels))
+        self._own = [Ranking(scores, a, b) for a, b in zip(self._cases, self._controls, strict=True)]
+        self._scores = scores
 
-    def tallies(self, weights: Floats) -> Tallies:
-        """Return the comparisons under (b, n) weights, a resample a row.
+    def _sums(self, weights: Floats) -> tuple[Floats, Floats]:
+        """Return (b, L) weights of the cases and of the controls of each level."""
+        found = weights @ self._member
+        return found[:, : self.levels], found[:, self.levels :]
 
-        Cumulative weights of the controls in order of score give each case's placement with ties counted half, so
-        nothing of the size of cases times controls is ever made.
+    def pooled(self, weights: Floats) -> Floats:
+        """Return (b,) AUC of the cohort as it is, under (b, n) weights; NaN where a class has no weight."""
+        cases, controls = self._sums(weights)
+        return _ratio(self._all.wins(weights), cases.sum(axis=1) * controls.sum(axis=1))
+
+    def within(self, weights: Floats) -> Floats:
+        """Return (b,) mean over levels of the AUC within the level; NaN where a level has no weight."""
+        cases, controls = self._sums(weights)
+        wins = np.stack([own.wins(weights) for own in self._own], axis=1)
+        out: Floats = _ratio(wins, cases * controls).mean(axis=1)
+        return out
+
+    def balanced(self, weights: Floats) -> Floats:
+        """Return (b,) mean over all pairs of levels of the AUC of the pair; NaN where a level has no weight.
+
+        It is the AUC of a cohort in which every level is equally frequent among cases and among controls, so each
+        weight is divided by that of its level and class and one pass over the whole cohort is enough.
         """
-        count = len(weights)
-        cases = weights[:, self._cases]
-        wins, controls = np.empty((count, self.levels, self.levels)), np.empty((count, self.levels))
-        for level in range(self.levels):
-            passed = np.zeros((count, len(self._controls[level]) + 1))
-            np.cumsum(weights[:, self._controls[level]], axis=1, out=passed[:, 1:])
-            controls[:, level] = passed[:, -1]
-            placed = cases * (passed[:, self._below[level]] + passed[:, self._upto[level]])
-            wins[:, :, level] = np.add.reduceat(placed, self._starts, axis=1) / 2
-        return Tallies(wins=wins, cases=np.add.reduceat(cases, self._starts, axis=1), controls=controls)
+        share = _ratio(np.ones(1), weights @ self._member)[:, self._group]
+        share *= weights
+        return self._all.wins(share) / self.levels**2
+
+    def areas(self) -> Floats:
+        """Return the (L, L) AUC of cases of the first level against controls of the second, each case once."""
+        one = np.ones((1, len(self._group)))
+        out = np.empty((self.levels, self.levels))
+        for a, cases in enumerate(self._cases):
+            for b, controls in enumerate(self._controls):
+                wins = Ranking(self._scores, cases, controls).wins(one)[0]
+                out[a, b] = wins / (len(cases) * len(controls))
+        return out
+
+    @property
+    def counts(self) -> tuple[Ints, Ints]:
+        """(L,) cases and (L,) controls of each level."""
+        return np.array([len(rows) for rows in self._cases]), np.array([len(rows) for rows in self._controls])
+
+
+def _ratio(top: Floats, bottom: Floats) -> Floats:
+    top, bottom = np.broadcast_arrays(top, bottom)
+    out = np.full(bottom.shape, np.nan)
+    np.divide(top, bottom, out=out, where=bottom > 0)
+    return out

@@ -11,7 +11,7 @@ import numpy as np
 
 from audit.core import ClassView, Direction, Estimate, Measurement, Probe, ProbeContext, ProbeInfo, Scalar
 from audit.probes._shared import comparable, count_patients
-from audit.probes.confounding._cells import Cells, Tallies
+from audit.probes.confounding._cells import Cells
 from audit.probes.confounding._errors import error_changes
 from audit.probes.confounding._strata import Strata, all_strata
 
@@ -124,8 +124,8 @@ class Question:
         reason = self.strata.lacking(self.view, self.ctx.cohort.patients)
         if reason is None:
             self._draw()
-        cost = self._resampled(lambda t: t.within - t.balanced, reason)
-        drop = self._resampled(lambda t: t.pooled - t.balanced, reason)
+        cost = self._resampled(lambda w: self.cells.within(w) - self.cells.balanced(w), reason)
+        drop = self._resampled(lambda w: self.cells.pooled(w) - self.cells.balanced(w), reason)
         worst, cell = self._worst(reason)
         yield self._given(cost, "confounder_cost", "lower")
         yield self._given(worst, "worst_cross_auc", "higher", cell)
@@ -143,14 +143,16 @@ class Question:
         n_patients = count_patients(self.ctx.cohort.patients, self.strata.known)
         return Estimate.absent(reason, method=method, n=len(self.rows), n_patients=n_patients)
 
-    def _resampled(self, statistic: Callable[[Tallies], NDArray[np.float64]], reason: str | None) -> Estimate:
+    def _resampled(
+        self, statistic: Callable[[NDArray[np.float64]], NDArray[np.float64]], reason: str | None
+    ) -> Estimate:
         from audit.stats import bootstrap
 
         method = self.strata.method(BOOTSTRAP)
         if reason is not None:
             return self._absent(reason, method)
         return bootstrap(
-            lambda weights: statistic(self.cells.tallies(weights)), self.ctx.cohort.patients[self.rows],
+            statistic, self.ctx.cohort.patients[self.rows],
             self.ctx.levels, self.ctx.rng, resamples=self.ctx.budget.resamples, method=method, vectorised=True,
         )  # fmt: skip
 
@@ -184,21 +186,18 @@ class Question:
         return auc(self.view.scores[rows], labels[rows], self.ctx.cohort.patients[rows], self.ctx.levels)
 
     def _draw(self) -> None:
-        tally = self.cells.tallies(np.ones((1, len(self.rows))))
+        one = np.ones((1, len(self.rows)))
+        cases, controls = self.cells.counts
         about: dict[str, Any] = dict(self.view.condition)
         self.ctx.sink.artifact(
             "stratum_matrix",
             f"AUC of cases of one level against controls of another: {self.strata.attribute}",
-            {
-                "auc": tally.areas[0],
-                "n_cases": tally.cases[0].astype(np.int64),
-                "n_controls": tally.controls[0].astype(np.int64),
-            },
+            {"auc": self.cells.areas(), "n_cases": cases, "n_controls": controls},
             attribute=self.strata.attribute,
             levels="|".join(name.replace("|", "/") for name in self.strata.names),
-            pooled=float(tally.pooled[0]),
-            within=float(tally.within[0]),
-            balanced=float(tally.balanced[0]),
+            pooled=float(self.cells.pooled(one)[0]),
+            within=float(self.cells.within(one)[0]),
+            balanced=float(self.cells.balanced(one)[0]),
             **about,
         )
 

@@ -18,7 +18,8 @@ class HeadlinePerformance(Probe):
         For a classifier the area under the ROC curve, and at the declared operating point the sensitivity and the
         specificity, for each class against the others. Positive and negative predictive value and accuracy depend on
         how many patients are ill; they are given at the declared prevalence of the intended use and at both ends of
-        its declared range. Where no prevalence is declared they are given for this sample under names of their own
+        its declared range, told apart by the condition `parameter`; a rule that names none holds over the whole range.
+        Where no prevalence is declared they are given for this sample under names of their own
         (`ppv_in_sample`), which tell the reader that they do not carry over. For a real value: the mean error, the
         mean absolute error, the 95 % limits of agreement, the slope of predictions on reference values and the
         intraclass correlation. For a segmentation: Dice, surface Dice, the 95th percentile of the Hausdorff distance

@@ -119,13 +119,14 @@ def test_pair_weights_are_exact():
     labels, codes = rng.random(60) < 0.5, rng.integers(0, 3, 60)
     scores = rng.integers(0, 6, 60) / 6
     weights = rng.integers(0, 4, (5, 60)).astype(float)
-    tally = Cells(scores, labels, codes).tallies(weights)
+    cells = Cells(scores, labels, codes)
     for row in range(5):
         wins, pairs = brute_force(scores, labels, codes, weights[row], 3)
-        np.testing.assert_allclose(tally.areas[row], wins / pairs, atol=1e-12)
-        assert tally.pooled[row] == pytest.approx(wins.sum() / pairs.sum(), abs=1e-12)
-        assert tally.balanced[row] == pytest.approx((wins / pairs).mean(), abs=1e-12)
-        assert tally.within[row] == pytest.approx(np.diag(wins / pairs).mean(), abs=1e-12)
+        assert cells.pooled(weights)[row] == pytest.approx(wins.sum() / pairs.sum(), abs=1e-12)
+        assert cells.balanced(weights)[row] == pytest.approx((wins / pairs).mean(), abs=1e-12)
+        assert cells.within(weights)[row] == pytest.approx(np.diag(wins / pairs).mean(), abs=1e-12)
+    wins, pairs = brute_force(scores, labels, codes, np.ones(60), 3)
+    np.testing.assert_allclose(cells.areas(), wins / pairs, atol=1e-12)
 
 
 def test_weights_are_repeated_rows():
@@ -133,16 +134,21 @@ def test_weights_are_repeated_rows():
     rng = np.random.default_rng(9)
     labels, codes, scores = rng.random(80) < 0.5, rng.integers(0, 2, 80), rng.normal(size=80)
     times = rng.integers(1, 4, 80)
-    weighted = Cells(scores, labels, codes).tallies(times[None].astype(float))
+    weighted = Cells(scores, labels, codes)
     repeated = Cells(np.repeat(scores, times), np.repeat(labels, times), np.repeat(codes, times))
-    np.testing.assert_allclose(weighted.areas, repeated.tallies(np.ones((1, times.sum()))).areas, atol=1e-12)
+    weights, one = times[None].astype(float), np.ones((1, times.sum()))
+    for statistic in ("pooled", "within", "balanced"):
+        assert getattr(weighted, statistic)(weights) == pytest.approx(getattr(repeated, statistic)(one), abs=1e-12)
 
 
 def test_a_resample_without_a_level_has_no_area():
-    """A level whose weights are all 0 gives NaN, never 0.5."""
+    """A level whose weights are all 0 gives NaN, never 0.5; the cohort as it is still has an area."""
     labels, codes = np.array([True, True, False, False]), np.array([0, 1, 0, 1])
-    tally = Cells(np.array([0.9, 0.8, 0.1, 0.2]), labels, codes).tallies(np.array([[1.0, 0.0, 1.0, 1.0]]))
-    assert np.isnan(tally.balanced[0])
+    cells = Cells(np.array([0.9, 0.8, 0.1, 0.2]), labels, codes)
+    weights = np.array([[1.0, 0.0, 1.0, 1.0]])
+    assert np.isnan(cells.balanced(weights)[0])
+    assert np.isnan(cells.within(weights)[0])
+    assert cells.pooled(weights)[0] == 1.0
 
 
 def test_worst_cell_allows_for_having_been_chosen():
