@@ -9,11 +9,17 @@ from typing import Any
 
 from audit.core import Evidence
 from audit.report._facts import attributes, cases, counted, first, ledger, mapping_of, patients, words_of
+from audit.report._metrics import METRICS
 from audit.report._numbers import number, whole
-from audit.report._words import METRICS, METHODS, capital, definition, listed, metric_name, plural
+from audit.report._words import METHODS, capital, definition, listed, metric_name, plural
 
 Pairs = tuple[tuple[str, str], ...]
-_ACCESS = {"SAVED": "saved predictions only", "QUERY": "questions and answers", "GRADIENT": "gradients", "TRAINABLE": "gradients and training"}
+_ACCESS = {
+    "SAVED": "saved predictions only",
+    "QUERY": "questions and answers",
+    "GRADIENT": "gradients",
+    "TRAINABLE": "gradients and training",
+}
 
 
 def short(digest: object) -> str:
@@ -60,16 +66,15 @@ def model_facts(evidence: Evidence) -> Pairs:
 
 
 def _input(spec: Mapping[str, Any]) -> str:
-    size = spec.get("size") or ()
-    parts = [str(spec.get("modality") or "").upper() if spec.get("modality") in ("ct", "mr", "us") else str(spec.get("modality") or "")]
+    size, modality = words_of(spec.get("size")), str(spec.get("modality") or "")
+    parts = [modality.upper() if modality in ("ct", "mr", "us") else modality]
     if size:
-        parts.append(" × ".join(_plain(s) for s in size))
+        parts.append(" × ".join(size))
     if spec.get("channels"):
         parts.append(plural(int(spec["channels"]), "channel"))
-    bounds = spec.get("range") or ()
+    bounds = words_of(spec.get("range"))
     if len(bounds) == 2:
-        unit = str(spec.get("unit") or "stored intensity")
-        parts.append(f"{unit} {_plain(bounds[0])} to {_plain(bounds[1])}")
+        parts.append(f"{spec.get('unit') or 'stored intensity'} {bounds[0]} to {bounds[1]}")
     return ", ".join(p for p in parts if p)
 
 
@@ -80,7 +85,7 @@ def ledger_text(evidence: Evidence) -> str:
         return ""
     if not rows.aside:
         return f"{whole(rows.read)} rows read, all used"
-    reasons = ", ".join(f"{whole(n)} {reason}" for reason, n in rows.set_aside)
+    reasons = "; ".join(f"{reason} ({whole(n)})" for reason, n in rows.set_aside)
     return f"{whole(rows.read)} rows read, {whole(rows.used)} used, {whole(rows.aside)} set aside: {reasons}"
 
 
@@ -90,11 +95,11 @@ def cohort_facts(evidence: Evidence) -> Pairs:
     n, people = cases(evidence), patients(evidence)
     sampling, reference = mapping_of(c.get("sampling")), mapping_of(c.get("reference"))
     targets = ", ".join(f"{name} {whole(k)}" for name, k, _ in counted(c.get("targets")) if k is not None)
-    declared = c.get("patient_declared", True)
+    counted_as = "" if c.get("patient_declared", True) else " (not declared: each case counts as its own patient)"
     return _kept([
         ("name", str(c.get("name") or "")),
         ("cases", whole(n) if n is not None else ""),
-        ("patients", (whole(people) if people is not None else "") + ("" if declared else " (not declared: each case counts as its own patient)")),
+        ("patients", (whole(people) if people is not None else "") + counted_as),
         ("rows", ledger_text(evidence)),
         ("cases by label", targets),
         ("sampling", _plain(first(c, "design") or first(sampling, "design")) or "not declared"),
@@ -104,12 +109,16 @@ def cohort_facts(evidence: Evidence) -> Pairs:
     ])  # fmt: skip
 
 
+def _people(patients: int | None, n: int | None) -> str:
+    return "" if patients is None or patients == n else f"({plural(patients, 'patient')})"
+
+
 def attribute_facts(evidence: Evidence) -> tuple[tuple[str, str, str, str], ...]:
     """Return name, roles, levels with counts, and remark of each attribute."""
     out = []
     for a in attributes(evidence):
         levels = ", ".join(
-            name + (f" {whole(n)}" if n is not None else "") + (f" ({plural(p, 'patient')})" if p not in (None, n) else "")
+            " ".join(x for x in (name, whole(n) if n is not None else "", _people(p, n)) if x)
             for name, n, p in a.levels
         )
         out.append((a.name, listed(list(a.roles)) or "none", levels or "levels not listed", a.note))
@@ -134,13 +143,12 @@ def reproduction(evidence: Evidence) -> Reproduction:
     text = shlex.join(str(c) for c in command) if isinstance(command, (list, tuple)) else str(command or "")
     if not text:
         text = f"audit run audit.toml --profile {run.get('profile', 'standard')} --seed {run.get('seed', 1)}"
-    budget = mapping_of(run.get("budget"))
     return Reproduction(
         command=text,
         facts=_kept([
             ("seed", _plain(run.get("seed"))), ("profile", _plain(run.get("profile"))),
             ("started", _plain(first(run, "started", "start", "time"))),
-            ("budget", ", ".join(f"{str(k).replace('_', ' ')} {'all' if v is None else _plain(v)}" for k, v in budget.items() if k != "profile")),
+            ("budget", _budget(mapping_of(run.get("budget")))),
         ]),
         versions=_versions(run),
         digests=_kept([
@@ -150,6 +158,11 @@ def reproduction(evidence: Evidence) -> Reproduction:
         ]),
         probes=tuple((r.probe, str(r.info.version), str(r.seed)) for r in evidence.results),
     )  # fmt: skip
+
+
+def _budget(budget: Mapping[str, Any]) -> str:
+    shown = ((str(k).replace("_", " "), "all" if v is None else _plain(v)) for k, v in budget.items() if k != "profile")
+    return ", ".join(f"{k} {v}" for k, v in shown)
 
 
 def _versions(run: Mapping[str, Any]) -> Pairs:
@@ -179,7 +192,11 @@ def methods(evidence: Evidence) -> Methods:
             counts[m.method] = counts.get(m.method, 0) + 1
             metrics[m.metric] = None
     glossary = tuple((capital(metric_name(m)), definition(m)) for m in METRICS if m in metrics)
-    references = tuple((r.probe, ref) for r in evidence.results for ref in r.info.references)
+    cited: dict[str, list[str]] = {}
+    for result in evidence.results:
+        for reference in result.info.references:
+            cited.setdefault(reference, []).append(result.probe)
+    references = tuple((", ".join(dict.fromkeys(codes)), reference) for reference, codes in cited.items())
     use = mapping_of(evidence.run.get("intended_use") or evidence.model.get("intended_use"))
     return Methods(
         confidence=number(evidence.policy.confidence * 100),

@@ -85,7 +85,8 @@ def _roc(artifact: StoredArtifact, arrays: Arrays) -> Figure:
 
 
 def _reliability(artifact: StoredArtifact, arrays: Arrays) -> Figure:
-    known = np.isfinite(np.asarray(arrays["observed"], dtype=float)) & np.isfinite(np.asarray(arrays["predicted"], dtype=float))
+    seen_at, expected = (np.asarray(arrays[k], dtype=float) for k in ("observed", "predicted"))
+    known = np.isfinite(seen_at) & np.isfinite(expected)
     x, y = _floats(arrays["predicted"][known]), _floats(arrays["observed"][known])
     if "low" in arrays and "high" in arrays:
         low, high = _floats(np.asarray(arrays["low"])[known]), _floats(np.asarray(arrays["high"])[known])
@@ -93,7 +94,8 @@ def _reliability(artifact: StoredArtifact, arrays: Arrays) -> Figure:
     else:
         seen = Series(name="observed share", shape="dots", x=x, y=y)
     chart = Curve(
-        title=f"{artifact.title}: observed against predicted share", x_label="Predicted probability", y_label="Observed share",
+        title=f"{artifact.title}: observed against predicted share",
+        x_label="Predicted probability", y_label="Observed share",
         series=(seen,), x_domain=(0, 1), y_domain=(0, 1), diagonal=True,
     )  # fmt: skip
     return Figure(chart=chart, caption=f"{artifact.title}. On the thin line, probabilities are right.")
@@ -111,10 +113,16 @@ def _matrix(artifact: StoredArtifact, arrays: Arrays) -> Figure | None:
     texts = tuple(tuple("too few" if v is None else number(v, 2) for v in row) for row in values)
     counts = ""
     if "n_cases" in arrays and "n_controls" in arrays:
-        pairs = zip(levels, arrays["n_cases"], arrays["n_controls"], strict=True)
-        counts = " Cases and controls: " + ", ".join(f"{a} {whole(int(b))} and {whole(int(c))}" for a, b, c in pairs) + "."
+        both = zip(levels, arrays["n_cases"], arrays["n_controls"], strict=True)
+        words = ", ".join(f"{a} {whole(int(b))} and {whole(int(c))}" for a, b, c in both)
+        counts = f" Cases and controls: {words}."
+    cells = "; ".join(
+        f"cases of {a} against controls of {b}: {text}"
+        for a, row in zip(levels, texts, strict=True)
+        for b, text in zip(levels, row, strict=True)
+    )
     chart = Matrix(
-        title=f"{artifact.title}: " + "; ".join(f"cases of {a} against controls of {b}: {t}" for a, row in zip(levels, texts, strict=True) for b, t in zip(levels, row, strict=True)),
+        title=f"{artifact.title}: {cells}",
         row_label="cases of", column_label="controls of", levels=levels, values=values, texts=texts,
     )  # fmt: skip
     return Figure(chart=chart, caption=f"{artifact.title}. Off the diagonal, the level and the label disagree.{counts}")
@@ -122,7 +130,8 @@ def _matrix(artifact: StoredArtifact, arrays: Arrays) -> Figure | None:
 
 def _deletion(artifact: StoredArtifact, arrays: Arrays) -> Figure:
     x = _floats(arrays["fraction"])
-    others = [k for k in arrays if k != "fraction" and np.asarray(arrays[k]).shape == np.asarray(arrays["fraction"]).shape]
+    shape = np.asarray(arrays["fraction"]).shape
+    others = [k for k in arrays if k != "fraction" and np.asarray(arrays[k]).shape == shape]
     series = tuple(
         Series(name=k.replace("_", " "), shape="line", x=x, y=_floats(arrays[k]), ink=ink)
         for ink, k in enumerate(sorted(others, key=lambda k: k != "attribution")[:4], start=1)
@@ -130,8 +139,8 @@ def _deletion(artifact: StoredArtifact, arrays: Arrays) -> Figure:
     seen = [v for s in series for v in s.y]
     low, high = min([0.0, *seen]), max([1.0, *seen])
     chart = Curve(
-        title=f"{artifact.title}: the answer while pixels are removed, by order of removal", x_label="Share of pixels removed",
-        y_label="Answer left", series=series, x_domain=(0, 1), y_domain=(low, high),
+        title=f"{artifact.title}: the answer while pixels are removed, by order of removal",
+        x_label="Share of pixels removed", y_label="Answer left", series=series, x_domain=(0, 1), y_domain=(low, high),
     )  # fmt: skip
     return Figure(chart=chart, caption=f"{artifact.title}. The faster it falls, the better the order of removal.")
 
@@ -144,11 +153,12 @@ def _scores(artifact: StoredArtifact, arrays: Arrays) -> Figure:
         if counts.shape != (len(edges) - 1,):
             raise ValueError("expected one count a bin")
         share = counts / max(1.0, counts.sum())
-        series.append(Series(name=name.replace("_", " "), shape="step", x=_floats(edges), y=(*_floats(share), float(share[-1])), ink=ink))
+        heights = (*_floats(share), float(share[-1]))
+        series.append(Series(name=name.replace("_", " "), shape="step", x=_floats(edges), y=heights, ink=ink))
     top = max(v for s in series for v in s.y) * 1.08 or 1.0
     chart = Curve(
-        title=f"{artifact.title}: share of cases by score", x_label="Score", y_label="Share of cases", series=tuple(series),
-        x_domain=(float(edges[0]), float(edges[-1])), y_domain=(0.0, top),
+        title=f"{artifact.title}: share of cases by score", x_label="Score", y_label="Share of cases",
+        series=tuple(series), x_domain=(float(edges[0]), float(edges[-1])), y_domain=(0.0, top),
     )  # fmt: skip
     return Figure(chart=chart, caption=f"{artifact.title}.")
 

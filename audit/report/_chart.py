@@ -8,7 +8,8 @@ from typing import Literal
 Tone = Literal["fail", "open", "pass", "none", "plain"]
 Shape = Literal["line", "dots", "band", "step", "whiskers"]
 TONES: dict[str, Tone] = {
-    "FAIL": "fail", "INCONCLUSIVE": "open", "PASS": "pass", "NOT_APPLICABLE": "none", "ERROR": "none", "NOT_RUN": "none",
+    "FAIL": "fail", "INCONCLUSIVE": "open", "PASS": "pass", "NOT_APPLICABLE": "none", "ERROR": "none",
+    "NOT_RUN": "none",
 }  # fmt: skip
 
 

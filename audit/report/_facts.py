@@ -103,7 +103,8 @@ def _attribute(name: str, facts: Mapping[str, Any]) -> AttributeFacts:
     note = "; ".join(w for group in notes for w in group)
     if spec.get("unit"):
         note = f"in {spec['unit']}" + (f"; {note}" if note else "")
-    return AttributeFacts(name=name, roles=tuple(dict.fromkeys(roles)), note=note, levels=counted(first(spec, "levels", "counts")))
+    levels = first(spec, "levels", "counts")
+    return AttributeFacts(name=name, roles=tuple(dict.fromkeys(roles)), note=note, levels=counted(levels))
 
 
 def counted(raw: Any) -> tuple[tuple[str, int | None, int | None], ...]:

@@ -11,6 +11,12 @@ from audit.report._numbers import full_text, number, share_text
 from audit.report._words import capital, epsilon_text, metric_name, plural, where_text
 
 _MOST_ROWS = 20
+# Metrics that share one scale, from 0 to 1 and higher is better, may share one picture.
+_SHARES = (
+    "auc", "sensitivity", "specificity", "ppv", "npv", "accuracy", "ppv_in_sample", "npv_in_sample",
+    "accuracy_in_sample",
+    "dice", "surface_dice", "icc",
+)  # fmt: skip
 _ABOUT_ZERO = ("_gap", "_drop", "_cost", "_offset", "_advantage", "_difference", "_shift")
 
 
@@ -37,7 +43,7 @@ def from_measurements(evidence: Evidence, result: ProbeResult) -> Iterator[Figur
     single = [
         (i, m)
         for i, m in enumerate(result.measurements)
-        if m.value is not None and m.method != "count" and _alone(result, m) and 0 <= m.value <= 1
+        if m.value is not None and m.method != "count" and m.metric in _SHARES and _alone(result, m)
     ]
     if len(single) > 1:
         yield _together(single, tones)
@@ -90,7 +96,9 @@ def _forest(
     if more:
         caption += f" The {len(shown)} furthest from the middle of {len(mine)}; all are in the table."
     zero = 0.0 if metric.endswith(_ABOUT_ZERO) else 0.5 if metric == "score_shift_auc" else None
-    chart = Forest(title=f"{capital(name)}: {len(rows)} values with intervals", rows=rows, limits=limits, reference=zero, more=more)
+    chart = Forest(
+        title=f"{capital(name)}: {len(rows)} values with intervals", rows=rows, limits=limits, reference=zero, more=more
+    )
     return Figure(chart=chart, caption=caption)
 
 
@@ -112,26 +120,28 @@ def _by_size(result: ProbeResult, metric: str, sized: list[Measurement], limits:
     for m in sized:
         arms.setdefault(_arm(m), []).append(m)
     series: list[Series] = []
-    for ink, (name, arm) in enumerate(list(arms.items())[:4], start=1):
+    for ink, (arm_name, arm) in enumerate(list(arms.items())[:4], start=1):
         # A size may be measured twice, once as the headline; the first one is drawn.
         points = sorted({place[float(m.condition["epsilon"] or 0)]: m for m in reversed(arm)}.items())
         x = tuple(p for p, _ in points)
         y = tuple(float(m.value or 0) for _, m in points)
         low, high = tuple(float(m.low or 0) for _, m in points), tuple(float(m.high or 0) for _, m in points)
-        label = name or metric_name(metric)
+        label = arm_name or metric_name(metric)
         series.append(Series(name=label, shape="band", x=x, y=low, top=high, ink=ink))
         series.append(Series(name=label, shape="line", x=x, y=y, ink=ink))
         series.append(Series(name=label, shape="dots", x=x, y=y, ink=ink))
     unit = str(sized[0].condition.get("epsilon_unit") or "")
-    title = f"{capital(metric_name(metric))} from a change of {epsilon_text(sized[0].condition)} on: " + ", ".join(
+    name = metric_name(metric)
+    title = f"{capital(name)} from a change of {epsilon_text(sized[0].condition)} on: " + ", ".join(
         full_text(m) for m in next(iter(arms.values()))
     )
     chart = Curve(
-        title=title, x_label=f"largest change of a pixel{f', {unit}' if unit else ''}", y_label=capital(metric_name(metric)),
+        title=title, x_label=f"largest change of a pixel{f', {unit}' if unit else ''}", y_label=capital(name),
         series=tuple(series), x_domain=(-0.2, len(sizes) - 0.8), y_domain=(0.0, 1.0), limits=limits,
         x_ticks=tuple((place[s], number(s)) for s in sizes),
     )  # fmt: skip
-    return Figure(chart=chart, caption=f"{capital(metric_name(metric))} by size of the change, with {number(sized[0].level * 100)} % intervals.")
+    confidence = number(sized[0].level * 100)
+    return Figure(chart=chart, caption=f"{capital(name)} by size of the change, with {confidence} % intervals.")
 
 
 def _arm(m: Measurement) -> str:

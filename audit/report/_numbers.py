@@ -19,7 +19,7 @@ def decimals_for(low: float, high: float) -> int:
     width = high - low
     if width <= 0:
         return _MOST_DECIMALS
-    return max(0, min(_MOST_DECIMALS, 1 - _exponent(width)))
+    return max(0, min(_MOST_DECIMALS, 1 - math.floor(round(math.log10(width), 9))))
 
 
 def number(x: float, decimals: int = _MOST_DECIMALS) -> str:
@@ -47,7 +47,8 @@ def value_text(m: Measurement) -> str:
         return ""
     if m.method == COUNT:
         return whole(m.value).replace("-", MINUS) if float(m.value).is_integer() else number(m.value)
-    assert m.low is not None and m.high is not None
+    if m.low is None or m.high is None:
+        return number(m.value)
     return number(m.value, decimals_for(m.low, m.high))
 
 

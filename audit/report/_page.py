@@ -18,7 +18,7 @@ from audit.report._facts import cases, first, ledger, patients, phantom, words_o
 from audit.report._numbers import whole
 from audit.report._probe_view import ArrayLoader, Budget, families
 from audit.report._sentence import count_words, counts_sentence, heading, lead
-from audit.report._strip import strips
+from audit.report._strip import strips, worst
 from audit.report._words import GROUPS, plural
 
 if TYPE_CHECKING:
@@ -47,13 +47,13 @@ def render(evidence: Evidence, arrays: ArrayLoader, *, static: bool = False) -> 
     page = _environment().get_template("report.html.j2")
     return page.render(
         e=evidence, verdict=evidence.verdict, tone=_tone(evidence), heading=heading(evidence), lead=lead(evidence),
-        counts=counts_sentence(evidence), count_words=count_words(evidence), strips=shown, top=_top(shown),
+        counts=counts_sentence(evidence), count_words=count_words(evidence), strips=shown, top=worst(shown),
         top_title=_top_title(evidence), ledger=_ledger(evidence), remarks=_remarks(evidence), phantom=phantom(evidence),
         header=_header(evidence), model=model_facts(evidence), cohort=cohort_facts(evidence),
         attributes=attribute_facts(evidence), families=found, methods=methods(evidence), again=reproduction(evidence),
         filters=_filters(shown), whole=whole, css=_template("report.css"), script=script, packed=packed,
         specs=_json(budget.specs), interactive=not static,
-        policy_csp=_policy([script, plotly] if not static else [script]), expired=[s for s in shown if s.expired],
+        policy_csp=_policy([script] if static else [script, plotly]),
         unattainable=words_of(evidence.run.get("unattainable")),
     )  # fmt: skip
 
@@ -62,7 +62,8 @@ def fragment(evidence: Evidence) -> str:
     """Return verdict and rules as a piece of HTML for a notebook: no script, no style outside its own box."""
     shown = strips(evidence)
     return _environment().get_template("fragment.html.j2").render(
-        verdict=evidence.verdict, tone=_tone(evidence), heading=heading(evidence), lead=lead(evidence), phantom=phantom(evidence),
+        verdict=evidence.verdict, tone=_tone(evidence), heading=heading(evidence), lead=lead(evidence),
+        phantom=phantom(evidence),
         counts=counts_sentence(evidence), strips=shown, ledger=_ledger(evidence), remarks=_remarks(evidence),
     )  # fmt: skip
 
@@ -71,14 +72,9 @@ def _tone(evidence: Evidence) -> str:
     return {"PASS": "pass", "FAIL": "fail", "INCONCLUSIVE": "open"}[evidence.verdict.outcome]
 
 
-def _top(shown: tuple[Any, ...]) -> tuple[Any, ...]:
-    """Return the three findings for the first screen."""
-    return shown[:3]
-
-
 def _top_title(evidence: Evidence) -> str:
     if all(f.status == "PASS" for f in evidence.findings):
-        return "Among the rules that hold"
+        return "Closest to their limit"
     return "What weighs most"
 
 
@@ -90,7 +86,7 @@ def _ledger(evidence: Evidence) -> str:
 def _remarks(evidence: Evidence) -> tuple[str, ...]:
     said = list(words_of(evidence.cohort.get("remarks")))
     if evidence.cohort.get("patient_declared") is False and not any("patient" in s for s in said):
-        said.insert(0, "Patients are not declared: each case counts as its own patient, so intervals may be too narrow.")
+        said.insert(0, "Patients are not declared: each case counts as a patient, so intervals may be too narrow.")
     return tuple(said)
 
 
@@ -101,7 +97,8 @@ def _header(evidence: Evidence) -> dict[str, str]:
         size += f" of {plural(people, 'patient')}"
     started = str(first(evidence.run, "started", "start", "time") or "")
     return {
-        "model": str(evidence.model.get("name") or "unnamed model"), "version": str(evidence.model.get("version") or ""),
+        "model": str(evidence.model.get("name") or "unnamed model"),
+        "version": str(evidence.model.get("version") or ""),
         "digest": short(evidence.model.get("digest")), "cohort": str(evidence.cohort.get("name") or ""), "size": size,
         "policy": evidence.policy.name, "proposed": "proposed, not set" if evidence.policy.source == "proposed" else "",
         "started": started[:16].replace("T", ", ") + (" UTC" if "T" in started else ""),
@@ -119,8 +116,8 @@ def _filters(shown: tuple[Any, ...]) -> list[tuple[str, str, int]]:
 def _json(value: Mapping[str, Any]) -> str:
     """Return JSON that cannot end the script element that holds it."""
     text = json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
-    for character, code in (("<", "\\u003c"), (">", "\\u003e"), ("&", "\\u0026"), ("\u2028", "\\u2028"), ("\u2029", "\\u2029")):
-        text = text.replace(character, code)
+    for character in "<>&\u2028\u2029":
+        text = text.replace(character, f"\\u{ord(character):04x}")
     return text
 
 
@@ -154,5 +151,9 @@ def _environment() -> Environment:
     from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
     return Environment(
-        loader=FileSystemLoader(_folder()), autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
+        loader=FileSystemLoader(_folder()),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
     )

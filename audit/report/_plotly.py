@@ -7,7 +7,17 @@ from typing import Any
 
 from audit.report._chart import Chart, Curve, Forest, Matrix, Series
 from audit.report._numbers import nice_ticks, number, tick_text
-from audit.report._svg import CURVE_BOTTOM, CURVE_HEIGHT, CURVE_TOP, forest_layout, row_lines, wrapped
+from audit.report._svg import (
+    CURVE_BOTTOM,
+    CURVE_HEIGHT,
+    CURVE_TOP,
+    REACH,
+    forest_layout,
+    level_lines,
+    matrix_top,
+    row_lines,
+    wrapped,
+)
 
 _DASH = {1: "solid", 2: "dash", 3: "dot", 4: "dashdot"}
 
@@ -65,10 +75,17 @@ def _forest(chart: Forest) -> dict[str, Any]:
         for row, y in mine:
             whisker_x += [row.low, row.high, None]
             whisker_y += [y, y, None]
-        data.append({
-            "type": "scatter", "mode": "lines", "x": whisker_x, "y": whisker_y, "hoverinfo": "skip", "opacity": 0.4,
-            "line": {"color": f"var(--{tone})", "width": 7},
-        })
+        data.append(
+            {
+                "type": "scatter",
+                "mode": "lines",
+                "x": whisker_x,
+                "y": whisker_y,
+                "hoverinfo": "skip",
+                "opacity": 0.4,
+                "line": {"color": f"var(--{tone})", "width": 7},
+            }
+        )
         data.append({
             "type": "scatter", "mode": "markers", "x": [r.value for r, _ in mine], "y": [y for _, y in mine],
             "text": ["<br>".join(_words(t) for t in (r.label, r.text, r.note) if t) for r, _ in mine],
@@ -81,9 +98,9 @@ def _forest(chart: Forest) -> dict[str, Any]:
         for i, words in enumerate(wrapped(row.label)):
             notes.append(_note(0, top + 16 * (i + 1) - 8, _words(words), "left", "var(--ink)"))
         notes.append(_note(1, y - 17, _words(row.text), "right", "var(--soft)"))
-    shapes = [_rule(v, v, 6, bottom, name="limit") for v in chart.limits]
-    if chart.reference is not None:
-        shapes.append(_rule(chart.reference, chart.reference, 6, bottom, name="zero"))
+    zero = () if chart.reference is None else (("zero", chart.reference),)
+    lines = (*zero, *(("limit", v) for v in chart.limits))
+    shapes = [_rule(at, at, y - REACH, y + REACH, name=kind) for y in bars for kind, at in lines]
     layout = _layout(
         bottom + 24, margin={"l": 4, "r": 4, "t": 0, "b": 24}, annotations=notes, shapes=shapes,
         xaxis=_axis(chart.domain, showline=True, linecolor="var(--line)", ticks="outside", tickcolor="var(--line)"),
@@ -111,7 +128,8 @@ def _curve(chart: Curve) -> dict[str, Any]:
         CURVE_HEIGHT, margin={"l": 44, "r": 12, "t": CURVE_TOP, "b": CURVE_BOTTOM}, shapes=shapes, xaxis=x_axis,
         yaxis=_axis(chart.y_domain, showgrid=True, gridcolor="var(--line)"),
         annotations=[
-            {"xref": "paper", "yref": "paper", "x": 0, "y": 1, "xshift": -44, "yshift": 14, "text": _words(chart.y_label),
+            {"xref": "paper", "yref": "paper", "x": 0, "y": 1, "xshift": -44, "yshift": 14,
+            "text": _words(chart.y_label),
              "showarrow": False, "xanchor": "left", "yanchor": "middle"},
             {"xref": "paper", "yref": "paper", "x": 1, "y": 0, "yshift": -34, "text": _words(chart.x_label),
              "showarrow": False, "xanchor": "right", "yanchor": "middle"},
@@ -135,7 +153,8 @@ def _traces(series: Series, chart: Curve) -> list[dict[str, Any]]:
         "type": "scatter", "x": list(series.x), "y": list(series.y), "text": hover,
         "hovertemplate": "%{text}<extra></extra>",
         "mode": "lines" if series.shape in ("line", "step") else "markers",
-        "line": {"color": colour, "width": 2, "dash": _DASH[series.ink], "shape": "hv" if series.shape == "step" else "linear"},
+        "line": {"color": colour, "width": 2, "dash": _DASH[series.ink],
+        "shape": "hv" if series.shape == "step" else "linear"},
         "marker": {"color": colour, "size": 8, "line": {"color": "var(--card)", "width": 1}},
     }  # fmt: skip
     if series.shape == "whiskers":
@@ -149,6 +168,7 @@ def _traces(series: Series, chart: Curve) -> list[dict[str, Any]]:
 
 def _matrix(chart: Matrix) -> dict[str, Any]:
     names = [_words(level) for level in chart.levels]
+    heads = ["<br>".join(_words(line) for line in level_lines(level)) for level in chart.levels]
     places = list(range(len(names)))
     hover = [
         [f"{_words(chart.row_label)} {a}<br>{_words(chart.column_label)} {b}<br>{_words(t)}"
@@ -156,18 +176,33 @@ def _matrix(chart: Matrix) -> dict[str, Any]:
         for a, row in zip(names, chart.texts, strict=True)
     ]  # fmt: skip
     notes = [
-        {"x": j, "y": i, "text": _words(chart.texts[i][j]), "showarrow": False, "font": {"color": "var(--ink)", "size": 12}}
+        {
+            "x": j,
+            "y": i,
+            "text": _words(chart.texts[i][j]),
+            "showarrow": False,
+            "font": {"color": "var(--ink)", "size": 12},
+        }
         for i in places
         for j in places
     ]
-    axis = {"tickmode": "array", "tickvals": places, "ticktext": names, "showgrid": False, "zeroline": False}
+    axis = {
+        "tickmode": "array",
+        "tickvals": places,
+        "ticktext": heads,
+        "tickangle": 0,
+        "tickfont": {"color": "var(--ink)"},
+        "showgrid": False,
+        "zeroline": False,
+        "ticks": "",
+    }
     layout = _layout(
-        44 + 46 * len(names), margin={"l": 90, "r": 4, "t": 40, "b": 4},
+        matrix_top(chart) + 4 + 46 * len(names), margin={"l": 90, "r": 4, "t": matrix_top(chart), "b": 4},
         annotations=[
             *notes,
-            {"xref": "paper", "yref": "paper", "x": 0, "y": 1, "xshift": -90, "yshift": 32, "text": _words(chart.row_label),
+            {"xref": "paper", "yref": "paper", "x": 0, "y": 1, "xshift": -90, "yshift": matrix_top(chart) - 8, "text": _words(chart.row_label),
              "showarrow": False, "xanchor": "left", "yanchor": "middle"},
-            {"xref": "paper", "yref": "paper", "x": 0, "y": 1, "yshift": 32, "text": _words(chart.column_label),
+            {"xref": "paper", "yref": "paper", "x": 0, "y": 1, "yshift": matrix_top(chart) - 8, "text": _words(chart.column_label),
              "showarrow": False, "xanchor": "left", "yanchor": "middle"},
         ],
         xaxis={**axis, "side": "top", "fixedrange": True}, yaxis={**axis, "autorange": "reversed", "fixedrange": True},

@@ -12,9 +12,10 @@ from audit.errors import AuditError
 from audit.report._arrays import Columns, columns, figure
 from audit.report._chart import TONES, Curve
 from audit.report._figures import Figure, from_measurements
-from audit.report._numbers import number
+from audit.report._numbers import number, whole
 from audit.report._pictures import Gallery, gallery
 from audit.report._plotly import specify
+from audit.report._sentence import weight
 from audit.report._strip import Strip, group_of
 from audit.report._svg import draw
 from audit.report._table import Numbers, numbers
@@ -121,7 +122,7 @@ def families(
                     fails=found.count("FAIL"), opens=found.count("INCONCLUSIVE"),
                 )
             )  # fmt: skip
-    return tuple(sorted(out, key=lambda f: min(_rank(p) for p in f.probes)))
+    return tuple(sorted(out, key=lambda f: (min(_rank(p) for p in f.probes), weight(f.code))))
 
 
 _ORDER = ("FAIL", "INCONCLUSIVE", "ERROR", "NOT_RUN", "PASS", "MEASURED", "NOT_APPLICABLE")
@@ -140,11 +141,13 @@ def _probe(
     figures, galleries, tables, notes = _pictures(evidence, result, arrays, budget)
     info = result.info
     return ProbeView(
-        code=info.code, name=info.name, title=info.title, question=info.question, status=status, word=STATUS_WORDS[status],
+        code=info.code, name=info.name, title=info.title, question=info.question, status=status,
+        word=STATUS_WORDS[status],
         tone=TONES.get(status, "none"), verb=verb, answer=answer, findings=tuple(_said(f, anchors) for f in found),
         figures=figures, galleries=galleries, columns=tables, notes=notes,
         numbers=numbers(result.measurements, info.metrics), method=info.method, limits=info.limits,
-        references=info.references, doc=f"docs/{info.doc_url}", reason=result.reason, completed=result.state == "completed",
+        references=info.references, doc=f"docs/{info.doc_url}", reason=result.reason,
+        completed=result.state == "completed",
     )  # fmt: skip
 
 
@@ -162,6 +165,14 @@ def _said(f: Finding, anchors: Mapping[str, Strip]) -> Said:
     )  # fmt: skip
 
 
+_ANSWERS = {
+    "fail": ("Outside the limit.", "fail"),
+    "open": ("Not settled.", "cannot be settled"),
+    "none": ("Not assessed.", "could not be assessed"),
+    "pass": ("Within the limit.", "hold"),
+}
+
+
 def _answer(result: ProbeResult, found: list[Finding]) -> tuple[str, str]:
     """Return the answer in a word or two, and the sentence that carries it."""
     if result.state != "completed":
@@ -169,8 +180,16 @@ def _answer(result: ProbeResult, found: list[Finding]) -> tuple[str, str]:
         return verb, result.reason
     if found:
         worst = found[0]
-        verb = {"fail": "Outside the limit.", "open": "Not settled.", "none": "Not assessed.", "pass": "Within the limit."}
-        return verb[group_of(worst.status)], worst.headline
+        group = group_of(worst.status)
+        short, outcome = _ANSWERS[group]
+        if len(found) == 1:
+            return short, worst.headline
+        alike = sum(1 for f in found if group_of(f.status) == group)
+        return short, f"{whole(alike)} of {whole(len(found))} rules on it {outcome}."
+    counted = [m for m in result.measurements if m.metric in ("faults", "pairs") and m.value is not None]
+    if counted and len(counted) == len(result.measurements):
+        found_any = any(m.value for m in counted)
+        return ("Found something." if found_any else "Nothing found."), "No rule of the policy names it."
     missing = sum(1 for m in result.measurements if m.value is None)
     names = ", ".join(dict.fromkeys(metric_name(m.metric) for m in result.measurements))
     if not result.measurements:
@@ -190,6 +209,9 @@ def _pictures(evidence: Evidence, result: ProbeResult, arrays: ArrayLoader, budg
     for artifact in result.artifacts:
         try:
             loaded = arrays(artifact)
+            if artifact.name == "subgroup_test":
+                notes.append(_test_note(artifact, loaded))
+                continue
             if artifact.pixels:
                 _add_gallery(gallery(artifact, loaded), galleries, notes, budget)
                 continue
@@ -206,9 +228,19 @@ def _pictures(evidence: Evidence, result: ProbeResult, arrays: ArrayLoader, budg
             notes.append(f"{artifact.title}: {_facts(artifact)}.")
     figures += list(from_measurements(evidence, result))
     if len(figures) > _MOST_FIGURES:
-        notes.append(f"{plural(len(figures) - _MOST_FIGURES, 'further figure')} left out; the numbers are in the table.")
+        more = plural(len(figures) - _MOST_FIGURES, "further figure")
+        notes.append(f"{more} left out; the numbers are in the table.")
     drawn = tuple(_drawn(result.probe, i, f, budget) for i, f in enumerate(figures[:_MOST_FIGURES], start=1))
     return drawn, tuple(galleries), tuple(tables), tuple(notes)
+
+
+def _test_note(artifact: StoredArtifact, loaded: Mapping[str, NDArray[Any]]) -> str:
+    """Return the test of equal subgroups in one sentence."""
+    p, names = artifact.meta.get("p"), str(artifact.meta.get("levels") or "").split("|")
+    counts = [int(v) for v in loaded.get("n_patients", ())]
+    shown = f" ({', '.join(f'{a} {whole(b)}' for a, b in zip(names, counts, strict=False))} patients)" if counts else ""
+    colon = "" if artifact.title.endswith("?") else ":"
+    return f"{artifact.title}{colon} p = {number(p) if isinstance(p, float) else p}{shown}."
 
 
 def _facts(artifact: StoredArtifact) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from audit.core import FAMILIES, STATUSES, Evidence, Finding, Measurement
+from audit.core import FAMILIES, MISSING_LEVEL, STATUSES, Evidence, Finding, Measurement
 from audit.report._facts import class_words, confounder_names, headline_rate
 from audit.report._numbers import decimals_for, full_text, limit_text, number, value_text, whole
 from audit.report._words import (
@@ -37,14 +37,18 @@ def family_of(evidence: Evidence, finding: Finding) -> str:
     return next((f for f in FAMILIES if finding.probe.startswith(f)), "")
 
 
+def weight(family: str) -> int:
+    """Return the place of a family among those that fail alike."""
+    return _WEIGHT.index(family) if family in _WEIGHT else len(_WEIGHT)
+
+
 def ordered(evidence: Evidence) -> list[Finding]:
     """Return the findings, those that matter most first."""
 
     def key(pair: tuple[int, Finding]) -> tuple[int, bool, bool, int, int]:
         place, f = pair
         family = family_of(evidence, f)
-        weight = _WEIGHT.index(family) if family in _WEIGHT else len(_WEIGHT)
-        return STATUSES.index(f.status), f.waiver is not None, not f.blocking, weight, place
+        return STATUSES.index(f.status), f.waiver is not None, not f.blocking, weight(family), place
 
     return [f for _, f in sorted(enumerate(evidence.findings), key=key)]
 
@@ -53,6 +57,10 @@ def heading(evidence: Evidence) -> str:
     """Return the sentence about the model that stands above everything else."""
     outcome, findings = evidence.verdict.outcome, ordered(evidence)
     if outcome == "PASS":
+        waived = [f for f in findings if f.rule in evidence.verdict.waivers]
+        if waived:
+            rests = "a waiver" if len(waived) == 1 else f"{len(waived)} waivers"
+            return f"Release rests on {rests}: {_trouble(evidence, waived[0])}"
         passed = sum(1 for f in findings if f.status == "PASS")
         rules = plural(passed, "rule was shown to hold", "rules were shown to hold")
         return f"No rule stands against release: {rules} in this cohort"
@@ -62,6 +70,10 @@ def heading(evidence: Evidence) -> str:
         return f"Do not release: {weakness(evidence, worst)}" if worst else f"Do not release: {_reason(evidence)}"
     worst = next(iter(blocking), None)
     return f"Not decided: {doubt(evidence, worst)}" if worst else f"Not decided: {_reason(evidence)}"
+
+
+def _trouble(evidence: Evidence, finding: Finding) -> str:
+    return weakness(evidence, finding) if finding.status == "FAIL" else doubt(evidence, finding)
 
 
 def _reason(evidence: Evidence) -> str:
@@ -94,29 +106,30 @@ def weakness(evidence: Evidence, finding: Finding | None) -> str:
 def _special(evidence: Evidence, finding: Finding, m: Measurement) -> str:
     value, negative, positive = m.value, *class_words(evidence)
     assert value is not None
-    group = ", ".join(f"{k} {v}" for k, v in m.subgroup.items())
+    group = ", ".join(f"{k} {'missing' if v == MISSING_LEVEL else v}" for k, v in m.subgroup.items())
     attribute = m.condition.get("attribute") or next(iter(m.subgroup), None)
     low = _side(finding, m) == "low"
     if m.metric == "sensitivity" and m.k is not None and low:
         who = f" of {group}" if group else ""
-        return f"it misses {whole(m.n - m.k)} of {whole(m.n)} {_kind(m, positive)} cases{who}"
+        return f"the model misses {whole(m.n - m.k)} of {whole(m.n)} {_kind(m, positive)} cases{who}"
     if m.metric == "specificity" and m.k is not None and low:
         who = f" of {group}" if group else ""
-        return f"it calls {whole(m.n - m.k)} of {whole(m.n)} {_kind(m, negative, other=True)} cases{who} positive"
+        kind = _kind(m, negative, other=True)
+        return f"the model calls {whole(m.n - m.k)} of {whole(m.n)} {kind} cases{who} positive"
     if m.metric in ("confounder_cost", "worst_cross_auc", "auc_drop"):
         on = confounder_names(evidence) if attribute == "(joint)" else attribute_name(attribute or "its confounders")
-        return f"it leans on {on}"
+        return f"the model leans on {on}"
     if m.metric == "score_shift_auc":
-        return f"its score follows {attribute_name(attribute)}"
+        return f"the model's score follows {attribute_name(attribute)}"
     if m.metric in _GAPS and low and group:
-        return f"its {metric_name(m.metric)[:-4]} is {number(abs(value), _places(m))} lower for {group}"
+        return f"{metric_name(m.metric)[:-4]} is {number(abs(value), _places(m))} lower for {group}"
     if m.metric.startswith("robust_") and "epsilon" in m.condition:
         what = metric_name("auc" if m.metric == "robust_auc" else m.metric[7:])
-        return f"changes of at most {epsilon_text(m.condition)} bring its {what} down to {value_text(m)}"
+        return f"changes of at most {epsilon_text(m.condition)} bring the model's {what} down to {value_text(m)}"
     if m.metric in ("deletion_advantage", "insertion_advantage") and low:
-        return "its explanations name the decisive pixels no better than a control"
+        return "the model's explanations name the decisive pixels no better than a control"
     if m.metric in ("slope", "intercept", "intercept_in_sample", "ece"):
-        return f"its probabilities are off: {metric_name(m.metric)} {value_text(m)}, {limit_text(finding.limit)} was required"
+        return f"the model's probabilities are off: {metric_name(m.metric)} {value_text(m)}, {limit_text(finding.limit)} was required"
     if m.metric == "faults":
         return f"{plural(value, 'fault')} in {_title(evidence, finding)}"
     return ""
@@ -157,7 +170,7 @@ def lead(evidence: Evidence) -> str:
     interval = full_text(m).replace(" (", f", {confidence} % CI ").replace(")", "")
     if m.metric == "sensitivity" and m.k is not None:
         kind = _kind(m, class_words(evidence)[1])
-        return f"It misses {whole(m.n - m.k)} of {whole(m.n)} {kind} cases: sensitivity {interval}{required}."
+        return f"The model misses {whole(m.n - m.k)} of {whole(m.n)} {kind} cases: sensitivity {interval}{required}."
     return f"{capital(metric_name(m.metric))} {interval}{required}, {plural(m.n_patients, 'patient')}."
 
 
@@ -179,10 +192,9 @@ def counts_sentence(evidence: Evidence) -> str:
         return "The policy has no rule, so nothing could be decided."
     blocks = sum(1 for f in evidence.findings if f.rule in evidence.verdict.blocking)
     words = ", ".join(text for _, text in count_words(evidence))
-    stand = f"{whole(blocks)} of them {'stands' if blocks == 1 else 'stand'} against release" if blocks else "none stands against release"
-    return f"{plural(total, 'rule')}: {words}; {stand}."
+    stand = f"{whole(blocks)} of them {'stands' if blocks == 1 else 'stand'}" if blocks else "none stands"
+    return f"{plural(total, 'rule')}: {words}; {stand} against release."
 
 
 def _places(m: Measurement) -> int:
-    assert m.low is not None and m.high is not None
-    return decimals_for(m.low, m.high)
+    return 2 if m.low is None or m.high is None else decimals_for(m.low, m.high)

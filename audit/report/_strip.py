@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import math
 from dataclasses import dataclass
 from html import escape
 
@@ -41,6 +42,7 @@ class Strip:
     level: str
     others: int
     svg: str
+    margin: float
 
 
 def strips(evidence: Evidence) -> tuple[Strip, ...]:
@@ -51,14 +53,31 @@ def strips(evidence: Evidence) -> tuple[Strip, ...]:
 def _strip(evidence: Evidence, f: Finding, place: int) -> Strip:
     m = decisive(evidence, f)
     return Strip(
-        rule=f.rule, anchor=f"rule-{place + 1}", probe=f.probe, title=capital(measured_name(m) if m else metric_name(f.metric)),
+        rule=f.rule, anchor=f"rule-{place + 1}", probe=f.probe,
+        title=capital(measured_name(m) if m else metric_name(f.metric)),
         status=f.status, word=STATUS_WORDS[f.status], tone=TONES[f.status], group=group_of(f.status),
         value=full_text(m) if m and m.value is not None else "", limit=limit_text(f.limit), counts=_counts(m),
         hint=_hint(f, m), blocking=f.blocking, waiver=_waiver(f), expired=_expired(f), headline=f.headline,
         rationale=f.rationale, source=f.margin_source,
         level=f"{f.holm_level:.3g}" if f.holm_level is not None else "",
         others=max(0, len(f.measurements) - 1), svg=strip_svg(f, m, f"strip-{place + 1}"),
+        margin=_margin(f, m),
     )  # fmt: skip
+
+
+def worst(shown: tuple[Strip, ...]) -> tuple[Strip, ...]:
+    """Return the three rules for the first screen; among those that pass, the ones closest to their limit."""
+    passing = sorted((s for s in shown if s.status == "PASS"), key=lambda s: s.margin)
+    return (*(s for s in shown if s.status != "PASS"), *passing)[:3]
+
+
+def _margin(f: Finding, m: Measurement | None) -> float:
+    """Return how far a bound lies from its limit, in widths of the interval."""
+    if m is None or m.low is None or m.high is None or m.high == m.low:
+        return math.inf
+    room = [m.low - f.limit.min] if f.limit.min is not None else []
+    room += [f.limit.max - m.high] if f.limit.max is not None else []
+    return min(room) / (m.high - m.low)
 
 
 def group_of(status: str) -> str:
@@ -140,5 +159,7 @@ def _ticks(scale: Scale, domain: tuple[float, float], limits: list[float]) -> li
     out = []
     for at, words, kind in shown:
         anchor = "start" if at < 6 else "end" if at > 94 else "middle"
-        out.append(f'<text class="{kind}" x="{at:.2f}%" y="{_HEIGHT - 1}" text-anchor="{anchor}">{escape(words)}</text>')
+        out.append(
+            f'<text class="{kind}" x="{at:.2f}%" y="{_HEIGHT - 1}" text-anchor="{anchor}">{escape(words)}</text>'
+        )
     return out

@@ -9,7 +9,7 @@ from audit.report._chart import Chart, Curve, Forest, Matrix, Row, Series
 from audit.report._numbers import nice_ticks, tick_text
 
 _LABEL_CHARACTERS = 34
-LINE, BAR, TOP = 16, 22, 6
+LINE, BAR, TOP, REACH = 16, 22, 6, 8
 CURVE_HEIGHT, CURVE_TOP, CURVE_BOTTOM = 264, 26, 44
 LEFT, RIGHT = 12.0, 97.0
 
@@ -79,15 +79,15 @@ def _forest(chart: Forest, name: str) -> str:
     scale = Scale(chart.domain, 1.5, 98.5)
     bars, bottom = forest_layout(chart)
     parts = [_open(name, chart.title, bottom + 24, "forest")]
-    if chart.reference is not None:
-        parts.append(_line("zero", scale(chart.reference), str(TOP), scale(chart.reference), f"{bottom:g}"))
-    for limit in chart.limits:
-        parts.append(_line("limit", scale(limit), str(TOP), scale(limit), f"{bottom:g}"))
     for row, y in zip(chart.rows, bars, strict=True):
         lines = wrapped(row.label)
         top = y - BAR / 2 + 2 - LINE * row_lines(row)
         parts += [_text("0", top + LINE * (i + 1) - 4, words, kind="t ink") for i, words in enumerate(lines)]
         parts.append(_text("100%", y - BAR / 2 + 2 - 4, row.text, anchor="end", kind="t num"))
+        # Limit and zero are drawn beside each bar alone, so that they never cross a label.
+        zero = () if chart.reference is None else (("zero", chart.reference),)
+        for kind, at in (*zero, *(("limit", v) for v in chart.limits)):
+            parts.append(_line(kind, scale(at), f"{y - REACH:g}", scale(at), f"{y + REACH:g}"))
         parts.append(f'<g class="{row.tone}">{_bar(row, y, scale)}</g>')
     parts.append(_line("axis", "0", f"{bottom:g}", "100%", f"{bottom:g}"))
     for tick in nice_ticks(*chart.domain):
@@ -104,7 +104,9 @@ def _bar(row: Row, y: float, scale: Scale) -> str:
     base = _line("track", "0", f"{y:g}", "100%", f"{y:g}")
     if row.value is None:
         return base
-    bar = "" if row.low is None or row.high is None else _line("iv", scale(row.low), f"{y:g}", scale(row.high), f"{y:g}")
+    bar = (
+        "" if row.low is None or row.high is None else _line("iv", scale(row.low), f"{y:g}", scale(row.high), f"{y:g}")
+    )
     return f'{base}{bar}<circle class="dot" cx="{scale(row.value)}" cy="{y:g}" r="5"/>'
 
 
@@ -173,15 +175,17 @@ def _marks(series: Series, x: Scale, y: object) -> list[str]:
 
 def _matrix(chart: Matrix, name: str) -> str:
     count = len(chart.levels)
-    label_width, cell, top = 24.0, 46, 40
+    heads = [level_lines(level) for level in chart.levels]
+    label_width, cell, top = 24.0, 46.0, float(matrix_top(chart))
     width = (100 - label_width) / max(1, count)
     parts = [_open(name, chart.title, top + cell * count + 4, "matrix")]
     parts.append(_text("0", 13, chart.row_label))
     parts.append(_text(f"{label_width}%", 13, chart.column_label))
-    for j, level in enumerate(chart.levels):
-        parts.append(_text(f"{label_width + width * (j + 0.5):.2f}%", 32, level, anchor="middle", kind="t ink"))
-    for i, level in enumerate(chart.levels):
-        lines = textwrap.wrap(level, 14)[:3] or [""]
+    for j, lines in enumerate(heads):
+        middle = f"{label_width + width * (j + 0.5) - 0.3:.2f}%"
+        start = top - 6 - 14 * (len(lines) - 1)
+        parts += [_text(middle, start + 14 * k, words, anchor="middle", kind="t ink") for k, words in enumerate(lines)]
+    for i, lines in enumerate(heads):
         start = top + cell * i + cell / 2 + 4 - 7 * (len(lines) - 1)
         parts += [_text("0", start + 14 * k, words, kind="t ink") for k, words in enumerate(lines)]
         for j in range(count):
@@ -195,6 +199,16 @@ def _matrix(chart: Matrix, name: str) -> str:
             middle = f"{label_width + width * (j + 0.5) - 0.3:.2f}%"
             parts.append(_text(middle, top + cell * i + cell / 2 + 4, chart.texts[i][j], anchor="middle", kind="t ink"))
     return "".join([*parts, "</svg>"])
+
+
+def level_lines(level: str) -> list[str]:
+    """Return the name of a level in short lines."""
+    return textwrap.wrap(level, 10) or [""]
+
+
+def matrix_top(chart: Matrix) -> int:
+    """Return where the cells of a matrix begin, below the names of its columns."""
+    return 26 + 14 * max((len(level_lines(level)) for level in chart.levels), default=1)
 
 
 def _side(value: float) -> str:

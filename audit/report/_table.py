@@ -33,6 +33,7 @@ class Block:
     metric: str
     name: str
     definition: str
+    method: str
     lines: tuple[Line, ...]
 
 
@@ -56,22 +57,30 @@ def numbers(measurements: tuple[Measurement, ...], metrics: tuple[str, ...]) -> 
     for metric in seen:
         mine = [m for m in measurements if m.metric == metric]
         if mine:
-            lines = tuple(_line(m) for m in mine)
-            blocks.append(Block(metric=metric, name=capital(metric_name(metric)), definition=definition(metric), lines=lines))
+            used = list(dict.fromkeys(_method(m) for m in mine if m.value is not None))
+            one = used[0] if len(used) == 1 else ""
+            lines = tuple(_line(m, "" if one or m.value is None else _method(m)) for m in mine)
+            name, meaning = capital(metric_name(metric)), definition(metric)
+            blocks.append(Block(metric=metric, name=name, definition=meaning, method=one, lines=lines))
     return Numbers(
         blocks=tuple(blocks), count=len(measurements), long=len(measurements) > LONG,
         together=any(m.simultaneous for m in measurements), confidence=f"{measurements[0].level * 100:.3g}",
     )  # fmt: skip
 
 
-def _line(m: Measurement) -> Line:
+def _method(m: Measurement) -> str:
+    return "counted" if m.method == COUNT else m.method
+
+
+def _line(m: Measurement, method: str) -> Line:
     rest = m.condition.get("n_rest")
     patients = whole(m.n_patients) + (f" (rest {whole(rest)})" if isinstance(rest, (int, float)) else "")
     return Line(
-        where=capital(where_text(m)) or "Whole cohort", value=_with_unit(m), interval=interval_text(m), share=share_text(m),
+        where=capital(where_text(m)) or "Whole cohort", value=_with_unit(m), interval=interval_text(m),
+        share=share_text(m),
         is_rate=m.k is not None, patients=patients,
         together=range_text(*m.simultaneous) if m.simultaneous and m.value is not None else "",
-        method="counted" if m.method == COUNT else m.method, missing=m.missing or "",
+        method=method, missing=m.missing or "",
     )  # fmt: skip
 
 

@@ -1,0 +1,144 @@
+"""What the report calls each metric, and what the metric means."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+# Name as printed, and definition.
+METRICS: Mapping[str, tuple[str, str]] = {
+    "auc": (
+        "AUC",
+        "Area under the ROC curve: how often a positive case gets a higher score than a negative one; 0.5 is chance.",
+    ),
+    "sensitivity": ("sensitivity", "Share of positive cases that the model calls positive at its operating point."),
+    "specificity": ("specificity", "Share of negative cases that the model calls negative at its operating point."),
+    "ppv": ("positive predictive value", "Share of positive calls that are right, at the declared prevalence."),
+    "npv": ("negative predictive value", "Share of negative calls that are right, at the declared prevalence."),
+    "accuracy": ("accuracy", "Share of cases that are called rightly, at the declared prevalence."),
+    "ppv_in_sample": (
+        "positive predictive value in this sample",
+        "Share of positive calls that are right in this sample; it depends on the sample's prevalence.",
+    ),
+    "npv_in_sample": (
+        "negative predictive value in this sample",
+        "Share of negative calls that are right in this sample; it depends on the sample's prevalence.",
+    ),
+    "accuracy_in_sample": (
+        "accuracy in this sample",
+        "Share of cases that are called rightly in this sample; it depends on the sample's prevalence.",
+    ),
+    "slope": (
+        "calibration slope",
+        "1 where probabilities are spread as they should be; below 1 they are too extreme, above 1 too timid.",
+    ),
+    "intercept": (
+        "calibration intercept",
+        "0 where the mean probability is right at the declared prevalence; above 0 it is too low.",
+    ),
+    "intercept_in_sample": (
+        "calibration intercept in this sample",
+        "0 where the mean probability matches the share of positives in this sample.",
+    ),
+    "brier": (
+        "Brier score",
+        "Mean squared distance of the probability from the outcome, at the declared prevalence; 0 is best.",
+    ),
+    "brier_in_sample": (
+        "Brier score in this sample",
+        "Mean squared distance of the probability from the outcome in this sample; 0 is best.",
+    ),
+    "ece": (
+        "calibration error",
+        "Mean distance between predicted and observed share over bins, corrected for its bias in small samples.",
+    ),
+    "sensitivity_gap": (
+        "sensitivity gap",
+        "Sensitivity of the subgroup minus that of the rest; below 0 the subgroup is worse off.",
+    ),
+    "specificity_gap": (
+        "specificity gap",
+        "Specificity of the subgroup minus that of the rest; below 0 the subgroup is worse off.",
+    ),
+    "auc_gap": ("AUC gap", "AUC of the subgroup minus that of the rest; below 0 the subgroup is worse off."),
+    "underdiagnosis_gap": (
+        "underdiagnosis gap",
+        "Share of ill cases called healthy in the subgroup minus that in the rest.",
+    ),
+    "bias_gap": ("bias gap", "Mean error of the subgroup minus that of the rest."),
+    "mae_gap": ("absolute error gap", "Mean absolute error of the subgroup minus that of the rest."),
+    "dice_gap": ("Dice gap", "Mean Dice of the subgroup minus that of the rest."),
+    "volume_bias_gap": ("volume bias gap", "Mean relative volume error of the subgroup minus that of the rest."),
+    "confounder_cost": (
+        "confounder cost",
+        "AUC within levels of the confounder minus AUC with the confounder balanced: what leaning on it "
+        "costs. 0: no leaning.",
+    ),
+    "worst_cross_auc": (
+        "worst cross AUC",
+        "Lowest AUC of cases of one level against controls of another; far below the rest where the model "
+        "follows the level.",
+    ),
+    "auc_drop": ("AUC drop", "AUC as it is minus AUC balanced: how much this cohort flatters the model."),
+    "score_shift_auc": (
+        "score shift",
+        "How well the score tells the level from the rest among cases of equal label; 0.5: not at all.",
+    ),
+    "score_offset": ("score offset", "Mean score of the level minus that of the rest among cases of equal label."),
+    "decodability_auc": (
+        "decodability",
+        "How well the attribute can be read from the model's features; encoded is not yet used.",
+    ),
+    "robust_accuracy": (
+        "accuracy under attack",
+        "Share of attacked cases that the model still calls rightly; an upper bound, since a stronger attack "
+        "may exist.",
+    ),
+    "robust_sensitivity": (
+        "sensitivity under attack",
+        "Share of positive cases still called positive under attack; an upper bound.",
+    ),
+    "robust_specificity": (
+        "specificity under attack",
+        "Share of negative cases still called negative under attack; an upper bound.",
+    ),
+    "robust_auc": ("AUC under attack", "AUC of the scores under attack; an upper bound."),
+    "certificate_identity": ("certificate: no change at size 0", "An attack of size 0 must change no answer."),
+    "certificate_large_epsilon": (
+        "certificate: accuracy at a huge change",
+        "Must fall to about 0, else the attack does not work.",
+    ),
+    "certificate_monotone": ("certificate: falls with the size", "A larger change must never leave more cases right."),
+    "certificate_gradient": (
+        "certificate: gradients that are not zero",
+        "Share of cases with a finite gradient that is not zero; a low share means masked gradients.",
+    ),
+    "certificate_noise": (
+        "certificate: noise breaks no more",
+        "Random noise of the same size must break no more cases than the attack.",
+    ),
+    "deletion_advantage": (
+        "deletion advantage",
+        "How much faster the answer falls when the pixels named by the explanation go first than under the "
+        "best control; above 0 is better.",
+    ),
+    "insertion_advantage": (
+        "insertion advantage",
+        "How much faster the answer rises when the pixels named by the explanation come first than under the "
+        "best control; above 0 is better.",
+    ),
+    "faults": ("faults", "Number of faults found."),
+    "pairs": ("pairs", "Number of pairs found."),
+    "share_set_aside": ("share set aside", "Share of rows of the manifest that did not enter the audit."),
+    "mean_error": ("mean error", "Mean of model minus reference."),
+    "mae": ("mean absolute error", "Mean distance of the model from the reference."),
+    "loa_low": ("lower limit of agreement", "About 2.5 % of differences from the reference lie below it."),
+    "loa_high": ("upper limit of agreement", "About 2.5 % of differences from the reference lie above it."),
+    "icc": ("intraclass correlation", "Agreement with the reference; 1 is perfect."),
+    "dice": ("Dice", "Overlap of the model's region with the reference; 1 is perfect."),
+    "surface_dice": ("surface Dice", "Share of the surfaces that lie within the tolerance of each other."),
+    "hd95": ("HD95", "95th centile of the distance between the surfaces."),
+    "relative_volume_error": (
+        "relative volume error",
+        "Model's volume minus reference volume, as a share of the reference.",
+    ),
+}
