@@ -119,6 +119,22 @@ class Silent(Fine):
         return []
 
 
+class Speechless(Fine):
+    __doc__ = Fine.__doc__
+
+    def run(self, ctx):
+        """Never apply, and not say why."""
+        raise NotApplicable("")
+
+
+class Numbers(Fine):
+    __doc__ = Fine.__doc__
+
+    def run(self, ctx):
+        """Give a bare number."""
+        return [0.5]
+
+
 class Elsewhere(Fine):
     __doc__ = Fine.__doc__
 
@@ -152,6 +168,8 @@ def test_a_probe_of_a_third_party_passes():
         (Restless, "two runs with one seed differ"),
         (Meddling, "changed its inputs"),
         (Silent, "gave nothing"),
+        (Speechless, "without a reason"),
+        (Numbers, "expected measurements"),
         (Elsewhere, "none of the contexts"),
         (Wordless, "docstring"),
         (Deep, "none of the contexts"),

@@ -298,6 +298,37 @@ def test_a_level_absent_from_a_fifth_is_missing_with_its_counts():
     assert "a in fifth 5: 0" in found["scanner"].missing
 
 
+@pytest.mark.parametrize(
+    "age, levels, why",
+    [
+        (np.linspace(20, 80, 200), ["a"] * 200, "nothing to compare"),
+        (np.where(np.arange(200) < 190, 50.0, 60.0), ["a", "b"] * 100, "no fifths"),
+    ],
+)
+def test_an_error_that_cannot_be_balanced_says_why(age, levels, why):
+    """One level, or reference values that repeat too often, give a reason."""
+    given = [attribute("scanner", levels, "confounder"), attribute("other", ["x", "y"] * 100, "confounder")]
+    found = changes(age + 1.0, small_cohort(age, attributes=given, classes=()), task="regression", output="value")
+    assert why in found["scanner"].missing
+
+
+def test_a_segmentation_without_volumes_has_no_error_to_balance():
+    """Dice alone is no volume error."""
+    given = attribute("scanner", ["a", "b"] * 50, "confounder")
+    cohort = small_cohort(np.zeros(100), attributes=[given])
+    m = changes(np.full((100, 1), 0.9), cohort, task="segmentation", output="mask_probabilities", columns=("dice",))
+    assert "not measured" in m["scanner"].missing
+
+
+def test_one_level_beside_another_confounder_says_so():
+    """A confounder without a second level is missing with its reason, the other one is measured."""
+    scores, cohort = binormal(400, (0.5, 0.5), lean=0.0)
+    ward, one = cohort.attributes["ward"], attribute("film", ["x"] * 400, "confounder")
+    found = run(saved_context(scores, small_cohort(cohort.targets, attributes=[ward, one])))
+    assert "nothing to compare" in found["confounder_cost", "film"].missing
+    assert found["confounder_cost", JOINT].value == found["confounder_cost", "ward"].value
+
+
 def test_volume_errors_of_a_segmentation_are_balanced_alike():
     """Relative volume errors take the place of the errors of a real value."""
     rng = np.random.default_rng(3)
