@@ -6,7 +6,7 @@ import shlex
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from audit._cli.folders import check_free, relative, run_folder
+from audit._cli.folders import relative
 from audit._cli.outcome import print_outcome
 from audit._cli.progress import shown_progress
 from audit._cli.shell import say
@@ -27,8 +27,10 @@ def run_config(
     overwrite: bool,
 ) -> int:
     """Audit what a configuration describes and return the verdict's exit code."""
-    folder = run_folder(out)
-    check_free(folder, overwrite=overwrite)
+    from audit import session
+
+    folder = out or session.default_folder()
+    session.check_folder(folder, overwrite=overwrite)
     from audit.config import load_audit
     from audit.probes import catalogue
 
@@ -36,8 +38,6 @@ def run_config(
     # A rule on a plugin's probe cannot be checked where that plugin failed to load; the run then says so itself.
     config = load_audit(path, infos=None if known.failed else known.infos)
     known.select(probes if probes is not None else (",".join(config.probes) or None))
-    from audit import session
-
     with shown_progress() as progress:
         evidence = session.run_config(
             config, out=folder, profile=profile, probes=probes, seed=seed, workers=workers, overwrite=overwrite,
@@ -50,12 +50,11 @@ def run_config(
 
 def run_demo(twin: str, out: Path | None, *, profile: Profile, seed: int, workers: int, overwrite: bool) -> int:
     """Audit an embedded reference model and return the verdict's exit code."""
-    folder = run_folder(out)
-    check_free(folder, overwrite=overwrite)
     from audit import session
     from audit._cli.reference import check_name
 
     check_name(twin)
+    folder = out or session.default_folder()
     with shown_progress() as progress:
         evidence = session.run_demo(
             twin, out=folder, profile=profile, seed=seed, workers=workers, overwrite=overwrite, progress=progress,

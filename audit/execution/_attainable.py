@@ -33,6 +33,8 @@ def unattainable(policy: Policy, cohort: Cohort, card: ModelCard) -> tuple[str, 
 
 
 def _sentences(rule: Rule, cohort: Cohort, levels: Levels) -> list[str]:
+    from audit.stats import best_proportion_low
+
     positives = np.asarray(cohort.targets) == 1
     if rule.metric in _POSITIVES:
         chosen, word = positives, "positives"
@@ -43,7 +45,7 @@ def _sentences(rule: Rule, cohort: Cohort, levels: Levels) -> list[str]:
     if rule.metric.endswith("_gap"):
         return _gap(rule, cohort, chosen, word, levels)
     n = int(np.unique(cohort.patients[chosen]).size)
-    best = best_rate(n, levels)
+    best = best_proportion_low(n, levels)
     if rule.limit.min is not None and (best < rule.limit.min or n < rule.min_patients):
         why = (
             f"{n} patients with {word}: the lower bound cannot exceed {best:.2f}, the rule asks for {rule.limit.min:g} "
@@ -54,6 +56,8 @@ def _sentences(rule: Rule, cohort: Cohort, levels: Levels) -> list[str]:
 
 
 def _gap(rule: Rule, cohort: Cohort, chosen: np.ndarray, word: str, levels: Levels) -> list[str]:
+    from audit.stats import best_proportion_low
+
     names: Sequence[str] = [str(rule.where["attribute"])] if "attribute" in rule.where else list(cohort.attributes)
     for name in names:
         attribute = cohort.attributes.get(name)
@@ -65,7 +69,7 @@ def _gap(rule: Rule, cohort: Cohort, chosen: np.ndarray, word: str, levels: Leve
             inside = chosen & (attribute.levels == level)
             n = int(np.unique(cohort.patients[inside]).size)
             # With no error anywhere the gap is 0 and its lower bound is what the subgroup's own bound leaves.
-            best = best_rate(n, levels) - 1
+            best = best_proportion_low(n, levels) - 1
             if best < rule.limit.min or n < rule.min_patients:
                 why = (
                     f"{n} patients with {word} in {name} {level}: even without an error the gap's lower bound is "
@@ -73,11 +77,6 @@ def _gap(rule: Rule, cohort: Cohort, chosen: np.ndarray, word: str, levels: Leve
                 )
                 return [_tell(rule, why)]
     return []
-
-
-def best_rate(n_patients: int, levels: Levels) -> float:
-    """Return the lower bound of a rate when all of n patients are right: alpha^(1/n) (Clopper and Pearson 1934)."""
-    return float(levels.pointwise ** (1 / n_patients)) if n_patients else 0.0
 
 
 def _tell(rule: Rule, why: str) -> str:

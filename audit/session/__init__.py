@@ -15,9 +15,13 @@ if TYPE_CHECKING:
     from audit.execution import Progress
     from audit.session._run import Run
 
-__all__ = ["gate", "load_cohort", "load_model", "render_report", "run", "run_config", "run_demo"]
-
+from audit.session._folder import check_folder, default_folder
 from audit.session._open import load_cohort, load_golden, load_model
+
+__all__ = [
+    "check_folder", "default_folder", "gate", "load_cohort", "load_model", "render_report", "run", "run_config",
+    "run_demo",
+]  # fmt: skip
 
 
 def run(
@@ -97,7 +101,6 @@ def run_config(
         InputError: Model, cohort, policy or folder cannot be used.
     """
     from audit import cohorts, models
-    from audit.session._folder import check_folder
     from audit.session._run import Options, audit_model
 
     if out is not None:
@@ -146,7 +149,6 @@ def run_demo(
         InputError: No such twin, or the folder cannot be used.
     """
     from audit.reference import load_demo
-    from audit.session._folder import check_folder
     from audit.session._run import Options, audit_model
 
     if out is not None:

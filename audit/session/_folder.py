@@ -7,36 +7,53 @@ import shutil
 from pathlib import Path
 
 from audit.errors import InputError
-from audit.evidence import EVIDENCE, SUMS
+from audit.evidence import FILES, SUMS
 
-_OURS = {EVIDENCE, SUMS, "log.jsonl"}
+_OURS = {*FILES, SUMS, "artifacts"}
+_MARKS = {"evidence.json", "log.jsonl", SUMS}
 
 
 def default_folder() -> Path:
-    """Return audit-runs/<UTC time>."""
-    return Path("audit-runs") / dt.datetime.now(dt.UTC).strftime("%Y-%m-%dT%H%M%SZ")
+    """Return audit-runs/<UTC time>, with a number behind it where that is taken."""
+    base = Path("audit-runs") / dt.datetime.now(dt.UTC).strftime("%Y%m%dT%H%M%SZ")
+    folder, number = base, 2
+    while folder.exists():
+        folder, number = base.with_name(f"{base.name}-{number}"), number + 1
+    return folder
 
 
 def check_folder(folder: Path, *, overwrite: bool) -> None:
-    """Check that a run may be written to a folder; nothing is changed yet.
+    """Check that a run may be written into a folder; nothing is changed yet.
+
+    Args:
+        folder: A folder, there or not.
+        overwrite: Whether a run that it holds may be replaced.
 
     Raises:
-        InputError: The folder is not empty and may not be overwritten.
+        InputError: It is a file, holds something and `overwrite` is not given, or holds something that is not a run's.
     """
-    if folder.exists() and not folder.is_dir():
-        raise InputError("the output is a file", expected="a folder", got=folder.name, fix="name another --out")
-    if not folder.is_dir() or not any(folder.iterdir()):
+    if folder.is_symlink() or (folder.exists() and not folder.is_dir()):
+        raise InputError(
+            f"{folder}: not a folder", expected="a folder for the run", got="a file or a link", fix="name another"
+        )
+    held = sorted(p.name for p in folder.iterdir()) if folder.is_dir() else []
+    if not held:
         return
     if not overwrite:
         raise InputError(
-            f"the folder {folder.name} is not empty", expected="an empty or a new folder",
-            got=f"{sum(1 for _ in folder.iterdir())} files and folders", fix="name another --out, or add --overwrite",
+            f"{folder} is not empty", expected="an empty or new folder", got=f"{len(held)} entries",
+            fix="name another folder, or add --overwrite to replace the run in it",
         )  # fmt: skip
-    if not _OURS & {p.name for p in folder.iterdir()}:
+    foreign = [n for n in held if not _is_ours(n)]
+    if foreign or not _MARKS & set(held):
         raise InputError(
-            f"the folder {folder.name} holds something else than a run", expected="a run of this program",
-            got="neither evidence.json nor log.jsonl in it", fix="name another --out",
+            f"{folder} is not the folder of a run, so it is not replaced", expected="what 'audit run' wrote, only",
+            got=", ".join(foreign[:5]) or "none of its files", fix="name another folder",
         )  # fmt: skip
+
+
+def _is_ours(name: str) -> bool:
+    return name in _OURS or (name.startswith(".") and name.endswith(".part") and name[1:-5] in _OURS)
 
 
 def make_folder(folder: Path) -> None:

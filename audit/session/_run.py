@@ -139,7 +139,7 @@ def audit_model(
     """
     watcher = progress or Silent()
     known = catalogue()
-    check_policy(policy, known.infos)
+    _check_rules(policy, known)
     selected = known.select(options.probes)
     if options.profile not in BUDGETS:
         raise InputError("no such profile", expected=", ".join(BUDGETS), got=options.profile, fix="choose one of them")
@@ -167,6 +167,8 @@ def _audit(
     folder: Path,
 ) -> Run:
     began, clock = dt.datetime.now(dt.UTC), time.perf_counter()
+    # First, since a key that cannot be read must not cost a run.
+    pseudonyms = Plain() if options.show_ids else load_pseudonyms()
     log = RunLog(folder / "log.jsonl")
     budget = BUDGETS[options.profile]
     log.event("start", version=audit.__version__, profile=options.profile, seed=options.seed, cases=len(cohort))
@@ -196,7 +198,6 @@ def _audit(
         progress.finish(probe.info.code, one.result.state)
     results = _all_results(known, policy, ran, clean.cohort)
     progress.start("report", "Report", total - 1, total)
-    pseudonyms = Plain() if options.show_ids else load_pseudonyms()
     write_predictions(
         folder / "predictions.parquet", clean.cohort, clean.predictions,
         [c for code in known.probes if code in ran for c in ran[code].conditions], pseudonyms,
@@ -214,6 +215,12 @@ def _audit(
     log.event("verdict", outcome=finished.verdict.outcome, blocking=list(finished.verdict.blocking))
     seal(folder)
     return finished
+
+
+def _check_rules(policy: Policy, known: Catalogue) -> None:
+    """Check the rules; one on an unknown probe is left to the judge where a plugin, perhaps its own, did not load."""
+    rules = tuple(r for r in policy.rules if r.probe in known.probes or not known.failed)
+    check_policy(replace(policy, rules=rules), known.infos)
 
 
 def _probes(known: Catalogue, selected: Sequence[str]) -> list[type[Probe]]:

@@ -138,7 +138,7 @@ def test_only_a_run_is_overwritten(tmp_path):
     config = load_audit(write(tmp_path / "in"))
     (tmp_path / "precious").mkdir()
     (tmp_path / "precious" / "thesis.txt").write_text("x")
-    with pytest.raises(InputError, match="something else"):
+    with pytest.raises(InputError, match="not the folder of a run"):
         session.run_config(config, out=tmp_path / "precious", overwrite=True)
     assert (tmp_path / "precious" / "thesis.txt").exists()
 
