@@ -7,6 +7,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
+import pandas as pd
 import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -27,6 +28,7 @@ def images(name: str) -> Path:
 
 def run(*command: str, cwd: Path) -> subprocess.CompletedProcess[str]:
     """Run a command as a user does, on one thread and without a colour."""
+    (cwd / "key").write_bytes(bytes(range(32)))
     environment = {**os.environ, "OMP_NUM_THREADS": "1", "NO_COLOR": "1", "AUDIT_KEY_FILE": str(cwd / "key")}
     return subprocess.run([sys.executable, *command], cwd=cwd, env=environment, capture_output=True, text=True)
 
@@ -78,7 +80,8 @@ def test_skin_lesions(tmp_path: Path) -> None:
     check_numbers(evidence)
     ledger = evidence["cohort"]["ledger"]
     assert ledger["read"] == ledger["used"] + sum(ledger["set_aside"].values()) > 1000
-    text = json.dumps(evidence) + report
+    stored = pd.read_parquet(tmp_path / "audited" / "predictions.parquet").astype(str).to_csv()
+    text = json.dumps(evidence) + report + stored
     assert "ISIC_" not in text
     assert "HAM_" not in text
     assert str(data) not in text
