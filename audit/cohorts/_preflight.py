@@ -30,15 +30,16 @@ def unreadable(cells: NDArray[np.str_], *, folder: Path, root: Path) -> dict[int
             reasons[index] = error.problem
             continue
         if path not in there:
-            there[path] = _exists(path)
+            there[path] = readable(path)
         if not there[path]:
             reasons[index] = NOT_FOUND
     return reasons
 
 
-def _exists(path: Path) -> bool:
+def readable(path: Path) -> bool:
+    """Return whether a path is a file or a folder; a pipe or a device, which may never end, is neither."""
     try:
-        return path.exists()
+        return path.is_file() or path.is_dir()
     except OSError:
         # A name that the file system cannot even look up, for example one that is too long.
         return False

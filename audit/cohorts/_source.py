@@ -12,6 +12,7 @@ from audit.cohorts._array_files import ArrayFiles
 from audit.cohorts._dicom import read_dicom
 from audit.cohorts._fit import fit, with_channels
 from audit.cohorts._nifti import read_nifti
+from audit.cohorts._preflight import readable
 from audit.cohorts._raster import read_raster
 from audit.cohorts._references import NOT_FOUND, Reference, resolve
 from audit.cohorts._stored import Stored
@@ -55,6 +56,8 @@ class FileSource:
             ReadError: The image cannot be read; the message holds no path and no id.
         """
         reference = resolve(str(self.references[index]), folder=self.folder, root=self.root)
+        if not readable(reference.path):
+            raise ReadError(NOT_FOUND)
         try:
             return self._read(reference)
         except FileNotFoundError:

@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from audit.cohorts import from_arrays, load_cohort, read_batches
+from audit.cohorts import FileSource, from_arrays, load_cohort, read_batches
 from audit.cohorts._fit import fit, resized, with_channels
 from audit.cohorts._references import resolve
 from audit.core import AttributeSpec, Cohort, InputSpec
@@ -92,6 +92,20 @@ def test_an_absolute_path_says_openly_where_it_points(tmp_path: Path) -> None:
     assert resolve("/data/a.png", folder=tmp_path, root=tmp_path).path == Path("/data/a.png")
     with pytest.raises(ReadError, match=r"format \.conf is not supported"):
         resolve("/etc/host.conf", folder=tmp_path, root=tmp_path)
+
+
+def test_a_pipe_is_never_opened(tmp_path: Path, write_csv: Write) -> None:
+    """A named pipe in place of an image, which would be waited on for ever, counts as not found."""
+    import os
+
+    os.mkfifo(tmp_path / "a.png")
+    save_png(tmp_path / "b.png", np.zeros((4, 5), np.uint8))
+    write_csv([["file", "label"], ["a.png", "1"], ["b.png", "0"]])
+    cohort = load_cohort(spec(), tmp_path, task="binary", input=gray())
+    assert cohort.ledger.set_aside == {"image file not found": 1}
+    pipe = FileSource(references=np.array(["a.png"]), folder=tmp_path, root=tmp_path, input=gray())
+    with pytest.raises(ReadError, match="not found"):
+        pipe.load(0)
 
 
 def small(tmp_path: Path, write_csv: Write, count: int = 11) -> Cohort:
