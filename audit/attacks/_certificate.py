@@ -132,7 +132,8 @@ def _identity(
     """Return (m,) whether an attack of size 0 leaves image and answer as they were, in the graph, too."""
     import torch
 
-    nothing = attack(model, question, images, target, plan=replace(plan, epsilons=(0.0,), headline=0.0), rng=rng)
+    still = replace(plan, epsilons=(0.0,), headline=0.0, steps=1, restarts=1)
+    nothing = attack(model, question, images, target, plan=still, rng=rng)
     device = next((p.device for p in model.module.parameters()), torch.device("cpu"))
     with torch.no_grad():
         graph = model.forward(torch.as_tensor(images, device=device)).double().cpu().numpy()
@@ -154,9 +155,14 @@ def _large(
 ) -> NDArray[np.bool_]:  # fmt: skip
     """Return (m,) which cases stand when the whole range may be used."""
     whole = model.card.input.span
-    sizes = tuple(e for e in (plan.epsilons[-1], whole / 16, whole / 4) if e < whole)
+    last = plan.epsilons[-1]
+    sizes = [last, *(e for e in (whole / 16, whole / 4) if e > 1.5 * last)]
     strong = replace(
-        plan, epsilons=(*sorted(sizes), whole), headline=whole, steps=max(plan.steps, LEAST_STEPS), whole=True
+        plan,
+        epsilons=(*(e for e in sizes if e < whole), whole),
+        headline=whole,
+        steps=max(plan.steps, LEAST_STEPS),
+        whole=True,
     )
     right: NDArray[np.bool_] = attack(model, question, images, target, plan=strong, rng=rng).right[:, -1]
     return right
