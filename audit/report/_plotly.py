@@ -116,6 +116,14 @@ def _note(x: float, y: float, text: str, align: str, colour: str) -> dict[str, A
     }  # fmt: skip
 
 
+def _corner(x: float, y: float, text: str, align: str, **shift: float) -> dict[str, Any]:
+    """Return the name of an axis at a corner of the plot."""
+    return {
+        "xref": "paper", "yref": "paper", "x": x, "y": y, "text": _words(text), "showarrow": False, "xanchor": align,
+        "yanchor": "middle", **shift,
+    }  # fmt: skip
+
+
 def _curve(chart: Curve) -> dict[str, Any]:
     shapes = [_rule(0, 1, v, v, name="limit", xref="paper") for v in chart.limits]
     if chart.diagonal:
@@ -128,11 +136,8 @@ def _curve(chart: Curve) -> dict[str, Any]:
         CURVE_HEIGHT, margin={"l": 44, "r": 12, "t": CURVE_TOP, "b": CURVE_BOTTOM}, shapes=shapes, xaxis=x_axis,
         yaxis=_axis(chart.y_domain, showgrid=True, gridcolor="var(--line)"),
         annotations=[
-            {"xref": "paper", "yref": "paper", "x": 0, "y": 1, "xshift": -44, "yshift": 14,
-            "text": _words(chart.y_label),
-             "showarrow": False, "xanchor": "left", "yanchor": "middle"},
-            {"xref": "paper", "yref": "paper", "x": 1, "y": 0, "yshift": -34, "text": _words(chart.x_label),
-             "showarrow": False, "xanchor": "right", "yanchor": "middle"},
+            _corner(0, 1, chart.y_label, "left", xshift=-44, yshift=14),
+            _corner(1, 0, chart.x_label, "right", yshift=-34),
         ],
     )  # fmt: skip
     return {"data": data, "layout": layout}
@@ -200,10 +205,8 @@ def _matrix(chart: Matrix) -> dict[str, Any]:
         matrix_top(chart) + 4 + 46 * len(names), margin={"l": 90, "r": 4, "t": matrix_top(chart), "b": 4},
         annotations=[
             *notes,
-            {"xref": "paper", "yref": "paper", "x": 0, "y": 1, "xshift": -90, "yshift": matrix_top(chart) - 8, "text": _words(chart.row_label),
-             "showarrow": False, "xanchor": "left", "yanchor": "middle"},
-            {"xref": "paper", "yref": "paper", "x": 0, "y": 1, "yshift": matrix_top(chart) - 8, "text": _words(chart.column_label),
-             "showarrow": False, "xanchor": "left", "yanchor": "middle"},
+            _corner(0, 1, chart.row_label, "left", xshift=-90, yshift=matrix_top(chart) - 8),
+            _corner(0, 1, chart.column_label, "left", yshift=matrix_top(chart) - 8),
         ],
         xaxis={**axis, "side": "top", "fixedrange": True}, yaxis={**axis, "autorange": "reversed", "fixedrange": True},
     )  # fmt: skip

@@ -129,7 +129,8 @@ def _special(evidence: Evidence, finding: Finding, m: Measurement) -> str:
     if m.metric in ("deletion_advantage", "insertion_advantage") and low:
         return "the model's explanations name the decisive pixels no better than a control"
     if m.metric in ("slope", "intercept", "intercept_in_sample", "ece"):
-        return f"the model's probabilities are off: {metric_name(m.metric)} {value_text(m)}, {limit_text(finding.limit)} was required"
+        off = f"{metric_name(m.metric)} {value_text(m)}"
+        return f"the model's probabilities are off: {off}, {limit_text(finding.limit)} was required"
     if m.metric == "faults":
         return f"{plural(value, 'fault')} in {_title(evidence, finding)}"
     return ""

@@ -136,7 +136,8 @@ def strip_svg(f: Finding, m: Measurement | None, name: str) -> str:
     first = scale.at(f.limit.min) if f.limit.min is not None else 0.0
     last = scale.at(f.limit.max) if f.limit.max is not None else 100.0
     parts = [
-        f'<svg class="strip-pic {TONES[f.status]}" width="100%" height="{_HEIGHT}" role="img" aria-labelledby="{name}-t">',
+        f'<svg class="strip-pic {TONES[f.status]}" width="100%" height="{_HEIGHT}" role="img" '
+        f'aria-labelledby="{name}-t">',
         f'<title id="{name}-t">{escape(title)}</title>',
         f'<rect class="good" x="{first:.2f}%" y="2" width="{max(0.0, last - first):.2f}%" height="{2 * _MIDDLE - 4}"/>',
         f'<line class="track" x1="0" y1="{_MIDDLE}" x2="100%" y2="{_MIDDLE}"/>',
