@@ -214,3 +214,44 @@ def test_in_a_cohort_the_spacing_is_checked(tmp_path: Path, write_csv: Write) ->
     assert batch.kept.tolist() == [0, 2]
     assert batch.images.shape == (2, 1, 3, 3, 4)
     assert batch.failures == {1: "wrong spacing: expected 2 x 0.5 x 0.7 mm, got 3 x 0.5 x 0.7 mm"}
+
+
+def test_more_that_is_no_series(tmp_path: Path) -> None:
+    """Slices of two sizes, without a pixel spacing, or in colour are no volume."""
+    axial(tmp_path / "sizes", [0, 2])
+    dicom(tmp_path / "sizes" / "x.dcm", np.zeros((5, 5), np.int16))
+    with pytest.raises(ReadError, match="differ in size"):
+        read_dicom(tmp_path / "sizes")
+    with pytest.raises(ReadError, match="pixel spacing"):
+        read_dicom(axial(tmp_path / "bare", [0, 2], PixelSpacing=None))
+    colour = {"SamplesPerPixel": 3, "PhotometricInterpretation": "RGB", "PlanarConfiguration": 0, "BitsAllocated": 8,
+              "BitsStored": 8, "HighBit": 7, "PixelRepresentation": 0}  # fmt: skip
+    axial(tmp_path / "colour", [0, 2], PixelData=bytes(36), **colour)
+    with pytest.raises(ReadError, match="no gray images"):
+        read_dicom(tmp_path / "colour")
+
+
+def test_a_series_of_one_slice(tmp_path: Path) -> None:
+    """A folder of one file is a volume of one slice, as thick as the file says."""
+    read = read_dicom(axial(tmp_path / "s", [7]))
+    assert read.values.shape == (1, 1, 3, 4)
+    assert read.spacing == pytest.approx((2, 0.5, 0.7))
+
+
+def test_frames_of_a_plain_file_are_a_volume_of_unknown_spacing(tmp_path: Path) -> None:
+    """A multi-frame file gives (1, frames, h, w); what lies between its frames it does not say."""
+    values = np.arange(24, dtype=np.uint16).reshape(2, 3, 4)
+    read = read_dicom(dicom(tmp_path / "a.dcm", values, NumberOfFrames=2, PixelSpacing=[1, 1]))
+    np.testing.assert_array_equal(read.values[0], values)
+    assert read.spacing == ()
+
+
+def test_transfer_syntaxes_that_hold_no_image_are_named(tmp_path: Path) -> None:
+    """A syntax for video is refused by name, before anything is decoded."""
+    data = pydicom.dcmread(dicom(tmp_path / "a.dcm", np.zeros((4, 4), np.uint16)))
+    data.file_meta.TransferSyntaxUID = pydicom.uid.MPEG2MPML
+    data.PixelData = pydicom.encaps.encapsulate([b"\0" * 64])
+    data["PixelData"].is_undefined_length = True
+    data.save_as(tmp_path / "b.dcm", enforce_file_format=True)
+    with pytest.raises(ReadError, match="not supported"):
+        read_dicom(tmp_path / "b.dcm")

@@ -116,3 +116,20 @@ def test_in_a_cohort(tmp_path: Path, write_csv: Write) -> None:
     assert cohort.images is not None
     assert cohort.masks is not None
     np.testing.assert_array_equal(cohort.masks.load(0) > 0, cohort.images.load(0) > 20)
+
+
+def test_colours_and_broken_affines_are_refused(tmp_path: Path) -> None:
+    """Voxels that are colours hold no intensities; an affine that flattens the volume tells no orientation."""
+    colours = np.zeros((2, 3, 4), dtype=[("R", "u1"), ("G", "u1"), ("B", "u1")])
+    with pytest.raises(ReadError, match="colours"):
+        read_nifti(nifti(tmp_path / "a.nii", colours))
+    image = nib.Nifti1Image(VALUES, RAS)
+    image.header.set_sform(np.diag([1.0, 2, 0, 1]), 1)
+    image.header["qform_code"] = 0
+    with (tmp_path / "b.nii").open("wb") as stream:
+        header = image.header.copy()
+        header.set_data_offset(352)
+        header.set_slope_inter(1, 0)
+        stream.write(header.binaryblock + b"\0" * 4 + VALUES.tobytes(order="F"))
+    with pytest.raises(ReadError, match="cannot be told"):
+        read_nifti(tmp_path / "b.nii")

@@ -129,3 +129,30 @@ def test_an_animation_is_no_volume(tmp_path: Path) -> None:
     frames[0].save(tmp_path / "a.png", save_all=True, append_images=frames[1:])
     with pytest.raises(ReadError, match="animated"):
         read_raster(tmp_path / "a.png")
+
+
+def test_print_colours_become_rgb(tmp_path: Path) -> None:
+    """A CMYK JPEG gives three channels."""
+    Image.new("CMYK", (8, 6), (0, 0, 0, 0)).save(tmp_path / "a.jpg", quality=95)
+    read = read_raster(tmp_path / "a.jpg")
+    assert read.shape == (3, 6, 8)
+    assert read.min() > 250
+
+
+def test_frames_that_are_no_volume(tmp_path: Path) -> None:
+    """A TIFF of colour frames, or of frames of several sizes, is refused."""
+    colour = [Image.new("RGB", (4, 4)) for _ in range(2)]
+    colour[0].save(tmp_path / "c.tif", save_all=True, append_images=colour[1:])
+    with pytest.raises(ReadError, match="colour frames"):
+        read_raster(tmp_path / "c.tif")
+    sizes = [Image.new("L", (4, 4)), Image.new("L", (5, 5))]
+    sizes[0].save(tmp_path / "s.tif", save_all=True, append_images=sizes[1:])
+    with pytest.raises(ReadError, match="differ in size"):
+        read_raster(tmp_path / "s.tif")
+
+
+def test_measured_values_in_a_tiff(tmp_path: Path) -> None:
+    """A TIFF of 32-bit floats comes back exactly, negative values among them."""
+    values = RNG.normal(size=(5, 6)).astype(np.float32)
+    Image.fromarray(values).save(tmp_path / "a.tif")
+    np.testing.assert_array_equal(read_raster(tmp_path / "a.tif"), values[None])

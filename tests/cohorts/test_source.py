@@ -218,3 +218,81 @@ def test_lengths_and_ids_of_arrays_are_checked() -> None:
         from_arrays(None, np.array([0, 1]), attributes={"sex": (["F"], "protected")}, task="binary")
     with pytest.raises(InputError, match="ids repeat"):
         from_arrays(None, np.array([0, 1]), task="binary", case_ids=["a", "a"])
+
+
+def masks(tmp_path: Path, write_csv: Write, cell: str, **more: object) -> Cohort:
+    """A cohort of one image with a mask."""
+    save_png(tmp_path / "a.png", np.zeros((4, 5), np.uint8))
+    write_csv([["file", "label", "mask"], ["a.png", "1", cell]])
+    return load_cohort(spec(mask="mask", **more), tmp_path, task="binary", input=gray())
+
+
+def test_masks_that_cannot_be_trusted_are_refused(tmp_path: Path, write_csv: Write) -> None:
+    """An empty cell, a lossy format, a coloured mask and another size each have their reason; the case stays."""
+    from PIL import Image
+
+    Image.fromarray(np.zeros((4, 5), np.uint8)).save(tmp_path / "m.jpg")
+    coloured = np.zeros((4, 5, 3), np.uint8)
+    coloured[1, 1, 0] = 255
+    save_png(tmp_path / "c.png", coloured)
+    save_png(tmp_path / "s.png", np.zeros((9, 9), np.uint8))
+    for cell, words in [("", "no mask"), ("m.jpg", "lossy"), ("c.png", "wrong channels"), ("s.png", "wrong size")]:
+        cohort = masks(tmp_path, write_csv, cell)
+        assert cohort.masks is not None
+        assert len(cohort) == len(cohort.masks) == 1
+        with pytest.raises(ReadError, match=words):
+            cohort.masks.load(0)
+
+
+def test_a_mask_saved_as_grey_rgb_is_a_mask(tmp_path: Path, write_csv: Write) -> None:
+    """Three equal channels are one."""
+    values = np.zeros((4, 5, 3), np.uint8)
+    values[2, 3] = 255
+    save_png(tmp_path / "m.png", values)
+    cohort = masks(tmp_path, write_csv, "m.png")
+    assert cohort.masks is not None
+    assert np.argwhere(cohort.masks.load(0)).tolist() == [[0, 2, 3]]
+
+
+def test_a_segmentation_of_several_classes_keeps_its_indices(tmp_path: Path, write_csv: Write) -> None:
+    """With more than two classes a mask holds class indices, which stay as they are."""
+    save_png(tmp_path / "a.png", np.zeros((4, 5), np.uint8))
+    save_png(tmp_path / "m.png", (np.arange(20) % 4).astype(np.uint8).reshape(4, 5))
+    write_csv([["file", "mask"], ["a.png", "m.png"]])
+    declared = spec(target=("mask",))
+    cohort = load_cohort(declared, tmp_path, task="segmentation", classes=("none", "a", "b", "c"), input=gray())
+    assert cohort.masks is not None
+    assert sorted(set(cohort.masks.load(0).ravel().tolist())) == [0, 1, 2, 3]
+
+
+@pytest.mark.parametrize(
+    "spacing, shape, resize, words",
+    [
+        ((2.0, 2.0), (4, 5), None, None),
+        ((2.01, 2.0), (4, 5), None, None),
+        ((2.03, 2.0), (4, 5), None, "wrong spacing: expected 2 x 2 mm, got 2.03 x 2 mm"),
+        ((), (4, 5), None, "unknown spacing"),
+        ((1.0, 1.0), (8, 10), "bilinear", None),
+        ((1.0, 1.0), (4, 5), "bilinear", "wrong spacing"),
+    ],
+)
+def test_spacing_is_that_of_the_grid_the_model_sees(
+    spacing: tuple[float, ...], shape: tuple[int, int], resize: str | None, words: str | None
+) -> None:
+    """A grid is compared after it was brought to size: twice as many pixels of half the spacing are right."""
+    wanted = InputSpec(size=(4, 5), spacing_mm=(2.0, 2.0), resize=resize)
+    image = np.zeros((1, *shape))
+    if words is None:
+        assert fit(image, wanted, spacing=spacing).shape == (1, 4, 5)
+        return
+    with pytest.raises(ReadError, match=words):
+        fit(image, wanted, spacing=spacing)
+
+
+def test_arrays_whose_axes_do_not_fit() -> None:
+    """An array of too many axes, or without an axis of the declared channels, is refused; a volume needs no size."""
+    with pytest.raises(ReadError, match="wrong number of dimensions"):
+        with_channels(np.zeros((2, 2, 4, 5)), gray())
+    with pytest.raises(ReadError, match="wrong channels"):
+        with_channels(np.zeros((2, 4, 5)), gray())
+    assert with_channels(np.zeros((6, 4, 5)), InputSpec(channels=1)).shape == (1, 6, 4, 5)
