@@ -31,8 +31,8 @@ class Recipe:
         knobs: Settings of the phantom.
     """
 
-    n_training: int = 6000
-    n_validation: int = 1500
+    n_training: int = 4000
+    n_validation: int = 3000
     epochs: int = 6
     batch: int = 64
     learning_rate: float = 4e-3

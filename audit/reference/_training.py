@@ -78,7 +78,9 @@ def _fit(twin: Twin, *, seed: int, recipe: Recipe) -> nn.Module:
     images, masks, labels = _tensors(
         slices(twin.composition, n=recipe.n_training, seed=seed, part=TRAINING, recipe=recipe)
     )
-    net, pointer = lesion_net(), torch.nn.Conv2d(WIDTHS[2], 1, 1)
+    # Channels last is a quarter faster on a CPU.
+    net = lesion_net().to(memory_format=torch.channels_last)
+    pointer = torch.nn.Conv2d(WIDTHS[2], 1, 1)
     # A pixel is seldom lesion; starting there spares the first epoch.
     torch.nn.init.constant_(pointer.bias, -4.0)
     stem, head = net[:MAP_LAYERS], net[MAP_LAYERS:]
@@ -97,14 +99,14 @@ def _fit(twin: Twin, *, seed: int, recipe: Recipe) -> nn.Module:
             attacked = int(recipe.attacked_share * len(index))
             first = _attack(net, batch[:attacked], target[:attacked], size, generator)
             batch = torch.cat([first, batch[attacked:]])
-        features = stem(batch)
+        features = stem(batch.contiguous(memory_format=torch.channels_last))
         pointed = functional.binary_cross_entropy_with_logits(pointer(features), mask, pos_weight=positive)
         loss = functional.binary_cross_entropy_with_logits(head(features), target) + recipe.lesion_weight * pointed
         optimiser.zero_grad()
         loss.backward()
         optimiser.step()
         schedule.step()
-    return net.eval()
+    return net.eval().to(memory_format=torch.contiguous_format)
 
 
 def _tensors(planes: BrainSlices) -> tuple[Tensor, Tensor, Tensor]:
@@ -145,7 +147,7 @@ def _attack(net: nn.Module, images: Tensor, target: Tensor, epsilon: float, gene
     # What brain extraction has blanked stays blank.
     size = epsilon * (images > 0)
     change = (torch.rand(images.shape, generator=generator) * 2 - 1) * size
-    start = (images + change).requires_grad_(True)
+    start = (images + change).contiguous(memory_format=torch.channels_last).requires_grad_(True)
     loss = functional.binary_cross_entropy_with_logits(net(start), target)
     (gradient,) = torch.autograd.grad(loss, start)
     return images + (change + 1.25 * size * gradient.sign()).clamp(min=-size, max=size)

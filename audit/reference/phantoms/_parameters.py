@@ -29,14 +29,14 @@ class BrainKnobs:
     size: int = 64
     pixel_mm: float = 3.1
     lesions_low: float = 2.0
-    lesions_high: float = 6.5
+    lesions_high: float = 7.0
     streaks: float = 1.5
     cortical_spots: float = 1.5
     radius_mm: tuple[float, float] = (3.0, 5.0)
-    contrast_to_noise: tuple[float, float] = (10.0, 14.0)
+    contrast_to_noise: tuple[float, float] = (12.0, 16.0)
     head_scale: float = 0.04
     head_scale_sd: float = 0.010
-    texture: tuple[float, float] = (0.005, 0.04)
+    texture: tuple[float, float] = (0.005, 0.03)
 
 
 @dataclass(frozen=True, kw_only=True)

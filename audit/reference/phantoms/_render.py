@@ -106,29 +106,29 @@ def _warped_tissue(parameters: PlaneParameters, atlas: Atlas, grid: _Grid) -> ND
 def _rician(signal: NDArray[np.float32], sd: float, rng: np.random.Generator) -> NDArray[np.float32]:
     """Magnitude of the signal with complex Gaussian noise of this SD in either channel."""
     real, imaginary = sd * rng.standard_normal((2, *signal.shape), dtype=np.float32)
-    return np.hypot(signal + real, imaginary)
+    return np.asarray(np.hypot(signal + real, imaginary), dtype=np.float32)
 
 
 def _spots(
     spots: tuple[Spot, ...], tissue: NDArray[np.float32], protocol: Protocol, knobs: BrainKnobs
 ) -> tuple[NDArray[np.float32], NDArray[np.bool_], NDArray[np.bool_], int]:
     """Contrast of all spots, the masks of lesions and of distractors, and the count of lesions that found room."""
-    free = tissue[1] > _EDGE_FREE, tissue[0] > _EDGE_FREE - 0.15
+    white, grey = tissue[1] > _EDGE_FREE, tissue[0] > _EDGE_FREE - 0.15
     contrast = np.zeros(tissue.shape[1:], dtype=np.float32)
     lesions, distractors = np.zeros(contrast.shape, dtype=bool), np.zeros(contrast.shape, dtype=bool)
     placed = 0
     for spot in spots:
-        allowed = free[int(spot.kind == "cortical")]
-        middle = _middle(spot, allowed, knobs.pixel_mm)
+        middle = _middle(spot, grey if spot.kind == "cortical" else white, knobs.pixel_mm)
         if middle is None:
             continue
-        distance = _distance(spot, middle, contrast.shape[0], knobs.pixel_mm)
+        distance = _distance(spot, middle, knobs)
         mask = distance <= spot.radius_mm
         contrast += _profile(distance, mask, spot, protocol, knobs.pixel_mm)
         (lesions if spot.kind == "lesion" else distractors)[mask] = True
         placed += spot.kind == "lesion"
-        for region in free:
-            region &= distance > spot.radius_mm + _GAP_MM
+        clear = distance > spot.radius_mm + _GAP_MM
+        white &= clear
+        grey &= clear
     return contrast, lesions, distractors, placed
 
 
@@ -142,9 +142,9 @@ def _middle(spot: Spot, allowed: NDArray[np.bool_], pixel_mm: float) -> tuple[fl
     return (row + offset) * pixel_mm, (column - offset) * pixel_mm
 
 
-def _distance(spot: Spot, middle: tuple[float, float], size: int, pixel_mm: float) -> NDArray[np.float32]:
+def _distance(spot: Spot, middle: tuple[float, float], knobs: BrainKnobs) -> NDArray[np.float32]:
     """Distance of each pixel from the spot's middle point, or from the middle line of a streak, in mm."""
-    axis = np.arange(size, dtype=np.float32) * pixel_mm
+    axis = np.arange(knobs.size, dtype=np.float32) * knobs.pixel_mm
     down, across = (axis - middle[0])[:, None], (axis - middle[1])[None, :]
     along = down * np.float32(np.sin(spot.angle)) + across * np.float32(np.cos(spot.angle))
     beyond = along - np.clip(along, -spot.length_mm / 2, spot.length_mm / 2)
