@@ -20,7 +20,11 @@ _FREE = {"covariate", "severity", "repeat"}
 
 
 def read_attribute(
-    spec: AttributeSpec, cells: NDArray[np.str_], counted: NDArray[np.bool_] | None = None
+    spec: AttributeSpec,
+    cells: NDArray[np.str_],
+    counted: NDArray[np.bool_] | None = None,
+    *,
+    patients: NDArray[np.str_] | None = None,
 ) -> tuple[Attribute, tuple[str, ...]]:
     """Return an attribute and the sentences that a reader of the report must know of it.
 
@@ -28,9 +32,10 @@ def read_attribute(
         spec: The declaration.
         cells: (n,) text, "" where empty.
         counted: (n,) bool, the cases that the sentences count; all by default.
+        patients: (n,) text, whose each case is; by default every case is its own patient.
 
     Raises:
-        ManifestError: A number without bins has too many values, bins do not rise, or most cases have a value of
+        ManifestError: A number without bins has too many values, bins do not rise, or most patients have a value of
             their own.
     """
     numbers = as_numbers(cells)
@@ -43,10 +48,14 @@ def read_attribute(
         outside = seen & filled & (levels == MISSING_LEVEL)
         return Attribute(spec=spec, levels=levels, numbers=numbers), _outside(spec, int(outside.sum()))
     distinct = sorted(set(cells[filled].tolist()))
-    if not {spec.role, *spec.also} <= _FREE:
-        _check_levels(spec, distinct, int(filled.sum()), numeric)
     levels = np.where(filled, cells, MISSING_LEVEL).astype(np.str_)
-    return Attribute(spec=spec, levels=levels, numbers=numbers if numeric else None), _alike(spec, distinct)
+    attribute = Attribute(spec=spec, levels=levels, numbers=numbers if numeric else None)
+    if set(attribute.roles) <= {"repeat"}:
+        # A repeat is named by an id, which no sentence may show.
+        return attribute, ()
+    owners = int(filled.sum()) if patients is None else len(set(patients[filled].tolist()))
+    _check_levels(attribute, distinct, owners, numeric)
+    return attribute, _alike(spec, distinct)
 
 
 def bin_labels(edges: Sequence[float]) -> tuple[str, ...]:
@@ -81,8 +90,9 @@ def _check_bins(spec: AttributeSpec) -> None:
         )  # fmt: skip
 
 
-def _check_levels(spec: AttributeSpec, distinct: Sequence[str], filled: int, numeric: bool) -> None:
-    if len(distinct) <= MAX_NUMERIC_LEVELS:
+def _check_levels(attribute: Attribute, distinct: Sequence[str], owners: int, numeric: bool) -> None:
+    spec, free = attribute.spec, set(attribute.roles) <= _FREE
+    if len(distinct) <= MAX_NUMERIC_LEVELS or (numeric and free):
         return
     if numeric:
         raise ManifestError(
@@ -90,10 +100,11 @@ def _check_levels(spec: AttributeSpec, distinct: Sequence[str], filled: int, num
             got=f"{len(distinct)} distinct values",
             fix=f'{spec.name} = {{ role = "{spec.role}", bins = [...] }} under [cohort.attributes]',
         )  # fmt: skip
-    if 2 * len(distinct) > filled:
+    if 2 * len(distinct) > owners:
         raise ManifestError(
-            f"{spec.name}: nearly every case has a value of its own", expected="a column whose values many cases share",
-            got=f"{len(distinct)} distinct values in {filled} cases",
+            f"{spec.name}: nearly every case has a value of its own",
+            expected="a column whose values many patients share",
+            got=f"{len(distinct)} distinct values of {owners} patients",
             fix="take it out of [cohort.attributes]; it looks like an id, which must not stand in a report",
         )  # fmt: skip
 

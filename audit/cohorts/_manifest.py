@@ -139,9 +139,10 @@ class _Rows:
     def _attributes(self, faults: list[AuditError]) -> tuple[dict[str, Attribute], tuple[str, ...]]:
         attributes: dict[str, Attribute] = {}
         remarks: list[str] = []
+        owners = self.table[self.spec.patient] if self.spec.patient else None
         for spec in self.spec.attributes:
             try:
-                attributes[spec.name], notes = read_attribute(spec, self.table[spec.name])
+                attributes[spec.name], notes = read_attribute(spec, self.table[spec.name], patients=owners)
             except ManifestError as error:
                 faults.append(error)
                 continue

@@ -34,6 +34,13 @@ def write_predictions(
 
     cases = np.asarray(pseudonyms.names("case", cohort.case_ids.tolist()), dtype=object)
     patients = np.asarray(pseudonyms.names("patient", cohort.patient_ids[cohort.patients].tolist()), dtype=object)
+    # A repeat is named by an id, as a patient is.
+    levels = {
+        name: np.asarray(
+            pseudonyms.names("repeat", a.levels.tolist()) if set(a.roles) <= {"repeat"} else a.levels, dtype=object
+        )
+        for name, a in cohort.attributes.items()
+    }
     everything = np.arange(len(cohort))
     rows: dict[str, list[Any]] = {}
 
@@ -49,7 +56,7 @@ def write_predictions(
         for k in range(raw.shape[1]):
             add(clean.columns[k] if clean.columns else f"output_{k}", raw[:, k].astype(np.float64))
         for attribute in cohort.attributes.values():
-            add(f"attribute.{attribute.name}", attribute.levels[index].astype(object))
+            add(f"attribute.{attribute.name}", levels[attribute.name][index])
     # A distance to an empty mask is undefined: null in the file, never NaN.
     table = pa.table({name: pa.array(np.concatenate(parts), from_pandas=True) for name, parts in rows.items()})
     pq.write_table(table, path, compression="zstd", write_statistics=False)

@@ -32,6 +32,8 @@ _FAMILY_WORDS = {
     "SHIFT": "change of protocol or scanner",
 }  # fmt: skip
 
+_MOST_LEVELS = 13  # twelve, and the missing one
+
 
 def describe_model(card: ModelCard, clean: Predictions) -> dict[str, Any]:
     """Return the model's card as plain values, with a digest of what it said."""
@@ -75,9 +77,16 @@ def _targets(cohort: Cohort, card: ModelCard) -> list[dict[str, Any]]:
     return found
 
 
+def _listed(attribute: Attribute) -> tuple[str, ...]:
+    """Return the levels that may be named: not those of a number, of which a patient may be the only one."""
+    names, roles = attribute.level_names(), set(attribute.roles)
+    many = len(names) > _MOST_LEVELS and roles <= {"covariate", "severity", "repeat"}
+    return () if many or roles <= {"repeat"} else names
+
+
 def _attribute(attribute: Attribute, cohort: Cohort) -> dict[str, Any]:
     levels = []
-    for level in attribute.level_names():
+    for level in _listed(attribute):
         inside = attribute.levels == level
         row: dict[str, Any] = {"level": level, **_count(cohort, inside)}
         if cohort.targets.ndim == 1 and cohort.targets.dtype.kind in "iub":

@@ -18,14 +18,19 @@ ENOUGH = 20
 _TOO_FEW = f"fewer than {ENOUGH} cases"
 _SUM, _END = 1e-3, 1e-6
 _STRAY = 0.05
+# What the ledger says of cases that have no usable answer; the texts are part of the evidence.
+_OUTSIDE = ("outside [0, 1]",)
+_NO_NUMBER = ("no finite number", "the score is no number")
+_NO_ANSWER = ("no saved prediction", "the score is empty")
+_OTHER_SIZE = ("mask has another size",)
 
 
 class OutputKind(Probe):
     """Whether the outputs are what they were declared to be.
 
     What it measures:
-        One count of faults for each check: that the number of outputs fits the classes; that all are finite; under
-        `probabilities`, that they lie in [0, 1] and that those of exclusive classes sum to 1; under `logits`, that
+        One count of faults for each check: that the number of outputs fits the classes; that all are finite, those of
+        the cases among them that were set aside for it; that hardly a saved answer is lacking; under `probabilities`, that they lie in [0, 1] and that those of exclusive classes sum to 1; under `logits`, that
         they are not probabilities in disguise (all within [0, 1] and, for exclusive classes, summing to 1, on 20
         cases or more); that no output is the same for all cases; and that scores are not all exactly 0 or 1. Masks
         are checked in the same way on a sample of images.
@@ -36,8 +41,9 @@ class OutputKind(Probe):
 
     Known problems:
         A classifier of logits that all happen to lie in [0, 1] is taken for one of probabilities. Hard labels given
-        as probabilities are a fault here though they may be what a product shows. Scores outside [0, 1] among
-        saved predictions are taken for damaged rows, which are set aside, until they are more than 5 % of all.
+        as probabilities are a fault here though they may be what a product shows. Saved scores that are absent, no
+        number or outside [0, 1] are taken for damaged rows, which are set aside, until they are more than 5 % of all:
+        the hard cases may be among them. A model that is run must have a finite answer to every image.
 
     Example:
         `output = "logits"` over a network that ends in a softmax: the check `logits-are-probabilities` counts 1, and
@@ -75,7 +81,9 @@ class OutputKind(Probe):
 def _table(ctx: ProbeContext) -> Iterator[Measurement]:
     raw, card, rows = ctx.clean.raw, ctx.card, np.arange(len(ctx.cohort))
     yield counted(ctx, "outputs-fit-classes", not fits_classes(raw.shape[1], card), rows)
-    yield counted(ctx, "finite", not np.isfinite(raw).all(), rows)
+    yield counted(ctx, "finite", not np.isfinite(raw).all() or _lost(ctx, _NO_NUMBER), rows)
+    if card.access == Access.SAVED:
+        yield counted(ctx, "answered", _lost(ctx, _NO_ANSWER + _NO_NUMBER + _OUTSIDE), rows)
     if card.task not in CLASSIFICATION:
         return
     exclusive = card.task != "multilabel" and raw.shape[1] > 1
@@ -122,10 +130,16 @@ def _sums_to_1(raw: NDArray[np.float64]) -> bool:
 
 def _outside(ctx: ProbeContext) -> bool:
     """Tell whether scores leave [0, 1], those that were set aside for it among them."""
-    if ((ctx.clean.raw < 0) | (ctx.clean.raw > 1)).any():
-        return True
-    ledger = ctx.cohort.ledger
-    aside = sum(count for reason, count in ledger.set_aside.items() if "outside [0, 1]" in reason)
+    return bool(((ctx.clean.raw < 0) | (ctx.clean.raw > 1)).any()) or _lost(ctx, _OUTSIDE)
+
+
+def _lost(ctx: ProbeContext, phrases: tuple[str, ...]) -> bool:
+    """Tell whether more cases were set aside for their answers than a few damaged rows of a file explain.
+
+    What is left of a cohort would otherwise look the better the more of the hard cases got no answer.
+    """
+    counts = ctx.cohort.ledger.set_aside.items()
+    aside = sum(count for reason, count in counts if any(phrase in reason for phrase in phrases))
     strays = _STRAY if ctx.card.access == Access.SAVED else 0.0
     return aside > strays * (aside + len(ctx.cohort))
 
@@ -143,8 +157,9 @@ def _masks(ctx: ProbeContext) -> Iterator[Measurement]:
         low, high = min(low, float(np.nanmin(masks))), max(high, float(np.nanmax(masks)))
         changing = changing or bool(np.ptp(masks.reshape(len(masks), -1), axis=1).any())
     inside = low >= 0 and high <= 1
+    shape = shape and not _lost(ctx, _OTHER_SIZE)
     yield counted(ctx, "outputs-fit-classes", not (shape and fitting), rows)
-    yield counted(ctx, "finite", not finite, rows)
+    yield counted(ctx, "finite", not finite or _lost(ctx, _NO_NUMBER), rows)
     if ctx.card.output == "mask_probabilities":
         yield counted(ctx, "within-0-1", not inside, rows)
     else:
