@@ -30,10 +30,11 @@ class OutputKind(Probe):
 
     What it measures:
         One count of faults for each check: that the number of outputs fits the classes; that all are finite, those of
-        the cases among them that were set aside for it; that hardly a saved answer is lacking; under `probabilities`, that they lie in [0, 1] and that those of exclusive classes sum to 1; under `logits`, that
-        they are not probabilities in disguise (all within [0, 1] and, for exclusive classes, summing to 1, on 20
-        cases or more); that no output is the same for all cases; and that scores are not all exactly 0 or 1. Masks
-        are checked in the same way on a sample of images.
+        the cases among them that were set aside for it; that hardly a saved answer is lacking; under `probabilities`,
+        that they lie in [0, 1] and that those of exclusive classes sum to 1; under `logits`, that they are not
+        probabilities in disguise (all within [0, 1] and, for exclusive classes, summing to 1, on 20 cases or more);
+        that no output is the same for all cases; and that scores are not all exactly 0 or 1. Masks are checked in the
+        same way on a sample of images.
 
     Why it matters clinically:
         A sigmoid that is applied twice squeezes every score between 0.5 and 0.73. The ranking stays, so that the
