@@ -8,6 +8,7 @@ from importlib.resources import files
 from pathlib import Path
 
 from audit.errors import InputError
+from audit.reference._needs import needs
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -76,11 +77,14 @@ def build(name: str, out: Path, *, seed: int | None = None) -> Path:
 
     Raises:
         InputError: There is no reference model of this name.
+        MissingExtraError: torch or nilearn is not installed.
     """
+    weights_path(name)
+    needs("torch", "torch")
+    needs("nilearn", "reference")
     from audit.reference._recipe import SHIPPED_SEED, TWINS, Recipe
     from audit.reference._training import train
 
-    weights_path(name)
     recipe, chosen = Recipe(), SHIPPED_SEED if seed is None else seed
     trained = train(TWINS[name], seed=chosen, recipe=recipe)
     metadata = {

@@ -23,6 +23,8 @@ from audit.core import (
     digest,
 )
 from audit.reference._catalogue import read_metadata, weights_path
+from audit.reference._needs import needs
+from audit.reference._net import lesion_net
 from audit.reference._recipe import AUDIT, AUDIT_COMPOSITION, SHIPPED_SEED, Recipe
 from audit.reference._training import slices
 from audit.reference.phantoms import STORED_MAXIMUM, BrainSlices
@@ -90,6 +92,7 @@ def load_demo(twin: str = "biased", profile: str = "standard") -> DemoBundle:
 
     Raises:
         InputError: There is no twin of this name.
+        MissingExtraError: torch or nilearn is not installed.
     """
     return assemble(weights_path(twin), seed=SHIPPED_SEED, profile=profile)
 
@@ -115,7 +118,10 @@ def assemble(weights: Path, *, seed: int, profile: str = "standard") -> DemoBund
 
 def demo_model(weights: Path) -> ImagingModel:
     """Load a twin from its weights; the operating point is the one in their metadata."""
-    from audit.models import load_model
+    needs("torch", "torch")
+    from safetensors.torch import load_file
+
+    from audit.models import from_module
 
     about, knobs = read_metadata(weights), Recipe().knobs
     spec = ModelSpec(
@@ -138,7 +144,9 @@ def demo_model(weights: Path) -> ImagingModel:
             spacing_mm=(knobs.pixel_mm, knobs.pixel_mm),
         ),
     )
-    return load_model(spec, weights.parent)
+    net = lesion_net()
+    net.load_state_dict(load_file(weights))
+    return from_module(net, spec, notes=("phantom: trained on simulated images alone",), phantom=True)
 
 
 def demo_cohort(*, seed: int = SHIPPED_SEED, per_label: int = PER_LABEL["standard"]) -> Cohort:
@@ -147,7 +155,11 @@ def demo_cohort(*, seed: int = SHIPPED_SEED, per_label: int = PER_LABEL["standar
     Args:
         seed: Of the planes; never shared with training or validation planes, whatever the seed.
         per_label: Patients of either label.
+
+    Raises:
+        MissingExtraError: nilearn, which holds the anatomy, is not installed.
     """
+    needs("nilearn", "reference")
     recipe = Recipe()
     planes = slices(AUDIT_COMPOSITION, n=2 * per_label, seed=seed, part=AUDIT, recipe=recipe)
     n = len(planes)

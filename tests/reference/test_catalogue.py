@@ -9,9 +9,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from audit.errors import InputError
+from audit.errors import InputError, MissingExtraError
 from audit.reference import build, list_models
 from audit.reference._catalogue import read_metadata, weights_path
+from audit.reference._needs import needs
 from audit.reference._recipe import AUDIT, AUDIT_COMPOSITION, TRAINING, TWINS, VALIDATION, Recipe
 from audit.reference._training import slices, train
 
@@ -94,3 +95,11 @@ def test_listing_needs_no_torch() -> None:
     """The list of reference models opens no weights and loads no torch."""
     code = "import sys; from audit.reference import list_models; list_models(); print('torch' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout == "False\n"
+
+
+def test_a_missing_package_is_named_with_the_line_that_installs_it() -> None:
+    """Without the package the message says which extra brings it; with it nothing happens."""
+    needs("numpy", "reference")
+    with pytest.raises(MissingExtraError, match="surely_absent is not installed") as caught:
+        needs("surely_absent", "reference")
+    assert 'pip install "imaging-audit[reference]"' in str(caught.value)
