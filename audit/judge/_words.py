@@ -53,7 +53,7 @@ def figures(value: float, low: float | None = None, high: float | None = None) -
         digits = max(1, min(3, decimals + math.floor(math.log10(abs(value))) + 1))
     text = f"{value:.{digits}g}"
     if "e" in text:
-        text = f"{float(text):.6f}".rstrip("0").rstrip(".") if 1e-6 <= abs(value) < 1e15 else text
+        text = f"{float(text):.9f}".rstrip("0").rstrip(".") if 1e-6 <= abs(value) < 1e15 else text
     return text.replace("-", "−") if value < 0 else text
 
 
@@ -63,6 +63,9 @@ def interval(measurement: Measurement) -> str:
     if m.value is None:
         return f"no value: {m.missing}"
     unit = f" {m.unit}" if m.unit else ""
+    if m.method == COUNT and float(m.value).is_integer():
+        # A count of this cohort is exact, however large.
+        return f"{m.value:.0f}{unit}".replace("-", "−")
     if m.method == COUNT or m.low is None or m.high is None:
         return figures(m.value) + unit
     low, high = figures(m.low, m.low, m.high), figures(m.high, m.low, m.high)

@@ -1,0 +1,137 @@
+"""P98: the numbers that people read are those that the machine reads."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator
+from html.parser import HTMLParser
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from audit import session
+from audit.config import load_audit
+from tests.session._make import evidence_of, write
+
+NUMBER = re.compile(r"−?\d[\d,]*(?:\.\d+)?")
+SAID = re.compile(rf": ({NUMBER.pattern}) \(95 % CI ({NUMBER.pattern}) to ({NUMBER.pattern})\)")
+PREVALENCE = "[intended_use]\nprevalence = { value = 0.2, low = 0.1, high = 0.3, source = 'a test' }\n"
+
+
+class Tables(HTMLParser):
+    """Collects the cells of every table of measurements, by probe."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.rows: dict[str, list[list[str]]] = {}
+        self.probe, self.inside, self.cell = "", False, False
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        about = {k: v or "" for k, v in attrs}
+        if tag == "article" and about.get("id"):
+            self.probe = about["id"]
+        elif tag == "table":
+            self.inside = about.get("class") == "numbers"
+        elif tag == "tr" and self.inside:
+            self.rows.setdefault(self.probe, []).append([])
+        elif tag == "td" and self.inside:
+            self.rows[self.probe][-1].append("")
+            self.cell = True
+
+    def handle_endtag(self, tag: str) -> None:
+        self.cell = self.cell and tag != "td"
+
+    def handle_data(self, data: str) -> None:
+        if self.cell:
+            self.rows[self.probe][-1][-1] += data
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory: pytest.TempPathFactory) -> tuple[dict[str, Any], str]:
+    """Return evidence.json and report.html of an audit with a tiny subgroup, a missing level and a prevalence."""
+    folder = tmp_path_factory.mktemp("audit")
+    rows = [f"CASE-Z{i},PAT-Z{i},{i % 2},0.3{i},other,A" for i in range(6)] + ["CASE-Y,PAT-Y,1,0.4,,B"]
+    path = write(folder, rows=rows)
+    path.write_text(PREVALENCE + path.read_text())
+    made = session.run_config(load_audit(path), out=folder / "run").folder
+    return evidence_of(made), (made / "report.html").read_text(encoding="utf-8")
+
+
+def printed(text: str) -> tuple[float, float]:
+    """Return a printed number and half a unit of its last place."""
+    places = len(text.partition(".")[2])
+    return float(text.replace(",", "").replace("−", "-")), 0.5000001 * 10.0**-places
+
+
+def pairs(values: dict[str, Any], html: str) -> Iterator[tuple[dict[str, Any], list[str]]]:
+    """Give every measurement of the evidence with its row of the report."""
+    tables = Tables()
+    tables.feed(html)
+    for result in values["results"]:
+        if len(result["measurements"]) < 2:
+            continue
+        rows = [row for row in tables.rows[result["probe"]] if row]
+        ordered = [m for metric in result["metrics"] for m in result["measurements"] if m["metric"] == metric]
+        assert len(rows) == len(ordered)
+        yield from zip(ordered, rows, strict=True)
+
+
+def test_every_number_in_the_tables_is_that_of_the_evidence(run: tuple[dict[str, Any], str]) -> None:
+    """Value, interval, n and patients agree to the last printed digit, which is fine enough for the interval."""
+    values, html = run
+    seen = 0
+    for m, row in pairs(values, html):
+        if m["value"] is None:
+            assert row[0] == m["missing"]
+            assert not NUMBER.fullmatch(row[0])
+            continue
+        texts = [row[0], *(row[1].split(" to ") if m["method"] != "count" else [])]
+        for text, key in zip(texts, ("value", "low", "high"), strict=False):
+            found, half = printed(NUMBER.findall(text)[0])
+            assert abs(found - m[key]) <= half, (m["metric"], key, text, m[key])
+            width = m["high"] - m["low"]
+            assert found == m[key] or half <= max(0.051 * width, 0.0051 * abs(m[key])) + 1e-9, (m["metric"], key, text, m[key])
+            seen += 1
+        assert printed(NUMBER.findall(row[-1])[0])[0] == m["n_patients"]
+        share = [printed(t)[0] for t in NUMBER.findall(row[-2])]
+        assert share == ([m["k"], m["n"]] if m["k"] is not None and m["n"] else [m["n"]])
+    assert seen > 100
+
+
+def test_every_headline_is_that_of_its_measurement(run: tuple[dict[str, Any], str]) -> None:
+    """Value, interval, k, n and patients of each finding, in report, summary of the machine and JSON alike."""
+    values, html = run
+    results = {r["probe"]: r for r in values["results"]}
+    seen = 0
+    for finding in values["findings"]:
+        if finding["decisive"] is None:
+            continue
+        m = results[finding["probe"]]["measurements"][finding["decisive"]]
+        assert f"{m['n_patients']} patients" in finding["headline"]
+        assert finding["headline"].replace("'", "&#39;") in html
+        said = SAID.search(finding["headline"])
+        assert (said is None) == (m["value"] is None)
+        for text, key in zip(said.groups() if said else (), ("value", "low", "high"), strict=False):
+            found, half = printed(text)
+            assert abs(found - m[key]) <= half, (finding["headline"], key, m[key])
+            seen += 1
+    assert seen >= 3
+    verdict = re.search(r"<title>(.*?)</title>", html)
+    assert verdict is not None
+    assert values["verdict"]["outcome"] in verdict[1]
+
+
+def test_the_page_of_a_changed_number_shows_the_changed_number(
+    run: tuple[dict[str, Any], str], tmp_path: Path
+) -> None:
+    """The control: the comparison sees a report that is a hundredth off."""
+    values, html = run
+    changed = json.loads(json.dumps(values))
+    for result in changed["results"]:
+        for m in result["measurements"]:
+            if m["value"] is not None:
+                m["value"] += 0.01
+    with pytest.raises(AssertionError):
+        test_every_number_in_the_tables_is_that_of_the_evidence((changed, html))
