@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, BinaryIO
 
 import numpy as np
 
-from audit.cohorts._limits import DAMAGED, MAX_VALUES, TOO_LARGE
+from audit.cohorts._limits import MAX_VALUES, TOO_LARGE
 from audit.errors import ReadError
 
 if TYPE_CHECKING:
@@ -60,10 +60,10 @@ class ArrayFiles:
             if array.size > MAX_VALUES:
                 raise ReadError(TOO_LARGE)
             return np.array(array)
-        except (ReadError, FileNotFoundError):
+        except (ReadError, FileNotFoundError, PermissionError):
             raise
-        except (*DAMAGED, zipfile.BadZipFile):
-            raise ReadError(_DAMAGED) from None
+        except Exception as error:  # a decoder may raise anything on bytes that are not what they claim to be
+            raise ReadError(_DAMAGED) from error
 
     def _array(self, path: Path, key: str | None) -> NDArray[Any]:
         with self._lock:

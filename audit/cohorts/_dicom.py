@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from audit.cohorts._limits import DAMAGED, MAX_VALUES, TOO_LARGE
+from audit.cohorts._limits import MAX_VALUES, TOO_LARGE
 from audit.cohorts._stored import Stored, axis_codes, oriented
 from audit.errors import ReadError
 
@@ -46,8 +46,8 @@ def read_dicom(path: Path, orientation: str | None = None) -> Stored:
         raise
     except InvalidDicomError:
         raise ReadError("file is not DICOM") from None
-    except (*DAMAGED, UserWarning):
-        raise ReadError(_DAMAGED) from None
+    except Exception as error:  # a decoder may raise anything on bytes that are not what they claim to be
+        raise ReadError(_DAMAGED) from error
 
 
 def _dataset(path: Path, *, pixels: bool = True) -> Any:

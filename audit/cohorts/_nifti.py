@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from audit.cohorts._limits import DAMAGED, MAX_VALUES, TOO_LARGE
+from audit.cohorts._limits import MAX_VALUES, TOO_LARGE
 from audit.cohorts._stored import Stored, axis_codes, oriented
 from audit.errors import ReadError
 
@@ -29,9 +29,6 @@ def read_nifti(path: Path, orientation: str | None = None) -> Stored:
         ReadError: Damaged, too large, not three-dimensional, or its orientation is unset or contradictory.
     """
     import nibabel as nib
-    from nibabel.filebasedimages import ImageFileError
-    from nibabel.spatialimages import HeaderDataError
-    from nibabel.wrapstruct import WrapStructError
 
     try:
         image = nib.load(path)
@@ -39,8 +36,8 @@ def read_nifti(path: Path, orientation: str | None = None) -> Stored:
         volume = _volume(image)
     except (ReadError, FileNotFoundError, PermissionError):
         raise
-    except (*DAMAGED, ImageFileError, HeaderDataError, WrapStructError):
-        raise ReadError(_DAMAGED) from None
+    except Exception as error:  # a decoder may raise anything on bytes that are not what they claim to be
+        raise ReadError(_DAMAGED) from error
     return oriented(volume, affine, orientation or "RAS")
 
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from audit.cohorts._limits import DAMAGED, MAX_PIXELS, MAX_VALUES, TOO_LARGE
+from audit.cohorts._limits import MAX_PIXELS, MAX_VALUES, TOO_LARGE
 from audit.errors import ReadError
 
 if TYPE_CHECKING:
@@ -46,12 +46,10 @@ def read_raster(path: Path) -> NDArray[Any]:
             return _volume(image, frames)
     except (Image.DecompressionBombError, Image.DecompressionBombWarning):
         raise ReadError(TOO_LARGE) from None
-    except FileNotFoundError:
+    except (ReadError, FileNotFoundError, PermissionError):
         raise
-    except ReadError:
-        raise
-    except DAMAGED:
-        raise ReadError("image file is damaged or is not of the format that its name says") from None
+    except Exception as error:  # a decoder may raise anything on bytes that are not what they claim to be
+        raise ReadError("image file is damaged or is not of the format that its name says") from error
 
 
 def _refuse_cut_depth(image: Any, path: Path) -> None:
