@@ -224,6 +224,10 @@ def _pictures(evidence: Evidence, result: ProbeResult, arrays: ArrayLoader, budg
             figures.append(made)
         if table:
             tables.append(table)
+        if not made and not table:
+            notes.append(
+                f"{artifact.title}: neither a figure nor a table fits these arrays; they are among the artifacts."
+            )
         if not made and _facts(artifact):
             notes.append(f"{artifact.title}: {_facts(artifact)}.")
     figures += list(from_measurements(evidence, result))
