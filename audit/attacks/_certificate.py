@@ -25,6 +25,7 @@ _HOLDS: dict[str, Callable[[float], bool]] = {
     "certificate_gradient": lambda v: v >= 0.99,
     "certificate_descent": lambda v: v >= 0.9,
     "certificate_noise": lambda v: v >= 0.0,
+    "certificate_steps": lambda v: v <= 0.05,
 }
 CHECKS: tuple[str, ...] = tuple(_HOLDS)
 
@@ -39,7 +40,8 @@ class Certificate:
     `certificate_gradient`: share of cases with a finite gradient that is not zero; at least 0.99.
     `certificate_descent`: share of the cases right without an attack whose margin a least step along the gradient
     lowers; at least 0.9. `certificate_noise`: share right under random signs minus share right under the attack, same
-    size; at least 0.
+    size; at least 0. `certificate_steps`: share of cases right at the headline size that twice the steps from another
+    start turn; at most 0.05.
 
     Args:
         values: By check.
@@ -117,6 +119,9 @@ def certify(
     }
     if standing.any():
         found["certificate_descent"] = (float(outcome.descends[standing].mean()), patients[standing])
+    held = outcome.right[sample, plan.epsilons.index(plan.headline)]
+    turned = _turned(model, question, images[held], target[held], plan, rng, batch)
+    found["certificate_steps"] = (turned / len(sample), patients[sample])
     ordered = [name for name in CHECKS if name in found]
     return Certificate(
         values={name: found[name][0] for name in ordered},
@@ -166,3 +171,17 @@ def _large(
     )
     right: NDArray[np.bool_] = attack(model, question, images, target, plan=strong, rng=rng).right[:, -1]
     return right
+
+
+def _turned(
+    model: DifferentiableModel, question: Question, images: NDArray[np.float32], target: NDArray[Any], plan: Plan,
+    rng: np.random.Generator, batch: int,
+) -> int:  # fmt: skip
+    """Return how many cases that stand at the headline size twice the steps from another start turn."""
+    # Own steps, whose start differs from that of the attack under test even where torchattacks did the first.
+    longer = replace(
+        plan, epsilons=(plan.headline,), steps=2 * plan.steps, restarts=1, torchattacks=False
+    )  # fmt: skip
+    parts = [slice(i, i + batch) for i in range(0, len(images), batch)]
+    right = [attack(model, question, images[p], target[p], plan=longer, rng=rng).right[:, -1] for p in parts]
+    return sum(int((~r).sum()) for r in right)

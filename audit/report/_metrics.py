@@ -116,6 +116,14 @@ METRICS: Mapping[str, tuple[str, str]] = {
         "certificate: noise breaks no more",
         "Random noise of the same size must break no more cases than the attack.",
     ),
+    "certificate_descent": (
+        "certificate: the gradient leads down",
+        "Share of right cases that one least step along the gradient brings nearer to an error.",
+    ),
+    "certificate_steps": (
+        "certificate: enough steps",
+        "Share of cases that stand and fall to twice the steps; a high share means that the attack stopped too early.",
+    ),
     "deletion_advantage": (
         "deletion advantage",
         "How much faster the answer falls when the pixels named by the explanation go first than under the "

@@ -98,7 +98,8 @@ class LinfEvasion(Probe):
         `certificate_monotone`: sizes at which more cases stand than at the one before (0). `certificate_gradient`:
         share of cases with a finite gradient that is not zero (at least 0.99). `certificate_descent`: share of right
         cases whose margin one least step lowers (at least 0.9). `certificate_noise`: share right under random signs
-        of the same size minus that under the attack (at least 0).
+        of the same size minus that under the attack (at least 0). `certificate_steps`: share of a sample that stands
+        at the headline size and falls to twice the steps from another start (at most 0.05).
 
     Why it matters clinically:
         A model that turns on changes below the noise of the scanner rests on features that no reader sees, and may
@@ -240,6 +241,7 @@ def _measure(ctx: ProbeContext, attacked: _Attacked, ladder: Ladder) -> Iterator
     sizes: Mapping[str, float] = {
         "certificate_identity": 0.0, "certificate_large_epsilon": ctx.card.input.span,
         "certificate_descent": ladder.epsilons[0], "certificate_noise": ladder.headline,
+        "certificate_steps": ladder.headline,
     }  # fmt: skip
     for name in attacked.certificate.values:
         size: dict[str, Scalar] = {"epsilon": sizes[name], "epsilon_unit": ladder.unit} if name in sizes else {}
