@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
@@ -21,53 +20,14 @@ from audit.core import (
 from audit.explain import (
     CONTROLS,
     METHODS,
-    Explained,
-    Maps,
     advantage,
-    area,
-    attribute,
-    blurred,
-    control_maps,
-    curves,
-    explained_by,
-    flat,
     fractions,
-    ranks,
 )
 from audit.probes._images import batch_size, load_images, sample_cases
+from audit.probes.explanation._collect import HEADLINE, Found, explain
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
-
-_HEADLINE = METHODS[0]
-_SHOWN = 3
-
-
-@dataclass(kw_only=True, eq=False)
-class _Found:
-    """Curves of all cases so far, by fill and direction and by map.
-
-    Args:
-        shares: (s,) shares of the pixels.
-        curves: (m, s) by (fill, direction) and map, one array a batch.
-        cases: Cases, by batch.
-        names: Class decided for, by batch.
-        completeness: Errors of integrated gradients, by batch.
-        examples: Images and maps of the first cases.
-        skipped: Cases without anything to explain, or whose changed images gave no number.
-    """
-
-    shares: NDArray[np.float64]
-    curves: dict[tuple[str, str], dict[str, list[NDArray[np.float64]]]] = field(default_factory=dict)
-    cases: list[NDArray[np.int64]] = field(default_factory=list)
-    names: list[NDArray[np.str_]] = field(default_factory=list)
-    completeness: list[NDArray[np.float64]] = field(default_factory=list)
-    examples: dict[str, NDArray[Any]] = field(default_factory=dict)
-    skipped: int = 0
-
-    def areas(self, fill: str, direction: str) -> dict[str, NDArray[np.float64]]:
-        """Return (n,) areas by map."""
-        return {name: area(np.concatenate(c), self.shares) for name, c in self.curves[fill, direction].items()}
 
 
 class UnfaithfulAttribution(Probe):
@@ -97,10 +57,12 @@ class UnfaithfulAttribution(Probe):
         detector shows the reader the anatomy and calls it an explanation.
 
     Known problems:
-        Replaced pixels leave the distribution that the model knows, a blur less so than black; the controls share that
-        fault, which is why only the difference counts. A decision that rests on the absence of something cannot be
-        deleted, and its cases pull the advantage towards 0: look at it by class. One map for each method and layer;
-        smoothing is not applied. Integrated gradients use 32 points.
+        Replaced pixels leave the distribution that the model knows, a narrow blur less so than black; the controls
+        share that fault, which is why only the difference counts. A finding so large that it outlives the blur (3 %
+        of the shorter side) is not deleted: the curves are flat and nothing passes; the mean fill then says more. A
+        decision that rests on the absence of something is overturned by what replacing adds, not by what it takes
+        away: look at it by class. One map for each method; smoothing is not applied. Integrated gradients use 32
+        points.
 
     Example:
         `probe = "XAI001"`, `metric = "deletion_advantage"`, `where = { attribution = "integrated_gradients" }`,
@@ -148,69 +110,18 @@ class UnfaithfulAttribution(Probe):
         if ctx.cohort.images is None:
             raise NotApplicable("the cohort has no images")
         cases = sample_cases(ctx.cohort.patients, ctx.budget.explain_cases, ctx.rng)
-        found = _Found(shares=fractions(ctx.budget.explain_steps))
+        found = Found(shares=fractions(ctx.budget.explain_steps))
         size = batch_size(load_images(ctx.cohort, cases[:1])[0], ctx.budget.batch_size)
         for start in range(0, cases.size, size):
-            _explain(ctx, found, cases[start : start + size], size)
+            explain(ctx, found, cases[start : start + size], size)
             ctx.sink.progress(min(start + size, cases.size), cases.size)
         if not found.cases:
-            raise NotApplicable("no answer holds anything to explain: every mask is empty")
+            raise NotApplicable("nothing to explain: every mask is empty, or no changed image gives a number")
         yield from _measure(ctx, found)
         _keep(ctx, found)
 
 
-def _explain(ctx: ProbeContext, found: _Found, cases: NDArray[np.int64], batch: int) -> None:
-    """Add the curves of one batch."""
-    model: Any = ctx.model
-    images = load_images(ctx.cohort, cases)
-    explained = explained_by(model.predict(images), ctx.card)
-    rows = np.flatnonzero(explained.usable)
-    found.skipped += cases.size - rows.size
-    if not rows.size:
-        return
-    images, explained, cases = images[rows], explained.take(rows), cases[rows]
-    blur = blurred(images)
-    maps = attribute(model, images, blur, explained, batch=batch)
-    orders = {**maps.values, **control_maps(images, ctx.rng)}
-    places = {name: ranks(values, ctx.rng) for name, values in orders.items()}
-    plain = {name: places[name] for name in (_HEADLINE, *CONTROLS)}
-    new = {
-        ("blur", "deletion"): _curves(model, explained, images, blur, places, found.shares, insertion=False),
-        ("blur", "insertion"): _curves(model, explained, images, blur, places, found.shares, insertion=True),
-        ("mean", "deletion"): _curves(model, explained, images, flat(images), plain, found.shares, insertion=False),
-    }
-    sound = np.logical_and.reduce([np.isfinite(c).all(axis=1) for group in new.values() for c in group.values()])
-    found.skipped += int((~sound).sum())
-    if not sound.any():
-        return
-    for key, group in new.items():
-        kept = found.curves.setdefault(key, {})
-        for name, values in group.items():
-            kept.setdefault(name, []).append(values[sound])
-    found.cases.append(cases[sound])
-    found.names.append(explained.names[sound])
-    found.completeness.append(maps.completeness[sound])
-    if not found.examples:
-        found.examples = _examples(images, maps, sound)
-
-
-def _curves(
-    model: Any, explained: Explained, images: NDArray[np.float32], fill: NDArray[np.float32],
-    places: dict[str, NDArray[np.int64]], shares: NDArray[np.float64], *, insertion: bool,
-) -> dict[str, NDArray[np.float64]]:  # fmt: skip
-    def ask(changed: NDArray[np.float32]) -> NDArray[np.float64]:
-        with np.errstate(invalid="ignore"):
-            return explained.score(model.predict(changed))
-
-    return {name: curves(ask, images, fill, order, shares, insertion=insertion) for name, order in places.items()}
-
-
-def _examples(images: NDArray[np.float32], maps: Maps, sound: NDArray[np.bool_]) -> dict[str, NDArray[Any]]:
-    rows = np.flatnonzero(sound)[:_SHOWN]
-    return {"images": images[rows], "maps": maps.values[_HEADLINE][rows]}
-
-
-def _measure(ctx: ProbeContext, found: _Found) -> Iterator[Measurement]:
+def _measure(ctx: ProbeContext, found: Found) -> Iterator[Measurement]:
     patients = ctx.cohort.patients[np.concatenate(found.cases)]
     every = np.ones(patients.size, bool)
     for direction in ("deletion", "insertion"):
@@ -220,10 +131,10 @@ def _measure(ctx: ProbeContext, found: _Found) -> Iterator[Measurement]:
     areas, decided = found.areas("blur", "deletion"), np.concatenate(found.names)
     for name in sorted(set(decided.tolist()) - {""}):
         yield _against_controls(
-            ctx, "deletion_advantage_by_class", areas, _HEADLINE, patients, decided == name, "blur", **{"class": name}
+            ctx, "deletion_advantage_by_class", areas, HEADLINE, patients, decided == name, "blur", **{"class": name}
         )
     areas = found.areas("mean", "deletion")
-    yield _against_controls(ctx, "deletion_advantage_mean_fill", areas, _HEADLINE, patients, every, "mean")
+    yield _against_controls(ctx, "deletion_advantage_mean_fill", areas, HEADLINE, patients, every, "mean")
     yield _completeness(ctx, np.concatenate(found.completeness), patients)
 
 
@@ -252,21 +163,21 @@ def _completeness(ctx: ProbeContext, errors: NDArray[np.float64], patients: NDAr
     )
     return Measurement.of(
         estimate, metric="completeness_error", level=ctx.levels.confidence, direction="lower",
-        condition={"attribution": _HEADLINE},
+        condition={"attribution": HEADLINE},
     )  # fmt: skip
 
 
-def _keep(ctx: ProbeContext, found: _Found) -> None:
+def _keep(ctx: ProbeContext, found: Found) -> None:
     """Store mean curves, and three maps of a phantom."""
     for direction in ("deletion", "insertion"):
         group = found.curves["blur", direction]
-        columns = {name: np.concatenate(group[name]).mean(axis=0) for name in (_HEADLINE, *CONTROLS)}
+        columns = {name: np.concatenate(group[name]).mean(axis=0) for name in (HEADLINE, *CONTROLS)}
         ctx.sink.artifact(
             f"{direction}_curve",
             f"Mean score of the decision as pixels are {'blurred' if direction == 'deletion' else 'put back'}, "
             "most relevant first",
-            {"fraction": found.shares, "attribution": columns.pop(_HEADLINE), **columns},
-            attribution=_HEADLINE,
+            {"fraction": found.shares, "attribution": columns.pop(HEADLINE), **columns},
+            attribution=HEADLINE,
             cases=sum(c.size for c in found.cases),
             skipped=found.skipped,
         )
@@ -282,7 +193,7 @@ def _keep(ctx: ProbeContext, found: _Found) -> None:
                 "attribution": _grey(0.5 + maps / np.maximum(2 * peak, 1e-300)),
             },
             pixels=True,
-            attribution=_HEADLINE,
+            attribution=HEADLINE,
         )
 
 

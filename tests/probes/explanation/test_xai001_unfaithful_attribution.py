@@ -68,7 +68,7 @@ def test_a_map_of_chance_is_found_out(seed: int, monkeypatch: pytest.MonkeyPatch
         honest = attribute(*given, **more)
         return replace(honest, values={k: rng.random(v.shape) for k, v in honest.values.items()})
 
-    monkeypatch.setattr("audit.probes.explanation.xai001_unfaithful_attribution.attribute", guess)
+    monkeypatch.setattr("audit.probes.explanation._collect.attribute", guess)
     given = list(UnfaithfulAttribution().run(spots()))
     for metric in ("deletion_advantage", "insertion_advantage"):
         (m,) = of(given, metric, attribution="integrated_gradients")
@@ -86,7 +86,7 @@ def test_a_map_of_edges_is_found_out(monkeypatch: pytest.MonkeyPatch) -> None:
         slope = np.hypot(*np.gradient(images[:, 0].astype(float), axis=(1, 2)))
         return replace(honest, values=dict.fromkeys(honest.values, slope))
 
-    monkeypatch.setattr("audit.probes.explanation.xai001_unfaithful_attribution.attribute", edges)
+    monkeypatch.setattr("audit.probes.explanation._collect.attribute", edges)
     (m,) = of(list(UnfaithfulAttribution().run(spots())), "deletion_advantage", attribution="saliency")
     assert m.value is None or m.value <= 1e-3
 
