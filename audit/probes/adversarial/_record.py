@@ -7,14 +7,14 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from audit.attacks import Ladder, Meter, Outcome, Plan, Question
-from audit.core import ProbeContext
+from audit.core import ProbeContext, scores
 from audit.probes._images import load_images
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 SHOWN = 3
-"""Perturbed images kept of a phantom."""
+"""Perturbed images offered as examples."""
 
 
 def keep_answers(ctx: ProbeContext, question: Question, cases: NDArray[np.int64], outcome: Outcome, plan: Plan) -> None:
@@ -32,18 +32,22 @@ def keep_answers(ctx: ProbeContext, question: Question, cases: NDArray[np.int64]
 def keep_examples(
     ctx: ProbeContext, question: Question, cases: NDArray[np.int64], outcome: Outcome, plan: Plan
 ) -> None:
-    """Store a few images of a phantom with their perturbation, 8 bits each."""
-    if not (ctx.card.phantom and ctx.cohort.phantom):
-        return
-    images = load_images(ctx.cohort, cases[: len(outcome.worst)])
+    """Offer a few images with their perturbation, 8 bits each; the runner decides on storing pixels."""
+    shown = len(outcome.worst)
+    images = load_images(ctx.cohort, cases[:shown])
     low, span = ctx.card.input.range[0], ctx.card.input.span
+    facts: dict[str, NDArray[Any]] = {}
+    if ctx.card.task == "binary":
+        worst = outcome.answers[:shown, plan.epsilons.index(plan.headline)]
+        facts = {"score": scores(outcome.clean[:shown], ctx.card), "score_attacked": scores(worst, ctx.card)}
     ctx.sink.artifact(
         "adversarial_examples",
-        "Phantom images, the same under attack, and the perturbation (mid grey: none)",
+        "Images, the same under attack, and the perturbation (mid grey: none)",
         {
             "images": _grey((images - low) / span),
             "perturbed": _grey((outcome.worst - low) / span),
             "perturbation": _grey(0.5 + (outcome.worst - images) / (2 * plan.headline)),
+            **facts,
         },
         pixels=True,
         epsilon=plan.headline,

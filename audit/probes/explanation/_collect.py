@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 HEADLINE = METHODS[0]
 """The method that is shown in figures and repeated with another fill."""
 SHOWN = 3
-"""Maps kept of a phantom."""
+"""Maps offered as examples."""
 
 
 @dataclass(kw_only=True, eq=False)

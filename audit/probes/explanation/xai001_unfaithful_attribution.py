@@ -168,7 +168,7 @@ def _completeness(ctx: ProbeContext, errors: NDArray[np.float64], patients: NDAr
 
 
 def _keep(ctx: ProbeContext, found: Found) -> None:
-    """Store mean curves, and three maps of a phantom."""
+    """Keep mean curves; offer three maps, whose pixels the runner stores for phantoms or on request."""
     for direction in ("deletion", "insertion"):
         group = found.curves["blur", direction]
         columns = {name: np.concatenate(group[name]).mean(axis=0) for name in (HEADLINE, *CONTROLS)}
@@ -181,20 +181,19 @@ def _keep(ctx: ProbeContext, found: Found) -> None:
             cases=sum(c.size for c in found.cases),
             skipped=found.skipped,
         )
-    if ctx.card.phantom and ctx.cohort.phantom:
-        low, span = ctx.card.input.range[0], ctx.card.input.span
-        maps = found.examples["maps"]
-        peak = np.abs(maps).reshape(len(maps), -1).max(axis=1).reshape(-1, *[1] * (maps.ndim - 1))
-        ctx.sink.artifact(
-            "attribution_examples",
-            "Phantom images and what integrated gradients mark in them (mid grey: nothing; brighter: for the decision)",
-            {
-                "images": _grey((found.examples["images"] - low) / span),
-                "attribution": _grey(0.5 + maps / np.maximum(2 * peak, 1e-300)),
-            },
-            pixels=True,
-            attribution=HEADLINE,
-        )
+    low, span = ctx.card.input.range[0], ctx.card.input.span
+    maps = found.examples["maps"]
+    peak = np.abs(maps).reshape(len(maps), -1).max(axis=1).reshape(-1, *[1] * (maps.ndim - 1))
+    ctx.sink.artifact(
+        "attribution_examples",
+        "Images and where integrated gradients find what speaks for the decision",
+        {
+            "images": _grey((found.examples["images"] - low) / span),
+            "attribution": _grey(maps / np.maximum(peak, 1e-300)),
+        },
+        pixels=True,
+        attribution=HEADLINE,
+    )
 
 
 def _grey(shares: NDArray[Any]) -> NDArray[np.uint8]:

@@ -233,29 +233,27 @@ def test_several_classes_have_a_sensitivity_each() -> None:
     assert not of(given, "robust_auc")
 
 
-def test_a_phantom_shows_examples_and_others_do_not() -> None:
-    """Pixels are kept of phantoms only, three cases, eight bits, none changed by more than the headline size."""
+def test_examples_are_marked_as_pixels() -> None:
+    """Three cases in eight bits, none changed by more than the headline size, marked so as to be withheld."""
     ctx, _, _ = make(0.1)
     list(LinfEvasion().run(ctx))
-    assert [a.name for a in ctx.sink.artifacts] == ["attack_settings"]
-    ctx, _, _ = make(0.1)
-    model = wrap(Linear(np.ones(36), -18.0), input=UNIT)
-    model._card = replace(model.card, phantom=True)
-    ctx = replace(ctx, model=model, cohort=replace(ctx.cohort, phantom=True))
-    list(LinfEvasion().run(ctx))
-    (shown,) = [a for a in ctx.sink.artifacts if a.name == "adversarial_examples"]
+    shown, settings = ctx.sink.artifacts
+    assert (shown.name, settings.name) == ("adversarial_examples", "attack_settings")
     assert shown.pixels
+    assert not settings.pixels
     assert shown.arrays["images"].shape == (3, 1, 6, 6)
     assert shown.arrays["images"].dtype == np.uint8
     change = shown.arrays["perturbed"].astype(int) - shown.arrays["images"]
     assert 0 < np.abs(change).max() <= 3
+    towards_label = np.where(ctx.cohort.targets[:3] == 1, 1, -1)
+    assert (towards_label * (shown.arrays["score"] - shown.arrays["score_attacked"]) > 0).all()
 
 
 def test_settings_say_what_was_tried_and_what_it_cost() -> None:
     """Steps, starts, gradients and the sizes as multiples of the noise are kept."""
     ctx, _, _ = make(0.1)
     list(LinfEvasion().run(ctx))
-    (settings,) = ctx.sink.artifacts
+    settings = ctx.sink.artifacts[-1]
     assert settings.meta["steps"] == 4
     assert settings.meta["cases"] == 120
     assert settings.meta["gradients"] >= 120 * (1 + 4 * 5)

@@ -126,24 +126,21 @@ def test_the_budget_bounds_the_cases() -> None:
     assert {m.n for m in of(given, "deletion_advantage")} == {12}
 
 
-def test_the_curves_are_kept_and_pixels_of_phantoms_only() -> None:
-    """Mean curves start and end together; example maps are stored for a phantom alone."""
+def test_the_curves_are_kept_and_examples_are_marked_as_pixels() -> None:
+    """Mean curves start and end together; maps are strongest where the model looks, and marked so as to be withheld."""
     ctx = spots()
     list(UnfaithfulAttribution().run(ctx))
-    assert [a.name for a in ctx.sink.artifacts] == ["deletion_curve", "insertion_curve"]
-    deletion = ctx.sink.artifacts[0].arrays
+    assert [a.name for a in ctx.sink.artifacts] == ["deletion_curve", "insertion_curve", "attribution_examples"]
+    assert [a.pixels for a in ctx.sink.artifacts] == [False, False, True]
+    deletion, shown = ctx.sink.artifacts[0].arrays, ctx.sink.artifacts[2].arrays
     assert set(deletion) == {"fraction", "attribution", "random", "edge", "centre"}
     for name in ("random", "edge", "centre"):
         assert deletion[name][0] == deletion["attribution"][0]
-        assert deletion[name][-1] == pytest.approx(deletion["attribution"][-1])
-    ctx = spots()
-    ctx.model._card = replace(ctx.model.card, phantom=True)  # type: ignore[attr-defined]
-    ctx = replace(ctx, cohort=replace(ctx.cohort, phantom=True))
-    list(UnfaithfulAttribution().run(ctx))
-    (shown,) = [a for a in ctx.sink.artifacts if a.name == "attribution_examples"]
-    assert shown.pixels
-    assert shown.arrays["attribution"].shape == (3, 16, 16)
-    assert shown.arrays["attribution"].dtype == np.uint8
+        assert deletion[name][-1] == deletion["attribution"][-1]
+    assert shown["attribution"].shape == (3, 16, 16)
+    assert shown["attribution"].dtype == np.uint8
+    assert ctx.cohort.targets[1] == 1
+    assert shown["images"][1, 0].ravel()[shown["attribution"][1].argmax()] == 255
 
 
 def test_masks_and_values_are_explained() -> None:
