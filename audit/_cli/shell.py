@@ -64,6 +64,9 @@ def answer(app: typer.Typer, argv: Sequence[str]) -> int:
         return _said("stopped by SIGTERM", EXIT_SIGTERM)
     except (KeyboardInterrupt, typer.Abort):
         return _said("stopped", EXIT_SIGINT)
+    except SystemExit as error:
+        # Code of a model or a plugin that leaves with 0 must not look like a gate that passed.
+        return _said(f"internal error: code that was run asked to exit with {error.code!r}", EXIT_INTERNAL)
     except Exception as error:  # noqa: BLE001 - the last resort: whatever it is becomes one line and an exit code
         if debug:
             traceback.print_exc()

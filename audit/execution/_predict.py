@@ -115,7 +115,7 @@ def _predict(model: ImagingModel, images: NDArray[Any]) -> NDArray[np.float64]:
         answer = np.asarray(model.predict(images), dtype=np.float64)
     except AuditError:
         raise
-    except Exception as error:  # the model is the user's code: whatever it raises is theirs to read
+    except (Exception, SystemExit) as error:  # the model is the user's code: whatever it raises is theirs to read
         raise ModelError(
             "the model failed on a batch of readable images", got=f"{type(error).__name__}: {error}"[:300],
             fix="check [model.input]: size, channels, range and normalise",

@@ -128,7 +128,7 @@ def run_probe(probe: type[Probe], setting: Setting, progress: Progress) -> Ran:
         return ended("completed", measurements=measurements)
     except NotApplicable as absent:
         return ended("not_applicable", redact(absent.reason, setting.cohort))
-    except Exception as error:  # noqa: BLE001 - isolation: whatever one probe raises must not end the audit
+    except (Exception, SystemExit) as error:  # noqa: BLE001 - isolation: what one probe raises must not end the audit
         return ended("error", redact(f"{type(error).__name__}: {error}", setting.cohort))
 
 

@@ -65,8 +65,8 @@ class CallableModel:
                 answer = np.array(self._function(np.array(images)), dtype=np.float64)
         except AuditError:
             raise
-        # The user's own function may raise anything.
-        except Exception as error:
+        # The user's own function may raise anything, or leave.
+        except (Exception, SystemExit) as error:
             raise ModelError(
                 "the callable fails on a batch of images", expected=f"an answer for {tuple(images.shape)}",
                 got=f"{type(error).__name__}: {error}", fix="call it by itself with such a batch",

@@ -92,8 +92,8 @@ def find_object(name: str) -> Any:
     module_name, _, path = name.partition(":")
     try:
         found: Any = importlib.import_module(module_name)
-    # The user's own module may raise anything while it is imported.
-    except Exception as error:
+    # The user's own module may raise anything while it is imported, or leave: a script without a main guard does.
+    except (Exception, SystemExit) as error:
         raise ModelError(
             f"the module {module_name} cannot be imported", expected="a module beside audit.toml or an installed one",
             got=f"{type(error).__name__}: {error}", fix="correct [model] factory, or the module",

@@ -49,8 +49,8 @@ def load_torch(spec: ModelSpec, root: Path) -> TorchModel:
 def _build(factory: Any, name: str) -> Any:
     try:
         return factory()
-    # The user's own code may raise anything.
-    except Exception as error:
+    # The user's own code may raise anything, or leave.
+    except (Exception, SystemExit) as error:
         raise ModelError(
             f"the factory {name} fails", expected="a call without arguments that returns the network",
             got=f"{type(error).__name__}: {error}", fix="run the factory by itself",

@@ -94,7 +94,7 @@ def catalogue(points: Iterable[EntryPoint] | None = None) -> Catalogue:
     for _, point in unique:
         try:
             loaded = _load(point)
-        except Exception as error:  # noqa: BLE001 - whatever a plugin raises becomes an error result, never a crash
+        except (Exception, SystemExit) as error:  # noqa: BLE001 - whatever a plugin raises becomes an error result
             failed.append(FailedPlugin(name=point.name, message=f"{type(error).__name__}: {error}"))
             continue
         _add(probes, point.name, loaded)

@@ -83,6 +83,14 @@ def test_debug_shows_the_traceback(audit: Audit, monkeypatch: pytest.MonkeyPatch
     assert "Traceback" in err
 
 
+def test_code_that_exits_with_0_is_no_pass(audit: Audit, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Code of a model or a plugin that asks to exit with 0 gives exit 4, not a green gate."""
+    monkeypatch.setattr(looking, "list_probes", broken(SystemExit(0)))
+    code, _, err = audit("probes")
+    assert code == 4
+    assert "asked to exit" in err
+
+
 def test_error_of_the_tree_that_is_ours(audit: Audit, monkeypatch: pytest.MonkeyPatch) -> None:
     """An internal error of the error tree is exit 4, too."""
     monkeypatch.setattr(looking, "list_probes", broken(InternalError("sums differ")))

@@ -22,6 +22,15 @@ def test_a_crash_is_a_state_with_its_message():
     assert result.measurements == ()
 
 
+def test_a_probe_that_leaves_ends_itself_alone():
+    """`sys.exit(0)` in a probe is a crash of that probe."""
+
+    def leave(ctx):
+        raise SystemExit(0)
+
+    assert run(probe("PERF001", leave)).state == "error"
+
+
 def test_a_crash_half_way_leaves_no_measurement():
     """What a generator gave before it crashed does not count."""
 

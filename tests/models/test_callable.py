@@ -74,3 +74,11 @@ def test_a_failing_callable_is_a_message():
         from_callable(lambda x: ["high"] * len(x), SPEC).predict(BATCH)
     with pytest.raises(ModelError, match="cannot be called"):
         from_callable(3, SPEC)
+
+
+@pytest.mark.parametrize("code", ["import sys\nsys.exit(0)\n", "def score(x):\n    raise SystemExit(0)\n"])
+def test_code_that_leaves_is_an_error(tmp_path, code):
+    """A module that is a script, or a function that exits with 0, never ends the audit as if it had passed."""
+    (tmp_path / "scorer.py").write_text(code)
+    with pytest.raises(ModelError, match=r"imported|fails"):
+        load_model(SPEC, tmp_path).predict(BATCH)
