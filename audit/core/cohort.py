@@ -13,6 +13,7 @@ if TYPE_CHECKING:
 
 MISSING_LEVEL = "(missing)"
 Role = Literal["protected", "confounder", "protocol", "severity", "rater", "repeat", "covariate"]
+_COMPARED: frozenset[Role] = frozenset(("protected", "confounder", "protocol"))
 ROLES: tuple[Role, ...] = ("protected", "confounder", "protocol", "severity", "rater", "repeat", "covariate")
 
 
@@ -100,11 +101,13 @@ class Attribute:
         spec: The declaration.
         levels: (n,) str, the level of each case, `MISSING_LEVEL` where the cell is empty.
         numbers: (n,) float with NaN where empty, for a numeric column; else None.
+        lost: Levels of the manifest of which every case was set aside; what is said of the others is not said of them.
     """
 
     spec: AttributeSpec
     levels: NDArray[np.str_]
     numbers: NDArray[np.float64] | None = None
+    lost: tuple[str, ...] = ()
 
     @property
     def name(self) -> str:
@@ -122,9 +125,22 @@ class Attribute:
         return (self.spec.role, *self.spec.also)
 
     def level_names(self) -> tuple[str, ...]:
-        """Levels present, in order: bins as declared, else sorted; the missing level last."""
-        present = sorted({str(v) for v in self.levels}, key=lambda v: (v == MISSING_LEVEL, _bin_start(v), v))
+        """Levels present or lost, in order: bins as declared, else sorted; the missing level last."""
+        present = sorted(
+            {*(str(v) for v in self.levels), *self.lost}, key=lambda v: (v == MISSING_LEVEL, _bin_start(v), v)
+        )
         return tuple(present)
+
+
+def _kept(attribute: Attribute, rows: NDArray[np.int64], *, set_aside: bool) -> Attribute:
+    """Return an attribute of some cases; where the others were set aside, it remembers the levels that went whole."""
+    levels = attribute.levels[rows]
+    numbers = None if attribute.numbers is None else attribute.numbers[rows]
+    lost = attribute.lost
+    if set_aside and set(attribute.roles) & _COMPARED:
+        left = {str(v) for v in levels}
+        lost = tuple(v for v in attribute.level_names() if v not in left and v != MISSING_LEVEL)
+    return replace(attribute, levels=levels, numbers=numbers, lost=lost)
 
 
 def _bin_start(level: str) -> float:
@@ -226,7 +242,8 @@ class Cohort:
 
         Args:
             index: (m,) case indices, or (n,) bool.
-            ledger: The ledger of the new cohort; by default that of a view on these cases alone.
+            ledger: The ledger of the new cohort, where the other cases are set aside; by default that of a view on
+                these cases alone.
         """
         rows = np.flatnonzero(index) if index.dtype == bool else np.asarray(index)
         return replace(
@@ -234,10 +251,7 @@ class Cohort:
             case_ids=self.case_ids[rows],
             patients=self.patients[rows],
             targets=self.targets[rows],
-            attributes={
-                k: replace(a, levels=a.levels[rows], numbers=None if a.numbers is None else a.numbers[rows])
-                for k, a in self.attributes.items()
-            },
+            attributes={k: _kept(a, rows, set_aside=ledger is not None) for k, a in self.attributes.items()},
             images=None if self.images is None else SourceView(source=self.images, rows=rows),
             masks=None if self.masks is None else SourceView(source=self.masks, rows=rows),
             reference_levels=None if self.reference_levels is None else self.reference_levels[rows],

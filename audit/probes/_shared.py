@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 NO_OPERATING_POINT = "no operating point is declared"
+ALL_SET_ASIDE = "all cases of this level were set aside"
 SINGLE_LEVEL = "all cases have one level, so there is nothing to compare it with"
 
 
@@ -130,6 +131,8 @@ def contrast_levels(ctx: ProbeContext, attribute: Attribute, contrast: Contrast)
 
 
 def _estimate(ctx: ProbeContext, contrast: Contrast, level: Level, *, alone: bool) -> Estimate:
+    if not level.members.any():
+        return Estimate.absent(ALL_SET_ASIDE, method="none")
     if not alone:
         return contrast.estimate(level.members)
     rows = level.members & contrast.denominator

@@ -108,3 +108,11 @@ def test_an_attribute_is_found_by_each_of_its_roles():
     assert [a.name for a in cohort().by_role("confounder")] == ["sex"]
     assert [a.name for a in cohort().by_role("covariate", "protected")] == ["sex", "age"]
     assert cohort().by_role("rater") == ()
+
+
+def test_a_level_that_was_set_aside_whole_is_remembered():
+    """A level of which every case is set aside stays named; a mere view forgets it."""
+    left = cohort().subset(np.array([1, 4, 5]), ledger=Ledger(read=8, used=3, set_aside={"NaN": 5}))
+    assert (left.attributes["sex"].lost, left.attributes["sex"].level_names()) == (("f",), ("f", "m"))
+    assert left.attributes["age"].lost == ()
+    assert cohort().subset(np.array([1, 4, 5])).attributes["sex"].level_names() == ("m",)

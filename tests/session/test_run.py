@@ -194,3 +194,13 @@ def test_ids_are_shown_on_request_only(tmp_path):
     assert "CASE-0001" in stored_text(made.folder)
     assert b"CASE-0001" not in (made.folder / "report.html").read_bytes()
     assert made.run["key_id"].startswith("none")
+
+
+def test_a_group_that_was_set_aside_whole_bars_its_rule(tmp_path):
+    """With every row of one sex without a target no gap between sexes can PASS on those that are left."""
+    rows = [f"LOST-{i:04d},PLOST-{i:04d},,0.5,intersex,A" for i in range(5)]
+    config = load_audit(write(tmp_path, rows=rows))
+    done = session.run_config(config, out=tmp_path / "run")
+    gap = next(f for f in done.findings if f.rule == "gap")
+    assert (gap.status, gap.lacking) == ("INCONCLUSIVE", "all cases of this level were set aside")
+    assert done.verdict.exit_code == 3

@@ -229,3 +229,13 @@ def test_dice_gap_allows_for_the_size_of_the_lesion():
     assert dice[female].mean() - dice[~female].mean() < -0.08
     assert abs(found["dice_gap", "sex", "f"].value) < 0.02
     assert found["volume_bias_gap", "sex", "f"].low < 0 < found["volume_bias_gap", "sex", "f"].high
+
+
+def test_a_level_whose_cases_were_all_set_aside_has_no_number():
+    """A scanner group none of whose images could be read is missing with the reason; the others do not speak for it."""
+    ctx = rates(a=(80, 20, 80, 20), b=(80, 20, 80, 20))
+    group = replace(ctx.cohort.attributes["group"], lost=("c",))
+    found = run(replace(ctx, cohort=replace(ctx.cohort, attributes={"group": group})))
+    m = found["sensitivity_gap", "group", "c"]
+    assert (m.value, m.missing, m.n) == (None, "all cases of this level were set aside", 0)
+    assert found["sensitivity_gap", "group", "a"].value == pytest.approx(0)
