@@ -91,8 +91,11 @@ def probe_seed(seed: int, code: str) -> int:
 
 
 def order(probes: Sequence[type[Probe]]) -> tuple[type[Probe], ...]:
-    """Return probes in the order in which they run: checks of the set-up first, those marked `last` at the end."""
-    return tuple(sorted(probes, key=lambda p: (p.info.last, not p.info.self_check)))
+    """Return probes in the order in which they run: checks of the set-up first, those marked `last` at the end.
+
+    Among those at the end the checks of the set-up come last: nothing may touch the model after they have looked.
+    """
+    return tuple(sorted(probes, key=lambda p: (p.info.last, p.info.self_check == p.info.last)))
 
 
 def run_probe(probe: type[Probe], setting: Setting, progress: Progress) -> Ran:
@@ -133,7 +136,7 @@ def run_probe(probe: type[Probe], setting: Setting, progress: Progress) -> Ran:
 
 
 def _store(artifacts: Sequence[Artifact], setting: Setting) -> list[StoredArtifact]:
-    shown = setting.show_pixels or setting.model.card.phantom
+    shown = setting.show_pixels or setting.cohort.phantom
     return [setting.store(a) for a in artifacts if shown or not a.pixels]
 
 

@@ -4,5 +4,8 @@ from audit.models._callable import CallableModel, from_callable
 from audit.models._load import load_model
 from audit.models._network import TorchModel, from_module
 from audit.models._predictions import SavedPredictions
+from audit.models._threads import fitting_threads
 
-__all__ = ["CallableModel", "SavedPredictions", "TorchModel", "from_callable", "from_module", "load_model"]
+__all__ = [
+    "CallableModel", "SavedPredictions", "TorchModel", "fitting_threads", "from_callable", "from_module", "load_model",
+]  # fmt: skip

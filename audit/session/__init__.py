@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from audit.core import Cohort, Evidence, ImagingModel, Policy, Profile
+from audit.core import Cohort, Evidence, ImagingModel, IntendedUse, Policy, Profile
 
 if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
     from audit.config import AuditConfig
     from audit.execution import Progress
     from audit.session._run import Run
@@ -35,6 +37,10 @@ def run(
     out: Path | str | None = None,
     workers: int = 1,
     overwrite: bool = False,
+    intended_use: IntendedUse | None = None,
+    golden: Mapping[str, NDArray[Any]] | Path | str | None = None,
+    golden_tolerance: float = 1e-4,
+    layer: str | None = None,
     progress: Progress | None = None,
 ) -> Run:
     """Audit a model on a cohort.
@@ -49,6 +55,10 @@ def run(
         out: Folder of the run; audit-runs/<UTC time> by default.
         workers: Threads that read images ahead.
         overwrite: Whether an earlier run in that folder is replaced.
+        intended_use: Declared use and prevalence, as in `[intended_use]` of audit.toml.
+        golden: Arrays `images` and `outputs` that a right set-up reproduces, or the .npz that holds them.
+        golden_tolerance: Largest absolute difference allowed on them.
+        layer: Name of the layer for layer attributions.
         progress: Somebody who watches.
 
     Returns:
@@ -64,7 +74,8 @@ def run(
     chosen = ",".join(probes) if probes is not None and not isinstance(probes, str) else probes
     options = Options(
         profile=profile, seed=seed, workers=workers, probes=chosen, out=None if out is None else Path(out),
-        overwrite=overwrite,
+        overwrite=overwrite, intended_use=intended_use or IntendedUse(), golden_tolerance=golden_tolerance, layer=layer,
+        golden=load_golden(Path(golden)) if isinstance(golden, (str, Path)) else golden,
     )  # fmt: skip
     return audit_model(model, cohort, rules, options, progress)
 

@@ -23,7 +23,8 @@ def load_model(
             (n, channels, *spatial) to outputs.
         input: What the model receives: `[model.input]` of audit.toml.
         root: Folder that `factory` and paths are relative to.
-        **declared: The other keys of `[model]`: kind, task, output, classes, operating_point, factory, ...
+        **declared: The other keys of `[model]`: kind, task, output, classes, operating_point, factory, ... but for
+            those of a run, `golden`, `golden_tolerance` and `layer`, which `audit.run` takes.
 
     Returns:
         A model with a card.
@@ -34,6 +35,12 @@ def load_model(
     """
     from audit import models
 
+    # Taken here they would be forgotten, and a check that the user believes in would never run.
+    of_the_run = sorted({"golden", "golden_tolerance", "layer"} & declared.keys())
+    if of_the_run:
+        named = ", ".join(of_the_run)
+        raise InputError(f"{named}: not of the model", expected="an argument of audit.run", got="one of load_model",
+                         fix=f"give it to audit.run(model, cohort, {of_the_run[0]}=...)")  # fmt: skip
     spec_input = input if isinstance(input, InputSpec) else _typed(InputSpec, dict(input or {}), "[model.input]")
     is_module = hasattr(source, "state_dict") and callable(source)
     kind = "torch" if is_module else "callable" if callable(source) else declared.pop("kind", None)

@@ -58,6 +58,7 @@ from audit.execution import (
     unattainable,
 )
 from audit.judge import decide, judge
+from audit.models import fitting_threads
 from audit.probes import Catalogue, catalogue
 from audit.session._describe import describe_cohort, describe_machine, describe_model, not_tested
 from audit.session._folder import check_folder, default_folder, make_folder
@@ -148,7 +149,8 @@ def audit_model(
     created = not folder.exists()
     make_folder(folder)
     try:
-        return _audit(model, cohort, policy, options, watcher, known, selected, folder)
+        with fitting_threads(model):
+            return _audit(model, cohort, policy, options, watcher, known, selected, folder)
     except InputError:
         # Nothing was measured: the next try finds the folder as it was.
         if created:

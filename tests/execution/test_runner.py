@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
 from audit.core import Access, Estimate, Measurement, NotApplicable
 from audit.execution import Silent, order, probe_seed, redact, run_probe, unattainable
-from tests.execution._make import card, cohort, draw, probe, setting
+from tests.execution._make import MeanModel, card, cohort, draw, probe, setting
 from tests.judge._make import policy, rule
 
 
@@ -114,9 +116,9 @@ def test_pixels_are_stored_for_phantoms_or_on_request_only():
 
     assert kept() == ["roc_curve"]
     assert kept(show_pixels=True) == ["missed_cases", "roc_curve"]
-    from tests.execution._make import MeanModel
-
-    assert kept(model=MeanModel(card(phantom=True))) == ["missed_cases", "roc_curve"]
+    assert kept(cohort=replace(setting().cohort, phantom=True)) == ["missed_cases", "roc_curve"]
+    # A model of phantoms may well be audited on patients.
+    assert kept(model=MeanModel(card(phantom=True))) == ["roc_curve"]
 
 
 def test_messages_hold_no_path_and_no_id():
