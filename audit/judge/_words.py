@@ -30,6 +30,9 @@ METRIC_WORDS = {
     "share_set_aside": "share of cases set aside",
 }
 
+# What DESIGN writes in brackets, so that no column of a manifest has the same name.
+_SPECIAL = {"(joint)": "all confounders jointly"}
+
 
 def metric_words(metric: str) -> str:
     """Return a metric's name in words."""
@@ -82,7 +85,7 @@ def place(measurement: Measurement) -> str:
         if key == "epsilon" and isinstance(value, (int, float)):
             parts.append(f"ε = {value:.4g} {unit}".strip())
         elif key in ("attribute", "class", "stratum", "protocol"):
-            parts.append(str(value))
+            parts.append(_SPECIAL.get(str(value), str(value)))
         elif key != "parameter" or value != "headline":
             parts.append(f"{key} {value}")
     return ", ".join(parts)

@@ -1,0 +1,41 @@
+"""Numbers and sentences of headlines."""
+
+from __future__ import annotations
+
+import pytest
+
+from audit.judge import figures, headline, place
+from tests.judge._make import count, measurement, rule
+
+
+@pytest.mark.parametrize(
+    ("value", "low", "high", "text"),
+    [
+        (0.46491, 0.3763, 0.5556, "0.46"), (0.46491, 0.4553, 0.4742, "0.465"), (0, -1, 1, "0"),
+        (-0.3071, -0.4, -0.21, "\N{MINUS SIGN}0.31"), (1234.5, None, None, "1230"), (0.000123, None, None, "0.000123"),
+        (12.345, 2.0, 99.0, "12"), (5.2e-9, None, None, "5.2e-09"),
+    ],
+)  # fmt: skip
+def test_a_number_is_no_finer_than_its_interval(value, low, high, text):
+    """At most three significant digits, two digits of the interval's width."""
+    assert figures(value, low, high) == text
+
+
+def test_a_headline_has_value_interval_limit_and_n():
+    """What, where, how much, what was asked, of how many."""
+    m = measurement(0.5, 0.02, subgroup={"sex": "female"}, condition={"n_rest": 3, "class": "mel"})
+    text = headline(rule(), m)
+    assert text == (
+        "Sensitivity (sex female, mel): 0.5 (95 % CI 0.461 to 0.539); required at least 0.8; 200 cases, 200 patients"
+    )
+
+
+def test_a_count_has_no_interval():
+    """A fact of the cohort is not given an error that it does not have."""
+    assert "CI" not in headline(rule(), count(2))
+
+
+def test_places_read_as_words():
+    """Sizes carry their unit, the headline size is not named twice, all confounders are not a column."""
+    m = measurement(condition={"epsilon": 2.0, "epsilon_unit": "HU", "parameter": "headline", "attribute": "(joint)"})
+    assert place(m) == "all confounders jointly, ε = 2 HU"
