@@ -25,14 +25,15 @@ def trained(twin: str, seed: int, folder: Path) -> Path:
     return weights
 
 
-def audited(weights: Path, seed: int, profile: str) -> dict[str, Any]:
+def audited(weights: Path, seed: int, profile: str, probes: str | None) -> dict[str, Any]:
     """Return the evidence of a twin and seed, audited if it is not there."""
     from audit.session._run import Options, audit_model
 
-    out = weights.parent / f"{weights.stem}-{profile}"
+    out = weights.parent / f"{weights.stem}-{profile}{'-part' if probes else ''}"
     if not (out / "SHA256SUMS").is_file():
         demo = assemble(weights, seed=seed, profile=profile)
-        audit_model(demo.model, demo.cohort, demo.policy, Options(profile=profile, seed=seed, out=out, overwrite=True))
+        options = Options(profile=profile, seed=seed, out=out, overwrite=True, probes=probes)
+        audit_model(demo.model, demo.cohort, demo.policy, options)
     return dict(json.loads((out / "evidence.json").read_text(encoding="utf-8")))
 
 
@@ -52,13 +53,14 @@ def main() -> None:
     parser.add_argument("--twins", default="healthy,biased")
     parser.add_argument("--folder", type=Path, required=True)
     parser.add_argument("--profile", default="standard")
+    parser.add_argument("--probes", help="as for `audit run`; the rules of all others stay undecided")
     parser.add_argument("--train-only", action="store_true")
     asked = parser.parse_args()
     for seed in (int(part) for part in asked.seeds.split(",")):
         for twin in asked.twins.split(","):
             weights = trained(twin, seed, asked.folder)
             if not asked.train_only:
-                show(audited(weights, seed, asked.profile), f"{twin}, seed {seed}")
+                show(audited(weights, seed, asked.profile, asked.probes), f"{twin}, seed {seed}")
 
 
 if __name__ == "__main__":
