@@ -121,7 +121,7 @@ class _Rows:
         aside = Counter(str(r) for r in reasons if r is not None)
         if not used.size:
             raise FaultsError(self.table.name, [_nothing_left(len(reasons), aside)])
-        whole = self._whole(task, targets, attributes, ids, (*remarks, *notes))
+        whole = self._whole(task, targets, attributes, ids, (*remarks, *targets.remarks, *notes))
         cohort = whole.subset(used, Ledger(read=len(reasons), used=len(used), set_aside=dict(sorted(aside.items()))))
         return self._finished(cohort, task, used)
 

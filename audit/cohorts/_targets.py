@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 NO_TARGET = "no target"
 _FLAGS = {"0": 0, "1": 1, "0.0": 0, "1.0": 1, "false": 0, "true": 1}
 _BINARY = ("negative", "positive")
+# What other programs write where a table has a gap; a case without a reference standard is no negative.
+_GAPS = {"na", "n/a", "nan", "<na>", "null", "missing", "unknown", "not available"}
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -30,11 +32,13 @@ class Targets:
         values: (n,) int, (n, L) int or (n,) float; anything where `reasons` says why the row has none.
         classes: Class names by index.
         reasons: (n,) object, why a row has no target, or None.
+        remarks: What a reader must know of how the cells were read.
     """
 
     values: NDArray[Any]
     classes: tuple[str, ...]
     reasons: NDArray[Any]
+    remarks: tuple[str, ...] = ()
 
 
 def read_targets(
@@ -46,7 +50,8 @@ def read_targets(
         columns: Name and cells of each target column.
         task: The model's task.
         classes: Class names in the order of the model's outputs; () where undeclared.
-        positive: Values that count as positive, binary tasks only.
+        positive: Values that count as positive, binary tasks only; every other one is negative, but for an empty
+            cell and for what stands for one in other programs, such as "NA".
 
     Raises:
         ManifestError: A value is no declared class, no positive value occurs, or the number of columns does not fit.
@@ -102,12 +107,21 @@ def _binary(name: str, cells: NDArray[np.str_], classes: tuple[str, ...], positi
                 got=_shown(sorted(there)),
                 fix=f"did you mean {near[0]!r}?" if near else "correct `positive` under [cohort]",
             )  # fmt: skip
-        return Targets(values=values, classes=classes, reasons=reasons)
+        named = {*positive, *classes}
+        gaps = np.array([c.casefold() in _GAPS and c not in named for c in cells.tolist()], dtype=bool)
+        reasons[gaps] = NO_TARGET
+        others = sorted(set(cells[(cells != "") & ~gaps].tolist()) - set(positive))
+        return Targets(values=values, classes=classes, reasons=reasons, remarks=_negatives(name, others))
     lookup = {classes[0]: 0, classes[1]: 1} if len(classes) == 2 else {}
     values = _looked_up(name, cells, [lookup, _FLAGS], expected=f"0 or 1, or one of {_shown(classes)}", fix=(
         "say under [cohort] which values count as positive, for example positive = [\"...\"]"
     ))  # fmt: skip
     return Targets(values=values, classes=classes, reasons=reasons)
+
+
+def _negatives(name: str, others: Sequence[str]) -> tuple[str, ...]:
+    """Return which values count as negative, where there are several: nobody has named them."""
+    return (f"{name}: counted as negative are {_shown(others)}.",) if len(others) > 1 else ()
 
 
 def _multiclass(name: str, cells: NDArray[np.str_], classes: tuple[str, ...]) -> Targets:
