@@ -6,17 +6,10 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from audit.config._faults import did_you_mean, listed, one_line, shown
-from audit.core import CLASSIFICATION, OUTPUT_KINDS
+from audit.core import OUTPUT_KINDS, OUTPUTS_OF
 from audit.errors import ConfigError
 
 _NEEDS_PATH = ("torch", "torch-export", "torchscript", "onnx", "sklearn", "predictions")
-_OUTPUTS = {
-    **dict.fromkeys(CLASSIFICATION, ("logits", "probabilities")),
-    "binary": ("logits", "probabilities", "value"),
-    "ordinal": ("logits", "probabilities", "value"),
-    "regression": ("value",),
-    "segmentation": ("mask_logits", "mask_probabilities"),
-}
 
 
 def table(raw: Mapping[str, Any], *keys: str) -> Mapping[str, Any]:
@@ -61,7 +54,7 @@ def _sources(model: Mapping[str, Any]) -> Iterator[ConfigError]:
         yield ConfigError(
             "model.scores: one too many", expected="score or scores", got="both", fix="take one of them out"
         )
-    allowed = _OUTPUTS.get(task) if isinstance(task, str) else None
+    allowed = OUTPUTS_OF.get(task) if isinstance(task, str) else None
     if allowed and output in OUTPUT_KINDS and output not in allowed:
         wanted = f"{' or '.join(allowed)} for task '{task}'"
         yield ConfigError(

@@ -21,6 +21,7 @@ from audit.core.model import (
     KINDS,
     MODALITIES,
     OUTPUT_KINDS,
+    OUTPUTS_OF,
     TASKS,
     Access,
     DifferentiableModel,
@@ -48,11 +49,11 @@ from audit.core.verdict import EXIT_CODES, STATUSES, Finding, Outcome, Status, V
 
 __all__ = [
     "BUDGETS", "CLASSIFICATION", "COUNT", "EXIT_CODES", "FAMILIES", "KINDS", "LADDER", "MISSING_LEVEL", "MODALITIES",
-    "OUTPUT_KINDS", "ROLES", "SCHEMA_VERSION", "STATUSES", "TASKS", "Access", "Artifact", "Attribute", "AttributeSpec",
-    "Budget", "ClassView", "Cohort", "CohortSpec", "Curve", "DifferentiableModel", "Direction", "Estimate", "Evidence",
-    "Finding", "ImageSource", "ImagingModel", "InputSpec", "IntendedUse", "Ledger", "Levels", "Limit", "Measurement",
-    "ModelCard", "ModelSpec", "Need", "NotApplicable", "NotTested", "Outcome", "OutputKind", "Policy", "Predictions",
-    "Prevalence", "Probe", "ProbeContext", "ProbeInfo", "ProbeResult", "Profile", "Role", "Rule", "Scalar", "Sink",
-    "SourceView", "State", "Status", "StoredArtifact", "Task", "Verdict", "Waiver", "bounds_at", "canonical_json",
-    "class_views", "contrast_key", "digest", "plain", "scores", "sigmoid", "softmax",
+    "OUTPUTS_OF", "OUTPUT_KINDS", "ROLES", "SCHEMA_VERSION", "STATUSES", "TASKS", "Access", "Artifact", "Attribute",
+    "AttributeSpec", "Budget", "ClassView", "Cohort", "CohortSpec", "Curve", "DifferentiableModel", "Direction",
+    "Estimate", "Evidence", "Finding", "ImageSource", "ImagingModel", "InputSpec", "IntendedUse", "Ledger", "Levels",
+    "Limit", "Measurement", "ModelCard", "ModelSpec", "Need", "NotApplicable", "NotTested", "Outcome", "OutputKind",
+    "Policy", "Predictions", "Prevalence", "Probe", "ProbeContext", "ProbeInfo", "ProbeResult", "Profile", "Role",
+    "Rule", "Scalar", "Sink", "SourceView", "State", "Status", "StoredArtifact", "Task", "Verdict", "Waiver",
+    "bounds_at", "canonical_json", "class_views", "contrast_key", "digest", "plain", "scores", "sigmoid", "softmax",
 ]  # fmt: skip

@@ -18,6 +18,15 @@ TASKS: tuple[Task, ...] = (
 )  # fmt: skip
 OutputKind = Literal["logits", "probabilities", "value", "mask_logits", "mask_probabilities"]
 OUTPUT_KINDS: tuple[OutputKind, ...] = ("logits", "probabilities", "value", "mask_logits", "mask_probabilities")
+# What a task's raw outputs may be; a task that is not named takes any.
+OUTPUTS_OF: Mapping[str, tuple[OutputKind, ...]] = {
+    "binary": ("logits", "probabilities", "value"),
+    "multiclass": ("logits", "probabilities"),
+    "multilabel": ("logits", "probabilities"),
+    "ordinal": ("logits", "probabilities", "value"),
+    "regression": ("value",),
+    "segmentation": ("mask_logits", "mask_probabilities"),
+}
 KINDS = ("torch", "torch-export", "torchscript", "onnx", "sklearn", "callable", "predictions")
 MODALITIES = ("ct", "mr", "xray", "us", "photo", "microscopy")
 

@@ -2,17 +2,24 @@
 
 from __future__ import annotations
 
+import difflib
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from audit.core import Access, InputSpec, ModelCard, ModelSpec
+from audit.core import OUTPUT_KINDS, OUTPUTS_OF, TASKS, Access, InputSpec, ModelCard, ModelSpec
 from audit.errors import ModelError
 
 
 def make_card(
     spec: ModelSpec, *, access: Access, digest: str, notes: tuple[str, ...] = (), phantom: bool = False
 ) -> ModelCard:
-    """Return the card of a loaded model."""
+    """Return the card of a loaded model.
+
+    Raises:
+        ModelError: The declaration contradicts itself; see `check_outputs`.
+    """
+    check_outputs(spec)
     return ModelCard(
         name=spec.name or _default_name(spec), version=spec.version, kind=spec.kind, task=spec.task,
         output=spec.output, classes=spec.classes, operating_point=spec.operating_point,
@@ -25,6 +32,34 @@ def _default_name(spec: ModelSpec) -> str:
     if spec.path:
         return Path(spec.path).stem
     return spec.factory.rpartition(":")[2] if spec.factory else spec.kind
+
+
+def check_outputs(spec: ModelSpec) -> None:
+    """Check that task, output and operating point are known and fit each other, wherever they were declared.
+
+    A kind of output that nothing knows would be read as it is, and no check of the set-up would look at it.
+
+    Raises:
+        ModelError: They are not, or do not.
+    """
+    _check_known("task", spec.task, TASKS)
+    _check_known("output", spec.output, OUTPUTS_OF.get(spec.task, OUTPUT_KINDS))
+    points = spec.operating_point.values() if isinstance(spec.operating_point, Mapping) else [spec.operating_point]
+    if spec.output != "value" and any(p is not None and not 0 <= p <= 1 for p in points):
+        raise ModelError(
+            "[model] operating_point is not a probability", expected="a number from 0 to 1",
+            got=str(spec.operating_point), fix="give the threshold after sigmoid or softmax, not on the logit",
+        )  # fmt: skip
+
+
+def _check_known(key: str, value: str, known: Sequence[str]) -> None:
+    if value in known:
+        return
+    near = difflib.get_close_matches(str(value), known, n=1)
+    raise ModelError(
+        f"[model] {key} that cannot be used here", expected=f"one of {', '.join(known)}", got=repr(value),
+        fix=f"did you mean {near[0]!r}?" if near else f"correct {key}",
+    )  # fmt: skip
 
 
 def check_input(spec: InputSpec) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -82,3 +84,19 @@ def test_code_that_leaves_is_an_error(tmp_path, code):
     (tmp_path / "scorer.py").write_text(code)
     with pytest.raises(ModelError, match=r"imported|fails"):
         load_model(SPEC, tmp_path).predict(BATCH)
+
+
+@pytest.mark.parametrize(
+    ("more", "part"),
+    [
+        ({"output": "logit"}, "did you mean 'logits'"),
+        ({"output": "mask_logits"}, "one of logits, probabilities, value"),
+        ({"task": "binray"}, "did you mean 'binary'"),
+        ({"operating_point": -0.8}, "a number from 0 to 1"),
+    ],
+)
+def test_a_declaration_from_python_is_checked_as_one_from_a_file(more, part):
+    """A misspelt kind of output would be read as it is, unseen by any check of the set-up."""
+    with pytest.raises(ModelError) as caught:
+        from_callable(len, replace(SPEC, **more))
+    assert part in str(caught.value)
