@@ -101,6 +101,13 @@ def test_checks_of_the_set_up_run_first_and_the_last_one_last():
     assert [p.info.code for p in order(probes)] == ["SETUP001", "PERF001", "SETUP005"]
 
 
+def test_nothing_runs_after_the_last_check_of_the_set_up():
+    """A probe of another package that asks to run last still runs before the model's digest is taken again."""
+    digest = probe("SETUP005", draw, last=True, self_check=True)
+    other = probe("DATA900", draw, last=True)
+    assert [p.info.code for p in order([digest, other])] == ["DATA900", "SETUP005"]
+
+
 def test_pixels_are_stored_for_phantoms_or_on_request_only():
     """Image content is patient data."""
 

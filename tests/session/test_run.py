@@ -186,6 +186,25 @@ def test_an_audit_from_python_without_a_policy_is_inconclusive(tmp_path):
     assert "INCONCLUSIVE" in made._repr_html_()
 
 
+def test_known_answers_count_from_python_too(tmp_path):
+    """Outputs that the set-up does not reproduce are a fault in a run from Python; they are never forgotten."""
+    images = np.random.default_rng(0).normal(0, 1, (40, 1, 4, 4)).astype(np.float32)
+
+    def answer(x):
+        return x.mean(axis=(1, 2, 3))[:, None]
+
+    declared = {"task": "binary", "output": "logits", "classes": ("no", "yes"), "input": {"range": [-5, 5]}}
+    with pytest.raises(InputError, match="golden: not of the model"):
+        audit.load_model(answer, golden="golden.npz", **declared)
+    np.savez(tmp_path / "golden.npz", images=images[:3], outputs=answer(images[:3]) + 0.1)
+    cohort = audit.load_cohort(images, targets=np.arange(40) % 2, task="binary", classes=("no", "yes"))
+    made = audit.run(
+        audit.load_model(answer, **declared), cohort, probes="DATA", profile="smoke", out=tmp_path / "run",
+        golden=tmp_path / "golden.npz",
+    )  # fmt: skip
+    assert "SETUP004 found 1 fault of the set-up (outputs)." in made.verdict.reasons
+
+
 def test_ids_are_shown_on_request_only(tmp_path):
     """With show_ids the stored predictions have the manifest's ids, and the evidence says so in place of a key."""
     path = write(tmp_path, n=120)
