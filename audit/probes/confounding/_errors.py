@@ -55,6 +55,9 @@ def _change(ctx: ProbeContext, strata: Strata, error: Floats, reference: Floats)
     method = strata.method(WEIGHTED)
     if len(strata.names) < 2 or not rows.size:
         return Estimate.absent(SINGLE_LEVEL, method=method, n=rows.size, n_patients=int(np.unique(patients).size))
+    unknown = strata.unknown(np.isfinite(error))
+    if unknown:
+        return Estimate.absent(unknown, method=method, n=rows.size, n_patients=int(np.unique(patients).size))
     edges = np.quantile(reference[rows], np.linspace(0, 1, FIFTHS + 1)[1:-1])
     fifth = np.searchsorted(edges, reference[rows], side="right")
     cell = fifth * len(strata.names) + levels

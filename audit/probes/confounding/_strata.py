@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 JOINT = "(joint)"
 SMALLEST = 20
 NAMED = 4
+# What more than this share of cases hides may be just the cases in which leaning shows.
+MOST_WITHOUT = 0.05
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -43,14 +45,25 @@ class Strata:
         left_out = int((~self.known).sum())
         return f"{name}; {left_out} cases without a level left out" if left_out else name
 
+    def unknown(self, rows: NDArray[np.bool_], kind: str = "cases") -> str | None:
+        """Return that too many of some cases (n,) bool have no level, with the counts, or None."""
+        without, n = int((rows & ~self.known).sum()), int(rows.sum())
+        if without <= MOST_WITHOUT * n:
+            return None
+        return f"{without} of {n} {kind} have no level, more than {100 * MOST_WITHOUT:g} %"
+
     def lacking(self, view: ClassView, patients: NDArray[np.int64]) -> str | None:
         """Return why levels cannot be compared, with the counts, or None.
 
-        Every level must have enough patients among its cases and among its controls: leaving a small level out would
-        answer for another population than the one that was declared.
+        Every level must have enough patients among its cases and among its controls, and hardly any of either may
+        lack a level: leaving many out would answer for another population than the one that was declared.
         """
         if len(self.names) < 2:
             return SINGLE_LEVEL
+        for kind, rows in (("cases", view.labels), ("controls", ~view.labels)):
+            reason = self.unknown(rows, kind)
+            if reason:
+                return reason
         short = []
         for code, name in enumerate(self.names):
             for kind, rows in (("cases", view.labels), ("controls", ~view.labels)):

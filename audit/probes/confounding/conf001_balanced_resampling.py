@@ -43,11 +43,12 @@ class BalancedResampling(Probe):
 
     Known problems:
         Only declared confounders are examined. A true effect modifier, a level in which the disease looks different,
-        raises the cost as well, so the number calls for a reading, not for an automatic accusation. With two causes
-        at once each one's cost alone is small, since within a level of the one the other still works: judge the joint
+        raises the cost as well, so the number calls for a reading, not for an automatic accusation. With two causes at
+        once each one's cost alone is small, since within a level of the one the other still works: judge the joint
         one. Every level needs 20 patients among its cases and among its controls; otherwise the number is missing.
-        Cases without a level are left out and counted. Neither "as it is minus balanced" nor "within minus pooled" is
-        judged, since each is blind on one kind of cohort.
+        Cases without a level are left out and counted; where they are more than 5 % of the cases or of the controls
+        the number is missing, since the leaning may show in just them. Neither "as it is minus balanced" nor "within
+        minus pooled" is judged, since each is blind on one kind of cohort.
 
     Example:
         85 % of the fractures but 35 % of the controls come from one scanner, and the model adds to the score for it.
