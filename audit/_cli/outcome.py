@@ -94,5 +94,5 @@ def _count(number: object, noun: str) -> str:
 
 
 def _coloured(text: str, outcome: str) -> str:
-    plain = not sys.stdout.isatty() or "NO_COLOR" in os.environ
+    plain = sys.stdout is None or not sys.stdout.isatty() or "NO_COLOR" in os.environ
     return text if plain else typer.style(text, fg=_COLOURS[outcome], bold=True)

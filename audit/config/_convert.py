@@ -15,7 +15,6 @@ from audit.core import (
     Prevalence,
     Rule,
     Waiver,
-    digest,
 )
 
 if TYPE_CHECKING:
@@ -113,15 +112,12 @@ def policy(t: PolicyFile, source: str) -> Policy:
     """Return the policy with the digest of its content."""
     rules = tuple(_rule(r) for r in t.rule)
     waivers = tuple(Waiver(rule=w.rule, owner=w.owner, reason=w.reason, expires=w.expires) for w in t.waiver)
-    allow = tuple(t.not_applicable.allow)
-    content = {"name": t.name, "confidence": t.confidence, "rules": rules, "waivers": waivers, "allow": allow}
     return Policy(
         name=t.name,
         confidence=t.confidence,
         rules=rules,
         waivers=waivers,
-        allow_not_applicable=allow,
-        digest=digest(content),
+        allow_not_applicable=tuple(t.not_applicable.allow),
         source=source,
     )
 

@@ -7,6 +7,7 @@ import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from audit.core.canonical import digest
 from audit.core.measurement import Scalar, frozen
 
 
@@ -90,7 +91,7 @@ class Policy:
         rules: Limits.
         waivers: Signed exceptions.
         allow_not_applicable: Codes or globs of probes whose absence this policy accepts.
-        digest: sha256 of the canonical policy.
+        digest: sha256 of the canonical policy; taken of the content where it is not given.
         source: "file", "proposed" or "embedded".
     """
 
@@ -101,3 +102,14 @@ class Policy:
     allow_not_applicable: tuple[str, ...] = ()
     digest: str = ""
     source: str = "file"
+
+    def __post_init__(self) -> None:
+        ids = [rule.id for rule in self.rules]
+        twice = sorted({i for i in ids if ids.count(i) > 1})
+        if twice:
+            raise ValueError(f"expected a name of its own for every rule, got twice: {', '.join(twice)}")
+        if not self.digest:
+            object.__setattr__(self, "digest", digest({
+                "name": self.name, "confidence": self.confidence, "rules": self.rules, "waivers": self.waivers,
+                "allow": self.allow_not_applicable,
+            }))  # fmt: skip

@@ -138,10 +138,11 @@ def _finding(
     m = result.measurements[worst.index]
     needed = patients_needed(rule, m, test.alpha, test.first) if worst.status == "INCONCLUSIVE" else None
     return Finding(
-        rule=rule.id, probe=rule.probe, metric=rule.metric, status=worst.status, headline=headline(rule, m),
-        limit=rule.limit, measurements=indices, decisive=worst.index, blocking=rule.blocking, waiver=waiver,
-        waiver_expired=expired, patients_needed=_at_least(needed, rule, m), lacking=worst.lacking,
-        holm_level=worst.level, rationale=rule.rationale, margin_source=rule.margin_source,
+        rule=rule.id, probe=rule.probe, metric=rule.metric, status=worst.status,
+        headline=headline(rule, m, policy.confidence), limit=rule.limit, measurements=indices, decisive=worst.index,
+        blocking=rule.blocking, waiver=waiver, waiver_expired=expired,
+        patients_needed=_at_least(needed, rule, m), lacking=worst.lacking, holm_level=worst.level,
+        rationale=rule.rationale, margin_source=rule.margin_source,
     )  # fmt: skip
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 
-from audit.core import COUNT, Measurement, Rule
+from audit.core import COUNT, Levels, Measurement, Rule, bounds_at
 
 METRIC_WORDS = {
     "auc": "AUC",
@@ -60,8 +60,13 @@ def figures(value: float, low: float | None = None, high: float | None = None) -
     return text.replace("-", "−") if value < 0 else text
 
 
-def interval(measurement: Measurement) -> str:
-    """Return "0.81 (95 % CI 0.77 to 0.84)", or the value alone for a count."""
+def interval(measurement: Measurement, confidence: float | None = None) -> str:
+    """Return "0.81 (95 % CI 0.77 to 0.84)", or the value alone for a count.
+
+    Args:
+        measurement: The number.
+        confidence: Two-sided confidence of the interval; that of the measurement by default.
+    """
     m = measurement
     if m.value is None:
         return f"no value: {m.missing}"
@@ -71,8 +76,12 @@ def interval(measurement: Measurement) -> str:
         return f"{m.value:.0f}{unit}".replace("-", "−")
     if m.method == COUNT or m.low is None or m.high is None:
         return figures(m.value) + unit
-    low, high = figures(m.low, m.low, m.high), figures(m.high, m.low, m.high)
-    return f"{figures(m.value, m.low, m.high)}{unit} ({100 * m.level:g} % CI {low} to {high})"
+    level, bounds = m.level, (m.low, m.high)
+    if confidence is not None and confidence != m.level:
+        found = bounds_at(m.value, m.curve, m.method, Levels(confidence=confidence).pointwise)
+        level, bounds = (level, bounds) if found is None else (confidence, found)
+    low, high = figures(bounds[0], *bounds), figures(bounds[1], *bounds)
+    return f"{figures(m.value, *bounds)}{unit} ({100 * level:g} % CI {low} to {high})"
 
 
 def place(measurement: Measurement) -> str:
@@ -98,10 +107,16 @@ def patients(measurement: Measurement) -> str:
     return f"{share}, {m.n_patients} patients"
 
 
-def headline(rule: Rule, measurement: Measurement) -> str:
-    """Return the sentence of a finding: what, where, value, interval, limit, n."""
+def headline(rule: Rule, measurement: Measurement, confidence: float | None = None) -> str:
+    """Return the sentence of a finding: what, where, value, interval, limit, n.
+
+    Args:
+        rule: The rule.
+        measurement: The measurement that decided.
+        confidence: That of the policy, which another run's evidence need not have been measured for.
+    """
     where = place(measurement)
     what = metric_words(rule.metric)
     name = what[:1].upper() + what[1:]
     at = f" ({where})" if where else ""
-    return f"{name}{at}: {interval(measurement)}; required {rule.limit}; {patients(measurement)}"
+    return f"{name}{at}: {interval(measurement, confidence)}; required {rule.limit}; {patients(measurement)}"

@@ -165,7 +165,10 @@ def run_demo(
     if out is not None:
         check_folder(out, overwrite=overwrite)
     demo = load_demo(twin, profile)
-    options = Options(profile=profile, seed=seed, workers=workers, out=out, overwrite=overwrite, command=command)
+    options = Options(
+        profile=profile, seed=seed, workers=workers, out=out, overwrite=overwrite, command=command,
+        intended_use=demo.intended_use,
+    )  # fmt: skip
     return audit_model(demo.model, demo.cohort, demo.policy, options, progress)
 
 

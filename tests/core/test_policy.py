@@ -94,3 +94,13 @@ def test_a_probe_must_measure():
     """A probe without `run` cannot be made."""
     with pytest.raises(TypeError, match="run"):
         type("Idle", (Probe,), {"info": ProbeInfo(code="PERF001", **INFO)})()
+
+
+def test_a_policy_has_its_digest_and_no_rule_twice():
+    """Equal policies have one digest wherever they come from; two rules of one name would be judged as one."""
+    first = Rule(id="a", probe="PERF001", metric="auc", limit=Limit(min=0.8))
+    other = Rule(id="a", probe="PERF001", metric="auc", limit=Limit(min=0.7))
+    assert len(Policy(rules=(first,)).digest) == 64
+    assert Policy(rules=(first,)).digest == Policy(rules=(first,)).digest != Policy(rules=(other,)).digest
+    with pytest.raises(ValueError, match="twice: a"):
+        Policy(rules=(first, other))

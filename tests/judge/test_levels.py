@@ -124,3 +124,10 @@ def test_a_share_of_the_range_names_an_epsilon():
     found = judge([result(*ms)], policy(rule(where={"epsilon": "2/255"})), today=TODAY, input_range=(0, 255))
     assert found[0].measurements == (1,)
     assert "ε = 2 grey level" in found[0].headline
+
+
+def test_the_headline_has_the_interval_that_was_judged():
+    """Evidence measured at 95 % and judged again at 99 % shows the 99 % interval, which is what reaches the limit."""
+    found = judge([result(measurement(0.84, 0.018))], policy(rule(low=0.8), confidence=0.99), today=TODAY)
+    assert found[0].status == "INCONCLUSIVE"
+    assert "0.84 (99 % CI 0.794 to 0.886)" in found[0].headline
