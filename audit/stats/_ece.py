@@ -64,7 +64,8 @@ def ece(
     The plug-in error of a perfectly calibrated model is far from 0 in any real cohort; the debiased square (after
     Kumar, Liang and Ma 2019, with the variance between patients) is not. The interval is that of the square, by the
     bootstrap's standard error and a t quantile, and its root is what is given: a description, not a test. The upper
-    bound starts from 0 where the debiased square is below 0.
+    bound starts from 0 where the debiased square is below 0, and is never below the largest share of patients that may
+    be wholly missed though none was seen, 1 - level ** (1 / patients).
 
     Args:
         scores: (n,) probabilities of the positive class; 0 and 1 are inside the outer bins.
@@ -98,5 +99,8 @@ def ece(
         return Estimate.absent(reason, method=METHOD, n=n, n_patients=found.count)
     half = t_quantile(alphas(levels), found.count - 1) * error
     low, high = np.sqrt(np.maximum(square - half, 0)), np.sqrt(np.clip(max(square, 0.0) + half, 0, 1))
+    # Where by luck no outcome surprises, resamples do not vary: a share of patients whom the score misses wholly may
+    # still have gone unseen, and no bound is better than that share.
+    high = np.maximum(high, 1 - alphas(levels) ** (1 / found.count))
     value = float(np.sqrt(max(square, 0.0)))
     return estimate(value, (low, high), levels, method=METHOD, n=n, n_patients=found.count)
