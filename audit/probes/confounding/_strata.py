@@ -86,14 +86,16 @@ def strata_of(attribute: Attribute) -> Strata:
 
 
 def joint(parts: Sequence[Strata]) -> Strata:
-    """Return the strata of the combinations of levels that occur."""
+    """Return the strata of the combinations of levels that occur, and an empty one for each level that is lost."""
     known = np.all([part.known for part in parts], axis=0)
     label = np.array([" ".join(part.names[part.codes[i]] for part in parts) for i in np.flatnonzero(known)], dtype=str)
     codes = np.full(len(known), -1, dtype=np.int64)
     rows = np.stack([part.codes[known] for part in parts], axis=1)
     found, first, inverse = np.unique(rows, axis=0, return_index=True, return_inverse=True)
     codes[known] = inverse.reshape(-1)
-    return Strata(attribute=JOINT, names=tuple(str(label[i]) for i in first[: len(found)]), codes=codes)
+    # A level of which every case was set aside is in no combination; the others must not answer for it.
+    lost = tuple(name for part in parts for code, name in enumerate(part.names) if not (part.codes == code).any())
+    return Strata(attribute=JOINT, names=(*(str(label[i]) for i in first[: len(found)]), *lost), codes=codes)
 
 
 def all_strata(attributes: Sequence[Attribute]) -> Iterator[Strata]:

@@ -212,6 +212,15 @@ def test_joint_levels_are_the_combinations_that_occur():
     assert both.codes.tolist() == [0, 1, 2, 2, -1]
 
 
+def test_a_level_that_was_set_aside_whole_bars_the_joint_number_too():
+    """With every case of one ward set aside neither that confounder nor all of them together have a number."""
+    scores, cohort = binormal(400, (0.5, 0.5), lean=0.0)
+    ward = replace(cohort.attributes["ward"], lost=("c",))
+    found = run(saved_context(scores, replace(cohort, attributes={"ward": ward})))
+    for name in ("ward", JOINT):
+        assert "c: 0" in found["confounder_cost", name].missing
+
+
 def test_one_level_is_no_confounder():
     """Where each confounder has a single level the probe does not apply."""
     cohort = small_cohort(np.arange(40) % 2, attributes=[attribute("ward", ["a"] * 40, "confounder")])
