@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from audit.core import Artifact, Evidence, StoredArtifact
 from audit.errors import EvidenceError
-from audit.evidence._codec import from_plain, to_plain
+from audit.evidence._codec import evidence_digest, from_plain, to_plain
 
 if TYPE_CHECKING:
     import numpy as np
@@ -112,7 +112,15 @@ def read_run(folder: Path) -> Evidence:
         ) from error  # fmt: skip
     if not isinstance(values, dict):
         raise EvidenceError("evidence.json cannot be read", expected="an object", fix="run the audit again")
-    return from_plain(values)
+    evidence = from_plain(values)
+    stated = evidence.run.get("evidence_digest")
+    # Sums are made again in a moment; the digest inside must then fit as well.
+    if stated is not None and stated != evidence_digest(values):
+        raise EvidenceError(
+            "evidence.json was changed after it was written", expected=f"the digest that it states, {str(stated)[:16]}",
+            got=evidence_digest(values)[:16], fix="take the folder from where it was made",
+        )  # fmt: skip
+    return evidence
 
 
 def check_seal(folder: Path) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import xml.etree.ElementTree as ET
 
 import jsonschema
@@ -14,8 +15,8 @@ import audit
 from audit import session
 from audit.config import load_audit
 from audit.core import LADDER, Policy
-from audit.errors import InputError
-from audit.evidence import FILES, SUMS, check_seal, evidence_schema, read_run
+from audit.errors import EvidenceError, InputError
+from audit.evidence import FILES, SUMS, check_seal, evidence_schema, read_run, seal
 from tests.session._make import evidence_of, write
 
 
@@ -223,3 +224,15 @@ def test_a_group_that_was_set_aside_whole_bars_its_rule(tmp_path):
     gap = next(f for f in done.findings if f.rule == "gap")
     assert (gap.status, gap.lacking) == ("INCONCLUSIVE", "all cases of this level were set aside")
     assert done.verdict.exit_code == 3
+
+
+def test_evidence_that_was_edited_and_summed_again_is_refused(made, tmp_path):
+    """A bound that was moved by hand does not fit the digest inside, though every sum outside was made anew."""
+    copy = shutil.copytree(made.folder, tmp_path / "run")
+    values = evidence_of(copy)
+    values["results"][0]["measurements"][0]["n"] += 1
+    (copy / "evidence.json").write_text(json.dumps(values), encoding="utf-8")
+    seal(copy)
+    check_seal(copy)
+    with pytest.raises(EvidenceError, match="changed after it was written"):
+        session.gate(copy)
