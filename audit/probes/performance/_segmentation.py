@@ -8,12 +8,15 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from audit.core import Direction, Estimate, Measurement, ProbeContext
+from audit.probes._shared import count_patients
 from audit.probes._tasks import relative_volume_error
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 SHARE = (0.0, 1.0)
+# A lesion that was missed as a whole has no distance; with more of them the mean speaks of the found ones alone.
+MOST_MISSED = 0.05
 
 
 def segmentation(ctx: ProbeContext) -> Iterator[Measurement]:
@@ -22,7 +25,7 @@ def segmentation(ctx: ProbeContext) -> Iterator[Measurement]:
     nowhere: tuple[float | None, float | None] = (0.0, None)
     yield _mean(ctx, _column(ctx, "dice"), "dice", share, "higher", "neither mask has a voxel")
     yield _mean(ctx, _column(ctx, "surface_dice"), "surface_dice", share, "higher", "neither mask has a voxel")
-    yield _mean(ctx, _column(ctx, "hd95"), "hd95", nowhere, "lower", "one of the masks is empty", unit="mm")
+    yield _distance(ctx, nowhere)
     yield _mean(ctx, _volume_error(ctx), "relative_volume_error", (-1.0, None), "zero", "the reference mask is empty")
 
 
@@ -33,6 +36,24 @@ def _column(ctx: ProbeContext, name: str) -> NDArray[np.float64] | None:
 def _volume_error(ctx: ProbeContext) -> NDArray[np.float64] | None:
     known = {"volume_predicted", "volume_reference"} <= set(ctx.clean.columns)
     return relative_volume_error(ctx) if known else None
+
+
+def _distance(ctx: ProbeContext, support: tuple[float | None, float | None]) -> Measurement:
+    """Return the mean distance, or that too many cases have none because one of the two masks alone is empty."""
+    values, overlap = _column(ctx, "hd95"), _column(ctx, "dice")
+    given = _mean(ctx, values, "hd95", support, "lower", "one of the masks is empty", unit="mm")
+    if values is None or overlap is None:
+        return given
+    # Where both are empty the overlap has no value either: nothing was to be found.
+    missed, asked = int((~np.isfinite(values) & np.isfinite(overlap)).sum()), int(np.isfinite(overlap).sum())
+    if missed <= MOST_MISSED * asked:
+        return given
+    rows = np.isfinite(overlap)
+    estimate = Estimate.absent(
+        f"in {missed} of {asked} cases one mask alone is empty, more than {100 * MOST_MISSED:g} %, and has no distance",
+        method="none", n=asked, n_patients=count_patients(ctx.cohort.patients, rows),
+    )  # fmt: skip
+    return Measurement.of(estimate, metric="hd95", level=ctx.levels.confidence, direction="lower", unit="mm")
 
 
 def _mean(

@@ -31,11 +31,12 @@ class HeadlinePerformance(Probe):
         patients: 53 of 114 melanomas found is a fact that an AUC of 0.88 hides.
 
     Known problems:
-        A case-control or enriched sample changes predictive values and accuracy, and may make the task easier than
-        in practice (spectrum effect), which no reweighting repairs. The reference standard is taken as right. Limits of
+        A case-control or enriched sample changes predictive values and accuracy, and may make the task easier than in
+        practice (spectrum effect), which no reweighting repairs. The reference standard is taken as right. Limits of
         agreement assume errors of about equal spread over the range. Where the model and the reference are the only
         two raters, the intraclass correlation says nothing of other readers. The mean of Dice is taken over cases that
-        have a reference; how empty masks count is stated with the number.
+        have a reference; how empty masks count is stated with the number. `hd95` is missing where in more than 5 % of
+        the cases one mask alone is empty: a lesion missed as a whole has no distance.
 
     Example:
         A rule asks that at least 80 % of melanomas be found: `probe = "PERF001"`, `metric = "sensitivity"`,
