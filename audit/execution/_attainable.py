@@ -6,9 +6,10 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from audit.core import CLASSIFICATION, Cohort, Levels, ModelCard, Policy, Rule
+from audit.core import Cohort, Levels, ModelCard, Policy, Rule
 
 _POSITIVES = ("sensitivity", "sensitivity_gap", "robust_sensitivity")
+_SHOWN = 8
 _NEGATIVES = ("specificity", "specificity_gap", "robust_specificity")
 
 
@@ -21,15 +22,31 @@ def unattainable(policy: Policy, cohort: Cohort, card: ModelCard) -> tuple[str, 
         card: The model's card.
 
     Returns:
-        Sentences, empty where every rule that this can foresee is within reach. Only rates and their gaps are foreseen.
+        Sentences, empty where every rule that this can foresee is within reach. Foreseen are attributes and levels that
+        the cohort does not have and, for a binary task, rates and their gaps.
     """
-    if card.task != "binary" or card.task not in CLASSIFICATION:
-        return ()
     levels = Levels(confidence=policy.confidence)
     said: list[str] = []
     for rule in policy.rules:
-        said += _sentences(rule, cohort, levels)
+        absent = _absent(rule, cohort)
+        said += absent or (_sentences(rule, cohort, levels) if card.task == "binary" else [])
     return tuple(said)
+
+
+def _absent(rule: Rule, cohort: Cohort) -> list[str]:
+    """Return that a rule can match nothing; names in brackets, such as "(joint)", are a probe's own."""
+    name = str(rule.where.get("attribute", "("))
+    if name.startswith("("):
+        return []
+    attribute = cohort.attributes.get(name)
+    if attribute is None:
+        there = ", ".join(cohort.attributes) or "none"
+        return [_tell(rule, f"it has no attribute '{name}' (there is: {there})")]
+    level = str(rule.where.get("subgroup", ""))
+    if level and level not in attribute.level_names():
+        there = ", ".join(attribute.level_names()[:_SHOWN])
+        return [_tell(rule, f"its attribute {name} has no level '{level}' (there is: {there})")]
+    return []
 
 
 def _sentences(rule: Rule, cohort: Cohort, levels: Levels) -> list[str]:

@@ -7,7 +7,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from audit.core import Access, Estimate, Measurement, NotApplicable
+from audit.core import Access, Attribute, AttributeSpec, Estimate, Measurement, NotApplicable
 from audit.execution import Silent, order, probe_seed, redact, run_probe, unattainable
 from tests.execution._make import MeanModel, card, cohort, draw, probe, setting
 from tests.judge._make import policy, rule
@@ -147,3 +147,18 @@ def test_a_rule_out_of_reach_is_announced():
     assert "0.69" in sentence
     assert unattainable(policy(rule(low=0.6)), c, card()) == ()
     assert len(unattainable(policy(rule(low=0.6, min_patients=11)), c, card())) == 1
+
+
+@pytest.mark.parametrize("task", ["binary", "regression"])
+def test_a_rule_on_what_the_cohort_does_not_have_is_said_before_the_run(task):
+    """An attribute or a level that is not there would match nothing; a probe's own name in brackets may match."""
+    sex = Attribute(spec=AttributeSpec(name="sex", role="protected"), levels=np.array(["f", "m"] * 4))
+    cases = replace(cohort(np.zeros(8)), attributes={"sex": sex})
+
+    def said(**where):
+        gap = rule(probe="FAIR001", metric="mae_gap", where=where)
+        return unattainable(policy(gap), cases, card(task=task))
+
+    assert said(attribute="gender")[0].endswith("it has no attribute 'gender' (there is: sex).")
+    assert "no level 'x' (there is: f, m)" in said(attribute="sex", subgroup="x")[0]
+    assert said(attribute="sex", subgroup="f") == said(attribute="(joint)") == said() == ()
