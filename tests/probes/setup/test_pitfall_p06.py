@@ -10,8 +10,8 @@ import pytest
 import audit
 from audit import session
 from audit.config import load_audit
-from audit.core import Limit, Policy, Rule
-from audit.testing import FunctionModel, planted, tiny_cohort
+from audit.core import Access, InputSpec, Limit, ModelCard, Policy, Rule
+from audit.testing import ArrayImages, FunctionModel, planted, small_cohort, tiny_cohort
 from tests.session._make import write
 
 POLICY = Policy(
@@ -57,3 +57,31 @@ def test_saved_scores_that_lack_a_tenth_of_the_cases_cannot_pass(tmp_path: Path,
     made = session.run_config(load_audit(path), out=tmp_path / "run")
     assert made.cohort["ledger"]["set_aside"] == {"no saved prediction for this case": 600 - round(600 * kept)}
     assert made.verdict.outcome == outcome
+
+
+@pytest.mark.parametrize("answer, fault", [(np.nan, "finite"), (1.0, "")])
+def test_masks_without_a_number_for_the_small_lesions_cannot_pass(tmp_path: Path, answer: float, fault: str) -> None:
+    """The masks that are no number are set aside, so only the ledger knows of them; the control is not blamed."""
+    rng, n = np.random.default_rng(0), 60
+    images, masks = rng.normal(0, 0.2, (n, 1, 8, 8)).astype(np.float32), np.zeros((n, 1, 8, 8), np.float32)
+    for i in range(n):
+        side = 1 + i % 4
+        images[i, 0, 2 : 2 + side, 2 : 2 + side] += 2
+        masks[i, 0, 2 : 2 + side, 2 : 2 + side] = 1
+    card = ModelCard(
+        name="m", kind="callable", task="segmentation", output="mask_logits", access=Access.QUERY, digest="d",
+        input=InputSpec(size=(8, 8), range=(-4, 4)),
+    )  # fmt: skip
+
+    def predict(x: np.ndarray) -> np.ndarray:
+        small = (x[:, 0] > 1).sum(axis=(1, 2)) < 2
+        return 4 * (x - 1.0) * np.where(small, answer, 1.0)[:, None, None, None]
+
+    cohort = small_cohort(
+        np.zeros(n), classes=(), images=ArrayImages(array=images), masks=ArrayImages(array=masks), patients=np.arange(n)
+    )
+    policy = Policy(name="gate", rules=(Rule(id="overlap", probe="PERF001", metric="dice", limit=Limit(min=0.6)),))
+    model = FunctionModel(card=card, answer=predict)
+    made = audit.run(model, cohort, policy=policy, probes="PERF001", profile="smoke", out=tmp_path / "run")
+    reasons = (f"SETUP001 found 1 fault of the set-up ({fault}).",) if fault else ()
+    assert (made.verdict.reasons, made.verdict.outcome) == (reasons, "INCONCLUSIVE" if fault else "PASS")
