@@ -58,12 +58,10 @@ def load_pseudonyms() -> Pseudonyms:
     mode 600.
 
     Raises:
-        InputError: The file named cannot be read or is too short.
+        InputError: The file named cannot be read or is too short, or none is named and none can be made.
     """
     named = os.environ.get("AUDIT_KEY_FILE")
-    path = Path(named) if named else Path.home() / ".config" / "imaging-audit" / "key"
-    if not named and not path.exists():
-        _make(path)
+    path = Path(named) if named else _own()
     try:
         key = path.read_bytes().strip()
     except OSError as error:
@@ -77,6 +75,22 @@ def load_pseudonyms() -> Pseudonyms:
             fix='make one with: python -c "import secrets; print(secrets.token_hex(32))"',
         )  # fmt: skip
     return Pseudonyms(key=key)
+
+
+def _own() -> Path:
+    """Return this user's key file, made where it is not there yet."""
+    try:
+        path = Path.home() / ".config" / "imaging-audit" / "key"
+        if not path.exists():
+            _make(path)
+    except (OSError, RuntimeError) as error:
+        # A service account may have no home, or one that cannot be written.
+        raise InputError(
+            "no key for pseudonyms can be made", expected="a home folder that can be written",
+            got=getattr(error, "strerror", None) or "no home folder",
+            fix="set AUDIT_KEY_FILE to a file of at least 32 bytes",
+        ) from error  # fmt: skip
+    return path
 
 
 def _make(path: Path) -> None:

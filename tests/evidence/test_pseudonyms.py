@@ -35,6 +35,16 @@ def test_a_named_key_that_cannot_be_used_is_an_input_error(tmp_path, monkeypatch
         load_pseudonyms()
 
 
+def test_a_home_that_cannot_be_written_asks_for_a_named_key(tmp_path, monkeypatch):
+    """A service account without a home is told what to set; no run is made under a key that nobody can find again."""
+    (tmp_path / "file").write_text("no folder")
+    monkeypatch.delenv("AUDIT_KEY_FILE", raising=False)
+    monkeypatch.setenv("HOME", str(tmp_path / "file"))
+    with pytest.raises(InputError) as caught:
+        load_pseudonyms()
+    assert "set AUDIT_KEY_FILE" in str(caught.value)
+
+
 def test_names_depend_on_key_and_kind():
     """The same id has other names under another key, and as a case or a patient."""
     a, b = Pseudonyms(key=b"a" * 32), Pseudonyms(key=b"b" * 32)
