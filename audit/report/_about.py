@@ -65,14 +65,18 @@ def model_facts(evidence: Evidence) -> Pairs:
     ])  # fmt: skip
 
 
+def _parts(values: Any) -> tuple[str, ...]:
+    return tuple(_plain(v) for v in values) if isinstance(values, (list, tuple)) else ()
+
+
 def _input(spec: Mapping[str, Any]) -> str:
-    size, modality = words_of(spec.get("size")), str(spec.get("modality") or "")
+    size, modality = _parts(spec.get("size")), str(spec.get("modality") or "")
     parts = [modality.upper() if modality in ("ct", "mr", "us") else modality]
     if size:
         parts.append(" × ".join(size))
     if spec.get("channels"):
         parts.append(plural(int(spec["channels"]), "channel"))
-    bounds = words_of(spec.get("range"))
+    bounds = _parts(spec.get("range"))
     if len(bounds) == 2:
         parts.append(f"{spec.get('unit') or 'stored intensity'} {bounds[0]} to {bounds[1]}")
     return ", ".join(p for p in parts if p)

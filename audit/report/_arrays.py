@@ -125,7 +125,8 @@ def _matrix(artifact: StoredArtifact, arrays: Arrays) -> Figure | None:
         title=f"{artifact.title}: {cells}",
         row_label="cases of", column_label="controls of", levels=levels, values=values, texts=texts,
     )  # fmt: skip
-    return Figure(chart=chart, caption=f"{artifact.title}. Off the diagonal, the level and the label disagree.{counts}")
+    title = artifact.title.replace("(joint)", "all confounders jointly")
+    return Figure(chart=chart, caption=f"{title}. Off the diagonal, the level and the label disagree.{counts}")
 
 
 def _deletion(artifact: StoredArtifact, arrays: Arrays) -> Figure:
@@ -139,10 +140,11 @@ def _deletion(artifact: StoredArtifact, arrays: Arrays) -> Figure:
     seen = [v for s in series for v in s.y]
     low, high = min([0.0, *seen]), max([1.0, *seen])
     chart = Curve(
-        title=f"{artifact.title}: the answer while pixels are removed, by order of removal",
-        x_label="Share of pixels removed", y_label="Answer left", series=series, x_domain=(0, 1), y_domain=(low, high),
+        title=f"{artifact.title}: one line for each order of pixels", x_label="Share of pixels", y_label="Answer",
+        series=series, x_domain=(0, 1), y_domain=(low, high),
     )  # fmt: skip
-    return Figure(chart=chart, caption=f"{artifact.title}. The faster it falls, the better the order of removal.")
+    faster = "rises" if artifact.name == "insertion_curve" else "falls"
+    return Figure(chart=chart, caption=f"{artifact.title}. The faster it {faster}, the better the order of pixels.")
 
 
 def _scores(artifact: StoredArtifact, arrays: Arrays) -> Figure:

@@ -45,14 +45,12 @@ class Forest:
         rows: From the top.
         limits: Dashed lines: limits set before the run.
         reference: A thin line, for example no gap.
-        more: Rows that the table has and the picture has not.
     """
 
     title: str
     rows: tuple[Row, ...]
     limits: tuple[float, ...] = ()
     reference: float | None = None
-    more: int = 0
 
     @property
     def domain(self) -> tuple[float, float]:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from audit.core import Evidence, Finding, Measurement, ProbeResult
 from audit.report._chart import TONES, Chart, Curve, Forest, Row, Series, Tone
 from audit.report._numbers import full_text, number, share_text
-from audit.report._words import capital, epsilon_text, metric_name, plural, where_text
+from audit.report._words import apart, capital, epsilon_text, metric_name, plural, where_text
 
 _MOST_ROWS = 20
 # Metrics that share one scale, from 0 to 1 and higher is better, may share one picture.
@@ -89,15 +89,18 @@ def _forest(
         far = sorted(known, key=lambda p: (p[0] not in tones, -abs((p[1].value or 0.0) - middle)))[:_MOST_ROWS]
         shown = [p for p in mine if p in far]
     more = len(mine) - len(shown)
-    rows = tuple(_row(m, where_text(m) or "whole cohort", tones.get(i, "plain")) for i, m in shown)
-    caption = f"{capital(name)} with {number(mine[0][1].level * 100)} % intervals."
+    shared, labels = apart([m for _, m in shown])
+    rows = tuple(
+        _row(m, label or "whole cohort", tones.get(i, "plain")) for (i, m), label in zip(shown, labels, strict=True)
+    )
+    caption = f"{capital(name)}{f', {shared},' if shared else ''} with {number(mine[0][1].level * 100)} % intervals."
     if limits:
         caption += " Dashed: the limit."
     if more:
         caption += f" The {len(shown)} furthest from the middle of {len(mine)}; all are in the table."
     zero = 0.0 if metric.endswith(_ABOUT_ZERO) else 0.5 if metric == "score_shift_auc" else None
     chart = Forest(
-        title=f"{capital(name)}: {len(rows)} values with intervals", rows=rows, limits=limits, reference=zero, more=more
+        title=f"{capital(name)}: {len(rows)} values with intervals", rows=rows, limits=limits, reference=zero
     )
     return Figure(chart=chart, caption=caption)
 

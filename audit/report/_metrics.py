@@ -134,6 +134,29 @@ METRICS: Mapping[str, tuple[str, str]] = {
         "How much faster the answer rises when the pixels named by the explanation come first than under the "
         "best control; above 0 is better.",
     ),
+    "deletion_advantage_by_class": (
+        "deletion advantage by class",
+        "Deletion advantage on the cases of one class alone.",
+    ),
+    "deletion_advantage_mean_fill": (
+        "deletion advantage, mean fill",
+        "Deletion advantage where removed pixels take the mean of the image: a check that the fill does not decide.",
+    ),
+    "completeness_error": (
+        "completeness error",
+        "Largest distance between the sum of an attribution and the change of the answer that it has to explain.",
+    ),
+    "robust_accuracy_stored": (
+        "accuracy under attack, stored steps",
+        "Accuracy under attack where only changes that the stored file can hold are allowed; an upper bound.",
+    ),
+    "attack_success": ("attack success", "Share of rightly called cases that the attack turned."),
+    "unreconciled": (
+        "unreconciled",
+        "Cases by which a table's denominators differ from the cohort; 0 where they add up.",
+    ),
+    "weighted_kappa": ("weighted kappa", "Agreement of grades beyond chance, near misses counting less; 1 is perfect."),
+    "mae_change": ("absolute error change", "Mean absolute error balanced for the confounder minus that as it is."),
     "faults": ("faults", "Number of faults found."),
     "pairs": ("pairs", "Number of pairs found."),
     "share_set_aside": ("share set aside", "Share of rows of the manifest that did not enter the audit."),

@@ -19,13 +19,13 @@ from audit.report._numbers import whole
 from audit.report._probe_view import ArrayLoader, Budget, families
 from audit.report._sentence import count_words, counts_sentence, heading, lead
 from audit.report._strip import strips, worst
-from audit.report._words import GROUPS, plural
+from audit.report._words import GROUPS, capital, plural
 
 if TYPE_CHECKING:
     from jinja2 import Environment
 
-# Pictures of cases, in characters: what the size limits of the page leave beside text, figures and Plotly.
-_PICTURES_STATIC, _PICTURES = 140_000, 260_000
+# Bytes of the page, below its limits of 400 KB and 2.5 MB, and characters that pictures of cases may take at first.
+_MOST_STATIC, _MOST, _PICTURES = 390_000, 2_450_000, 250_000
 
 
 def render(evidence: Evidence, arrays: ArrayLoader, *, static: bool = False) -> str:
@@ -39,13 +39,22 @@ def render(evidence: Evidence, arrays: ArrayLoader, *, static: bool = False) -> 
     Returns:
         The page: no request to anywhere, the same text with scripts off, equal bytes for equal evidence.
     """
+    left = _PICTURES
+    while True:
+        page = _page(evidence, arrays, static=static, pictures=left)
+        excess = len(page.encode()) - (_MOST_STATIC if static else _MOST)
+        if excess <= 0 or not left:
+            return page
+        left = max(0, left - excess - _PICTURES // 10)
+
+
+def _page(evidence: Evidence, arrays: ArrayLoader, *, static: bool, pictures: int) -> str:
     shown = strips(evidence)
-    budget = Budget(left=_PICTURES_STATIC if static else _PICTURES, interactive=not static)
+    budget = Budget(left=pictures, interactive=not static)
     found = families(evidence, arrays, shown, budget)
     script = _template("report.js")
     plotly, packed = ("", "") if static else _plotly()
-    page = _environment().get_template("report.html.j2")
-    return page.render(
+    return _environment().get_template("report.html.j2").render(
         e=evidence, verdict=evidence.verdict, tone=_tone(evidence), heading=heading(evidence), lead=lead(evidence),
         counts=counts_sentence(evidence), count_words=count_words(evidence), strips=shown, top=worst(shown),
         top_title=_top_title(evidence), ledger=_ledger(evidence), remarks=_remarks(evidence), phantom=phantom(evidence),
@@ -84,7 +93,7 @@ def _ledger(evidence: Evidence) -> str:
 
 
 def _remarks(evidence: Evidence) -> tuple[str, ...]:
-    said = list(words_of(evidence.cohort.get("remarks")))
+    said = [capital(text) for text in words_of(evidence.cohort.get("remarks"))]
     if evidence.cohort.get("patient_declared") is False and not any("patient" in s for s in said):
         said.insert(0, "Patients are not declared: each case counts as a patient, so intervals may be too narrow.")
     return tuple(said)

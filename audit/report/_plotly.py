@@ -57,7 +57,7 @@ def _axis(domain: tuple[float, float], **more: Any) -> dict[str, Any]:
 
 
 def _rule(x0: float, x1: float, y0: float, y1: float, *, name: str, **refs: str) -> dict[str, Any]:
-    dash, colour, width = ("4px,3px", "var(--ink)", 1.5) if name == "limit" else ("solid", "var(--line)", 1)
+    dash, colour, width = ("4px,3px", "var(--ink)", 1.5) if name == "limit" else ("solid", "var(--faint)", 1)
     return {
         "type": "line", "x0": x0, "x1": x1, "y0": y0, "y1": y1, "layer": "below", **refs,
         "line": {"color": colour, "width": width, "dash": dash},

@@ -224,7 +224,7 @@ def _pictures(evidence: Evidence, result: ProbeResult, arrays: ArrayLoader, budg
             figures.append(made)
         if table:
             tables.append(table)
-        if not made and not table:
+        if not made and not table and any(v.size for v in loaded.values()):
             notes.append(
                 f"{artifact.title}: neither a figure nor a table fits these arrays; they are among the artifacts."
             )
@@ -244,7 +244,13 @@ def _test_note(artifact: StoredArtifact, loaded: Mapping[str, NDArray[Any]]) -> 
     counts = [int(v) for v in loaded.get("n_patients", ())]
     shown = f" ({', '.join(f'{a} {whole(b)}' for a, b in zip(names, counts, strict=False))} patients)" if counts else ""
     colon = "" if artifact.title.endswith("?") else ":"
-    return f"{artifact.title}{colon} p = {number(p) if isinstance(p, float) else p}{shown}."
+    return f"{artifact.title}{colon} {_p_text(p)}{shown}."
+
+
+def _p_text(p: object) -> str:
+    if not isinstance(p, (int, float)):
+        return "p is missing"
+    return f"p = {number(float(p))}" if p >= 0.001 else "p < 0.001"
 
 
 def _facts(artifact: StoredArtifact) -> str:

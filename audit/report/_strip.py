@@ -9,7 +9,7 @@ from html import escape
 
 from audit.core import Evidence, Finding, Measurement
 from audit.report._chart import TONES, padded
-from audit.report._numbers import full_text, limit_text, nice_ticks, share_text, tick_text
+from audit.report._numbers import full_text, limit_text, nice_ticks, number, share_text, tick_text
 from audit.report._sentence import decisive, ordered
 from audit.report._svg import Scale
 from audit.report._words import GROUPS, STATUS_WORDS, capital, measured_name, metric_name, plural
@@ -116,10 +116,11 @@ def _hint(f: Finding, m: Measurement | None) -> str:
         return ""
     if f.allowed:
         return "the policy accepts that this does not apply"
+    settle = ""
     if f.patients_needed is not None and f.status == "INCONCLUSIVE":
-        return f"about {plural(f.patients_needed, 'patient')} could settle it"
-    if f.lacking:
-        return f.lacking
+        settle = f"about {number(float(f.patients_needed))} patients could settle it"
+    if f.lacking or settle:
+        return "; ".join(t for t in (f.lacking, settle) if t)
     if f.status != "FAIL":
         return m.missing if m is not None and m.missing else f.headline
     return ""

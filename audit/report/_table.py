@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from audit.core import COUNT, Measurement
 from audit.report._numbers import interval_text, range_text, share_text, value_text, whole
-from audit.report._words import capital, definition, metric_name, where_text
+from audit.report._words import apart, capital, definition, metric_name
 
 LONG = 12
 
@@ -33,7 +33,7 @@ class Block:
     metric: str
     name: str
     definition: str
-    method: str
+    about: str
     lines: tuple[Line, ...]
 
 
@@ -59,9 +59,21 @@ def numbers(measurements: tuple[Measurement, ...], metrics: tuple[str, ...]) -> 
         if mine:
             used = list(dict.fromkeys(_method(m) for m in mine if m.value is not None))
             one = used[0] if len(used) == 1 else ""
-            lines = tuple(_line(m, "" if one or m.value is None else _method(m)) for m in mine)
+            shared, words = apart(mine)
+            lines = tuple(
+                _line(m, where, "" if one or m.value is None else _method(m))
+                for m, where in zip(mine, words, strict=True)
+            )
             name, meaning = capital(metric_name(metric)), definition(metric)
-            blocks.append(Block(metric=metric, name=name, definition=meaning, method=one, lines=lines))
+            blocks.append(
+                Block(
+                    metric=metric,
+                    name=name,
+                    definition=meaning,
+                    about="; ".join(w for w in (shared, one) if w),
+                    lines=lines,
+                )
+            )
     return Numbers(
         blocks=tuple(blocks), count=len(measurements), long=len(measurements) > LONG,
         together=any(m.simultaneous for m in measurements), confidence=f"{measurements[0].level * 100:.3g}",
@@ -72,11 +84,11 @@ def _method(m: Measurement) -> str:
     return "counted" if m.method == COUNT else m.method
 
 
-def _line(m: Measurement, method: str) -> Line:
+def _line(m: Measurement, where: str, method: str) -> Line:
     rest = m.condition.get("n_rest")
     patients = whole(m.n_patients) + (f" (rest {whole(rest)})" if isinstance(rest, (int, float)) else "")
     return Line(
-        where=capital(where_text(m)) or "Whole cohort", value=_with_unit(m), interval=interval_text(m),
+        where=capital(where) or "Whole cohort", value=_with_unit(m), interval=interval_text(m),
         share=share_text(m),
         is_rate=m.k is not None, patients=patients,
         together=range_text(*m.simultaneous) if m.simultaneous and m.value is not None else "",

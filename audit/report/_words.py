@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from audit.core import MISSING_LEVEL, Measurement
@@ -77,27 +77,49 @@ def attribute_name(attribute: object) -> str:
     return "all confounders jointly" if attribute == "(joint)" else str(attribute)
 
 
-def where_parts(m: Measurement) -> list[str]:
+def where_parts(m: Measurement) -> tuple[str, ...]:
     """Return subgroup and condition of a measurement as short phrases."""
     parts = [f"{k}: {'missing' if v in (None, MISSING_LEVEL) else v}" for k, v in m.subgroup.items()]
-    for key, value in m.condition.items():
-        if key in ("n_rest", "epsilon_unit") or value is None:
-            continue
-        if key == "epsilon":
-            parts.append(f"change of {epsilon_text(m.condition)}")
-        elif key == "attribute":
-            if str(value) not in m.subgroup:
-                parts.append(attribute_name(value))
-        elif key in ("stratum", "attack", "attribution"):
-            parts.append(str(value).replace("_", " "))
-        else:
-            parts.append(f"{key}: {number(value) if isinstance(value, float) else value}".replace("_", " "))
-    return parts
+    keys = sorted(m.condition, key=lambda k: _ORDER.index(k) if k in _ORDER else len(_ORDER))
+    return tuple(p for p in (*parts, *(_condition(m, key) for key in keys)) if p)
+
+
+_ORDER = ("attribute", "class", "attribution", "attack", "epsilon", "stratum", "control", "parameter")
+
+
+def _condition(m: Measurement, key: str) -> str:
+    """Return one condition in words, empty where it says nothing to a reader."""
+    value = m.condition[key]
+    if value is None or key in ("n_rest", "epsilon_unit") or (key == "parameter" and value == "ladder"):
+        return ""
+    if key == "epsilon":
+        return f"change of {epsilon_text(m.condition)}"
+    if key == "attribute":
+        return "" if str(value) in m.subgroup else attribute_name(value)
+    text = number(value) if isinstance(value, float) else str(value).replace("_", " ")
+    if key == "attack":
+        return text.upper() if text.isalpha() and len(text) <= 4 else text
+    if key == "parameter":
+        return "headline size" if value == "headline" else text.replace("-", " ")
+    if key == "control":
+        return f"against {text}"
+    return text if key in ("stratum", "attribution") else f"{key}: {text}".replace("_", " ")
 
 
 def where_text(m: Measurement) -> str:
     """Return what part of the audit a measurement speaks of; empty for the whole cohort."""
     return ", ".join(where_parts(m))
+
+
+def apart(measurements: Sequence[Measurement]) -> tuple[str, tuple[str, ...]]:
+    """Return what all measurements have in common, and what tells each from the others.
+
+    A single measurement has nothing in common with others: all of its words are its own.
+    """
+    parts = [where_parts(m) for m in measurements]
+    common = set(parts[0]).intersection(*parts[1:]) if len(parts) > 1 else set()
+    shared = ", ".join(p for p in parts[0] if p in common) if parts else ""
+    return shared, tuple(", ".join(p for p in mine if p not in common) for mine in parts)
 
 
 def measured_name(m: Measurement) -> str:

@@ -21,6 +21,16 @@
     });
   }
 
+  // For browsers that print closed details as closed: the style sheet opens them where it can.
+  const opened = [];
+  addEventListener("beforeprint", () => {
+    for (const details of document.querySelectorAll("details:not([open])")) {
+      details.open = true;
+      opened.push(details);
+    }
+  });
+  addEventListener("afterprint", () => { while (opened.length) opened.pop().open = false; });
+
   const packed = document.getElementById("plotly-gzip");
   if (!packed || !("DecompressionStream" in window)) return;
   const specs = JSON.parse(document.getElementById("figures").textContent);

@@ -116,7 +116,7 @@ def test_a_foreign_script_does_not_run(browser: Any, pages: dict[str, Path], tmp
     [
         ("light", SCREENS[0], ("fail-static", "open-static", "empty-static")),
         ("dark", SCREENS[0], ("fail",)),
-        ("light", SCREENS[1], ("fail",)),
+        ("light", SCREENS[1], ("many-static",)),
         ("dark", SCREENS[1], ("fail-static", "waived-static")),
     ],
 )
@@ -194,6 +194,15 @@ def test_it_prints_on_a_dozen_pages(browser: Any, pages: dict[str, Path], name: 
         assert page.evaluate("getComputedStyle(document.body).backgroundColor") == "rgb(255, 255, 255)"
         assert page.locator(".strip:visible").count() == page.locator(".strip").count()
         assert page.locator("nav:visible").count() == 0
+
+
+def test_printing_opens_and_closes_details(browser: Any, pages: dict[str, Path]) -> None:
+    """What is folded on the screen is on the paper, and folded again afterwards."""
+    with opened(browser, pages["fail-static"]) as page:
+        page.evaluate("dispatchEvent(new Event('beforeprint'))")
+        assert page.locator("details:not([open])").count() == 0
+        page.evaluate("dispatchEvent(new Event('afterprint'))")
+        assert page.locator("details[open]").count() == 0
 
 
 def test_it_is_readable_within_a_second(browser: Any, pages: dict[str, Path]) -> None:
