@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 NO_TARGET = "no target"
 _FLAGS = {"0": 0, "1": 1, "0.0": 0, "1.0": 1, "false": 0, "true": 1}
 _BINARY = ("negative", "positive")
+MOST_NAMED = 12
 # What other programs write where a table has a gap; a case without a reference standard is no negative.
 _GAPS = {"na", "n/a", "nan", "<na>", "null", "missing", "unknown", "not available"}
 
@@ -121,6 +122,9 @@ def _binary(name: str, cells: NDArray[np.str_], classes: tuple[str, ...], positi
 
 def _negatives(name: str, others: Sequence[str]) -> tuple[str, ...]:
     """Return which values count as negative, where there are several: nobody has named them."""
+    if len(others) > MOST_NAMED:
+        # So many are no classes but free text, which may speak of a patient.
+        return (f"{name}: {len(others)} different values count as negative.",)
     return (f"{name}: counted as negative are {_shown(others)}.",) if len(others) > 1 else ()
 
 

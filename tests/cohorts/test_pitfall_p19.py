@@ -31,3 +31,10 @@ def test_what_counts_as_negative_is_said() -> None:
     """Several values that nobody named stand in a sentence on the first screen; a single one needs none."""
     assert targets("mel", "nv", "bkl", "mel").remarks == ("dx: counted as negative are 'bkl', 'nv'.",)
     assert targets("mel", "nv", "nv").remarks == ()
+
+
+def test_free_text_is_counted_and_not_said() -> None:
+    """A target of many values may hold a sentence about a patient; only their number is said."""
+    assert targets("mel", *(f"seen by Dr. {i}" for i in range(13))).remarks == (
+        "dx: 13 different values count as negative.",
+    )
