@@ -87,7 +87,7 @@ def _forest(
         known = [p for p in mine if p[1].value is not None]
         middle = sorted(p[1].value or 0.0 for p in known)[len(known) // 2]
         far = sorted(known, key=lambda p: (p[0] not in tones, -abs((p[1].value or 0.0) - middle)))[:_MOST_ROWS]
-        shown = [p for p in mine if p in far]
+        shown = sorted(far, key=lambda p: (p[0] not in tones, p[1].value))
     more = len(mine) - len(shown)
     shared, labels = apart([m for _, m in shown])
     rows = tuple(

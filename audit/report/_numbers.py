@@ -67,8 +67,14 @@ def range_text(low: float, high: float) -> str:
 
 def full_text(m: Measurement) -> str:
     """Return value and interval in one phrase, for example `0.46 (0.38 to 0.56)`."""
-    interval = interval_text(m)
-    return f"{value_text(m)} ({interval})" if interval else value_text(m)
+    interval, value = interval_text(m), with_unit(m)
+    return f"{value} ({interval})" if interval else value
+
+
+def with_unit(m: Measurement) -> str:
+    """Return the value with its unit; empty where it is missing."""
+    text = value_text(m)
+    return f"{text} {m.unit}" if text and m.unit else text
 
 
 def share_text(m: Measurement) -> str:

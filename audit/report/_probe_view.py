@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 ArrayLoader = Callable[[StoredArtifact], "Mapping[str, NDArray[Any]]"]
-_MOST_FIGURES = 6
+_MOST_FIGURES, _MOST_STORED = 6, 3
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -230,7 +230,13 @@ def _pictures(evidence: Evidence, result: ProbeResult, arrays: ArrayLoader, budg
             )
         if not made and _facts(artifact):
             notes.append(f"{artifact.title}: {_facts(artifact)}.")
-    figures += list(from_measurements(evidence, result))
+    measured = list(from_measurements(evidence, result))
+    if len(figures) + len(measured) > _MOST_FIGURES:
+        # A model with many classes stores a curve for each; the intervals must not be crowded out by them.
+        rest = figures[_MOST_STORED:]
+        figures = [*figures[:_MOST_STORED], *measured, *rest]
+    else:
+        figures += measured
     if len(figures) > _MOST_FIGURES:
         more = plural(len(figures) - _MOST_FIGURES, "further figure")
         notes.append(f"{more} left out; the numbers are in the table.")

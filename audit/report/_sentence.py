@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from audit.core import FAMILIES, MISSING_LEVEL, STATUSES, Evidence, Finding, Measurement
 from audit.report._facts import class_words, confounder_names, headline_rate
-from audit.report._numbers import decimals_for, full_text, limit_text, number, value_text, whole
+from audit.report._numbers import decimals_for, full_text, limit_text, number, value_text, whole, with_unit
 from audit.report._words import (
     GROUPS,
     attribute_name,
@@ -99,7 +99,7 @@ def weakness(evidence: Evidence, finding: Finding | None) -> str:
     special = _special(evidence, finding, m)
     if special:
         return special
-    name, where, value = metric_name(m.metric), where_text(m), value_text(m)
+    name, where, value = metric_name(m.metric), where_text(m), with_unit(m)
     return f"{name}{f' ({where})' if where else ''} is {value}, where {limit_text(finding.limit)} was required"
 
 
@@ -120,7 +120,7 @@ def _special(evidence: Evidence, finding: Finding, m: Measurement) -> str:
         on = confounder_names(evidence) if attribute == "(joint)" else attribute_name(attribute or "its confounders")
         return f"the model leans on {on}"
     if m.metric == "score_shift_auc":
-        return f"the model's score follows {attribute_name(attribute)}"
+        return f"the model's score follows {attribute_name(attribute or 'an attribute')}"
     if m.metric in _GAPS and low and group:
         return f"{metric_name(m.metric)[:-4]} is {number(abs(value), _places(m))} lower for {group}"
     if m.metric.startswith("robust_") and "epsilon" in m.condition:

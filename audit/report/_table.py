@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from audit.core import COUNT, Measurement
-from audit.report._numbers import interval_text, range_text, share_text, value_text, whole
+from audit.report._numbers import interval_text, range_text, share_text, whole, with_unit
 from audit.report._words import apart, capital, definition, metric_name
 
 LONG = 12
@@ -88,14 +88,9 @@ def _line(m: Measurement, where: str, method: str) -> Line:
     rest = m.condition.get("n_rest")
     patients = whole(m.n_patients) + (f" (rest {whole(rest)})" if isinstance(rest, (int, float)) else "")
     return Line(
-        where=capital(where) or "Whole cohort", value=_with_unit(m), interval=interval_text(m),
+        where=capital(where) or "Whole cohort", value=with_unit(m), interval=interval_text(m),
         share=share_text(m),
         is_rate=m.k is not None, patients=patients,
         together=range_text(*m.simultaneous) if m.simultaneous and m.value is not None else "",
         method=method, missing=m.missing or "",
     )  # fmt: skip
-
-
-def _with_unit(m: Measurement) -> str:
-    text = value_text(m)
-    return f"{text} {m.unit}" if text and m.unit else text

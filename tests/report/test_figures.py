@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from audit.report import render
 from audit.report._arrays import columns, figure
 from audit.report._chart import Curve, Forest, Matrix, Row
 from audit.report._figures import from_measurements
@@ -115,6 +116,20 @@ def test_pictures_of_any_layout_become_png(shape: tuple[int, ...]) -> None:
     assert made.cases[1].caption == "Case 2"
     data = base64.b64decode(made.cases[0].panels[0].source.removeprefix("data:image/png;base64,"))
     assert Image.open(io.BytesIO(data)).size == (7, 9)
+
+
+def test_many_stored_curves_do_not_crowd_out_the_intervals() -> None:
+    """A model of many classes keeps its forest plot, and the page says how many curves it leaves out."""
+    from dataclasses import replace
+
+    made = _sample.evidence()
+    stored = tuple(artifact("roc_curve", f"ROC curve {i}") for i in range(14))
+    found = tuple(replace(r, artifacts=stored) if r.probe == "FAIR001" else r for r in made.results)
+    text = render(replace(made, results=found), _sample.arrays, static=True)
+    part = text[text.index('id="FAIR001"') : text.index("</article>", text.index('id="FAIR001"'))]
+    assert part.count("<figure") == 6
+    assert "Sensitivity gap with 95 % intervals" in part
+    assert "10 further figures left out" in part
 
 
 def test_an_attribution_lies_over_its_image() -> None:

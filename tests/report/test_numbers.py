@@ -63,6 +63,12 @@ def test_counts_are_whole_and_shares_show_their_own_denominator() -> None:
     assert whole(12.5) == "12.5"
 
 
+def test_a_unit_stands_beside_its_value() -> None:
+    """A value in a unit is printed with it, once."""
+    m = measured("score_offset", 2.694, 0.49, bounds=(-9, 9), unit="logit")
+    assert full_text(m) == "2.69 logit (2.20 to 3.18)"
+
+
 def test_a_missing_number_prints_as_nothing() -> None:
     """The reason is printed elsewhere; no dash, no zero and no NaN stands for an absent number."""
     assert full_text(measured("auc", None)) == ""

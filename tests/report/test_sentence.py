@@ -72,6 +72,8 @@ def _one(metric: str, value: float, limit: Limit, family: str = "PERF001", **mor
         ),
         ("slope", 0.4, Limit(min=0.8), {},
         "the model's probabilities are off: calibration slope 0.400, at least 0.8 was required"),
+        ("score_shift_auc", 0.9, Limit(max=0.6), {}, "the model's score follows an attribute"),
+        ("mae", 7.5, Limit(max=5.0), {"unit": "ml"}, "mean absolute error is 7.50 ml, where at most 5 was required"),
         ("acme_metric", 3.0, Limit(max=1.0), {}, "acme metric is 3.00, where at most 1 was required"),
     ],
 )  # fmt: skip
