@@ -65,7 +65,7 @@ def gallery(artifact: StoredArtifact, arrays: Mapping[str, NDArray[Any]]) -> Gal
     for i in range(min(total, _MOST_CASES)):
         panels = tuple(
             _panel(name, stack[i], base[i] if base is not None and _is_overlay(name) else None, i)
-            for name, stack in stacks.items()
+            for name, stack in sorted(stacks.items(), key=lambda item: item[0] != "images")
         )
         cases.append(Case(panels=panels, caption=_caption(facts, i)))
     return Gallery(title=artifact.title, cases=tuple(cases), more=total - len(cases))
