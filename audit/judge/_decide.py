@@ -6,6 +6,9 @@ from collections.abc import Sequence
 
 from audit.core import STATUSES, Finding, Policy, ProbeResult, Verdict
 
+MANY_LOST = 0.05
+"""Share of cases set aside above which a policy must say itself how many may be: the lost ones may be the hard ones."""
+
 
 def decide(findings: Sequence[Finding], results: Sequence[ProbeResult], policy: Policy) -> Verdict:
     """Return what all findings together mean for the release.
@@ -57,6 +60,7 @@ def _reasons(findings: Sequence[Finding], results: Sequence[ProbeResult], policy
     if not any(r.state == "completed" for r in results):
         reasons.append("No probe completed.")
     reasons += _setup_faults(results)
+    reasons += _lost_cases(results, policy)
     for r in results:
         if r.state == "error":
             reasons.append(f"{r.probe} ended in an error: {r.reason}")
@@ -69,6 +73,24 @@ def _reasons(findings: Sequence[Finding], results: Sequence[ProbeResult], policy
         if f.waiver_expired is not None and f.blocking
     ]
     return reasons
+
+
+def _lost_cases(results: Sequence[ProbeResult], policy: Policy) -> list[str]:
+    """Return what the ledger says against a PASS: sums that do not hold, or many lost cases that no rule is about."""
+    ledger = next((r for r in results if r.probe == "DATA003" and r.state == "completed"), None)
+    if ledger is None:
+        return []
+    found: list[str] = []
+    if any(m.metric == "unreconciled" and m.value for m in ledger.measurements):
+        found.append("DATA003 found tables whose denominators do not add up to the cohort.")
+    judged = any(rule.probe == "DATA003" and rule.metric == "share_set_aside" for rule in policy.rules)
+    share = max((m.value or 0.0 for m in ledger.measurements if m.metric == "share_set_aside"), default=0.0)
+    if share > MANY_LOST and not judged:
+        found.append(
+            f"{share:.1%} of the cases were set aside, and no rule of the policy (DATA003, share_set_aside) says how many "
+            "may be."
+        )
+    return found
 
 
 def _setup_faults(results: Sequence[ProbeResult]) -> list[str]:

@@ -174,3 +174,21 @@ def test_a_count_over_its_limit_fails():
     aside = result(count(0.2, metric="share_set_aside"), code="DATA003")
     assert info("DATA003").family == "DATA"
     assert verdict([setup_ok(), aside], policy(r))[0][0].status == "FAIL"
+
+
+@pytest.mark.parametrize(
+    ("share", "named", "outcome"), [(0.04, False, "PASS"), (0.06, False, "INCONCLUSIVE"), (0.06, True, "PASS")]
+)
+def test_many_lost_cases_need_a_rule(share, named, outcome):
+    """More than 5 % of the cases set aside bar PASS unless the policy itself says how many may be."""
+    lost = result(count(share, metric="share_set_aside"), count(0, metric="unreconciled"), code="DATA003")
+    rules = [rule()] + [rule("lost", probe="DATA003", metric="share_set_aside", low=None, high=0.1)] * named
+    assert verdict([setup_ok(), result(measurement(0.9)), lost], policy(*rules))[1].outcome == outcome
+
+
+def test_tables_that_do_not_add_up_bar_pass():
+    """Denominators that are not the cohort make every number doubtful."""
+    lost = result(count(0.0, metric="share_set_aside"), count(1, metric="unreconciled"), code="DATA003")
+    _, v = verdict([setup_ok(), result(measurement(0.9)), lost], policy(rule()))
+    assert v.outcome == "INCONCLUSIVE"
+    assert "do not add up" in v.reasons[0]

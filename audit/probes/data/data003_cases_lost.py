@@ -47,6 +47,7 @@ class CasesLost(Probe):
         family="DATA",
         tasks=TASKS,
         metrics=("share_set_aside", "unreconciled"),
+        self_check=True,
         title="Cases lost",
         question="Which cases were left out, and do the tables add up?",
         method="Counts of the rows read, used and set aside by reason, and of the cases in every table.",
