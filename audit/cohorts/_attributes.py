@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Sequence
+from difflib import get_close_matches
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from audit.cohorts._table import as_numbers
-from audit.core import MISSING_LEVEL, Attribute, AttributeSpec
+from audit.core import MISSING_LEVEL, ROLES, Attribute, AttributeSpec
 from audit.errors import ManifestError
 
 if TYPE_CHECKING:
@@ -35,9 +36,10 @@ def read_attribute(
         patients: (n,) text, whose each case is; by default every case is its own patient.
 
     Raises:
-        ManifestError: A number without bins has too many values, bins do not rise, or most patients have a value of
-            their own.
+        ManifestError: An unknown role, a number without bins has too many values, bins do not rise, or most patients
+            have a value of their own.
     """
+    _check_roles(spec)
     numbers = as_numbers(cells)
     filled = cells != ""
     numeric = bool(filled.any()) and bool(np.isfinite(numbers[filled]).all())
@@ -79,6 +81,16 @@ def binned(numbers: NDArray[np.float64], edges: Sequence[float]) -> NDArray[np.s
     labels = np.array([*bin_labels(edges), MISSING_LEVEL])
     chosen: NDArray[np.str_] = labels[np.where(valid, index, len(labels) - 1)]
     return chosen
+
+
+def _check_roles(spec: AttributeSpec) -> None:
+    for role in (spec.role, *spec.also):
+        if role not in ROLES:
+            near = get_close_matches(str(role), ROLES, n=1)
+            raise ManifestError(
+                f"{spec.name}: unknown role", expected=f"one of {', '.join(ROLES)}", got=repr(role),
+                fix=f"did you mean {near[0]!r}?" if near else "correct the role",
+            )  # fmt: skip
 
 
 def _check_bins(spec: AttributeSpec) -> None:

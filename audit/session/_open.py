@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from inspect import signature
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -41,7 +42,13 @@ def load_model(
         named = ", ".join(of_the_run)
         raise InputError(f"{named}: not of the model", expected="an argument of audit.run", got="one of load_model",
                          fix=f"give it to audit.run(model, cohort, {of_the_run[0]}=...)")  # fmt: skip
-    spec_input = input if isinstance(input, InputSpec) else _typed(InputSpec, dict(input or {}), "[model.input]")
+    spec_input = _input(input)
+    # The keys of the file, and one text where a list of one is meant.
+    if "score" in declared:
+        declared["scores"] = declared.pop("score")
+    for key in ("scores", "classes"):
+        if isinstance(declared.get(key), str):
+            declared[key] = (declared[key],)
     is_module = hasattr(source, "state_dict") and callable(source)
     kind = "torch" if is_module else "callable" if callable(source) else declared.pop("kind", None)
     if kind is None:
@@ -90,14 +97,30 @@ def load_cohort(
     from audit import cohorts
 
     if not isinstance(source, (str, Path)):
-        return cohorts.from_arrays(source, task=task, classes=classes, attributes=attributes, **declared)  # type: ignore[arg-type]
-    spec_input = input if isinstance(input, InputSpec) else _typed(InputSpec, dict(input or {}), "[model.input]")
+        given = {"task": task, "classes": classes, "attributes": attributes, **declared}
+        try:
+            signature(cohorts.from_arrays).bind(source, **given)
+        except TypeError as error:
+            raise InputError(
+                f"a cohort of arrays: {error}", expected="images, targets=..., patients=...",
+                got=", ".join(given), fix="see audit.cohorts.from_arrays",
+            ) from error  # fmt: skip
+        return cohorts.from_arrays(source, **given)
+    spec_input = _input(input)
     for key in ("target", "positive"):
         if isinstance(declared.get(key), str):
             declared[key] = (declared[key],)
     specs = tuple(_attribute(name, value) for name, value in (attributes or {}).items())
     spec: CohortSpec = _typed(CohortSpec, {**declared, "manifest": str(source), "attributes": specs}, "[cohort]")
     return cohorts.load_cohort(spec, Path(root), task=task, classes=classes, input=spec_input)  # type: ignore[arg-type]
+
+
+def _input(given: InputSpec | Mapping[str, Any] | None) -> InputSpec:
+    if isinstance(given, InputSpec):
+        return given
+    keys = dict(given or {})
+    normalise = keys.pop("normalise", None)
+    return _typed(InputSpec, {**keys, **(dict(normalise) if normalise else {})}, "[model.input]")  # type: ignore[no-any-return]
 
 
 def _attribute(name: str, value: Any) -> AttributeSpec:

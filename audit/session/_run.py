@@ -60,6 +60,7 @@ from audit.execution import (
 from audit.judge import decide, judge
 from audit.models import fitting_threads
 from audit.probes import Catalogue, catalogue
+from audit.session._check import check_fit
 from audit.session._describe import describe_cohort, describe_machine, describe_model, not_tested
 from audit.session._folder import check_folder, default_folder, make_folder
 
@@ -140,6 +141,7 @@ def audit_model(
     """
     watcher = progress or Silent()
     known = catalogue()
+    check_fit(model.card, cohort)
     _check_rules(policy, known)
     selected = known.select(options.probes)
     if options.profile not in BUDGETS:

@@ -236,3 +236,32 @@ def test_evidence_that_was_edited_and_summed_again_is_refused(made, tmp_path):
     check_seal(copy)
     with pytest.raises(EvidenceError, match="changed after it was written"):
         session.gate(copy)
+
+
+def test_a_cohort_of_another_question_is_refused(tmp_path):
+    """Targets of another task, or classes in another order, are an input error and never another question's numbers."""
+    model = audit.load_model(
+        lambda x: x.mean(axis=(1, 2, 3))[:, None], task="binary", output="logits", classes=["no", "yes"],
+        input={"range": [0, 1], "normalise": {"mean": [0.5], "std": [0.5]}},
+    )  # fmt: skip
+    images = np.zeros((6, 1, 4, 4), dtype=np.float32)
+    for given, part in (
+        ({"targets": np.linspace(0, 1, 6), "task": "regression"}, "whole numbers from 0 to 1"),
+        ({"targets": np.ones((6, 2)), "task": "multilabel"}, "one target a case"),
+        ({"targets": np.arange(6) % 2, "task": "binary", "classes": ("yes", "no")}, "expected no, yes; got yes, no"),
+    ):
+        with pytest.raises(InputError) as caught:
+            audit.run(model, audit.load_cohort(images, **given), out=tmp_path / "run")
+        assert part in str(caught.value)
+    assert not (tmp_path / "run").exists()
+
+
+def test_what_is_declared_in_python_is_checked_as_in_a_file(tmp_path):
+    """A misspelt role would leave a group unlooked at; a missing target is said in our own words."""
+    path = write(tmp_path, n=20).parent / "scores.csv"
+    with pytest.raises(InputError, match="unknown role"):
+        audit.load_cohort(path, task="binary", target="label", attributes={"sex": "protectd"})
+    with pytest.raises(InputError, match="targets"):
+        audit.load_cohort(np.zeros((4, 1, 3, 3)), task="binary")
+    model = audit.load_model(path, kind="predictions", task="binary", output="probabilities", score="score")
+    assert model.card.kind == "predictions"

@@ -1,0 +1,53 @@
+"""Whether a model and a cohort that were declared apart are about the same classes."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from audit.core import Cohort, ModelCard
+from audit.errors import InputError
+
+_FIX = "load the cohort with the task and the classes of the model"
+
+
+def check_fit(card: ModelCard, cohort: Cohort) -> None:
+    """Check that the targets of a cohort are those of the model's task, in the order of its classes.
+
+    A configuration declares both at once; from Python they are declared apart, and numbers of another question would
+    look like any other.
+
+    Args:
+        card: The model's card.
+        cohort: The cases.
+
+    Raises:
+        InputError: They are not.
+    """
+    mine, theirs = card.classes, cohort.classes
+    # Other names may be a cohort's own words for them; the same names in another order, or more of them, are a mistake.
+    if mine and theirs and mine != theirs and (len(mine) != len(theirs) or set(mine) == set(theirs)):
+        raise InputError(
+            "model and cohort have different classes", expected=", ".join(mine),
+            got=", ".join(theirs), fix=_FIX,
+        )  # fmt: skip
+    targets = np.asarray(cohort.targets)
+    if (targets.ndim == 2) != (card.task == "multilabel"):
+        wanted = "one column a finding" if card.task == "multilabel" else "one target a case"
+        raise InputError(
+            f"the targets are not those of task {card.task!r}", expected=wanted, got=f"shape {targets.shape}", fix=_FIX
+        )
+    whole = targets.dtype.kind in "iub"
+    if card.task in ("binary", "multiclass", "ordinal") and not (whole and _below(targets, _classes(card))):
+        wanted = f"whole numbers from 0 to {_classes(card) - 1}"
+        raise InputError(
+            f"the targets are not those of task {card.task!r}", expected=wanted,
+            got=f"{targets.min():g} to {targets.max():g}", fix=_FIX,
+        )  # fmt: skip
+
+
+def _classes(card: ModelCard) -> int:
+    return 2 if card.task == "binary" else len(card.classes) or np.iinfo(np.int64).max
+
+
+def _below(targets: np.ndarray, count: int) -> bool:
+    return not targets.size or bool(targets.min() >= 0 and targets.max() < count)
