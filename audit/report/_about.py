@@ -58,7 +58,7 @@ def model_facts(evidence: Evidence) -> Pairs:
         ("answers with", str(m.get("output") or "").replace("_", " ")),
         ("loaded as", str(m.get("kind") or "")),
         ("access", _ACCESS.get(str(m.get("access")), str(m.get("access") or ""))),
-        ("input", _input(mapping_of(m.get("input")))),
+        ("input", "" if m.get("kind") == "predictions" else _input(mapping_of(m.get("input")))),
         ("operating point", f"{point}, {source or 'source not declared'}" if point else "none declared"),
         ("digest", short(m.get("digest"))),
         ("remarks", " ".join(words_of(m.get("notes")))),

@@ -84,6 +84,8 @@ def _tone(evidence: Evidence) -> str:
 def _top_title(evidence: Evidence) -> str:
     if all(f.status == "PASS" for f in evidence.findings):
         return "Closest to their limit"
+    if not any(f.status in ("FAIL", "INCONCLUSIVE") for f in evidence.findings):
+        return "Not assessed, or closest to the limit"
     return "What weighs most"
 
 

@@ -115,7 +115,7 @@ def _hint(f: Finding, m: Measurement | None) -> str:
     if f.status == "PASS":
         return ""
     if f.allowed:
-        return "the policy accepts that this does not apply"
+        return f.headline
     settle = ""
     if f.patients_needed is not None and f.status == "INCONCLUSIVE":
         settle = f"about {number(float(f.patients_needed))} patients could settle it"
