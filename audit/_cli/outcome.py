@@ -34,6 +34,8 @@ def print_outcome(evidence: Evidence, folder: Path | None) -> int:
     say(f"  {sentence(evidence)}", head=_coloured(verdict.label + phantom, verdict.outcome))
     for finding in worst(evidence.findings):
         say(f"  {_status(finding)}  {finding.rule}: {finding.headline}")
+        if finding.open_because:
+            say(f"        open because {finding.open_because}")
     for reason in verdict.reasons[:_REASONS]:
         say(f"  note  {reason}")
     if evidence.cohort.get("patient_declared") is False:

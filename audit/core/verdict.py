@@ -56,6 +56,16 @@ class Finding:
     rationale: str = ""
     margin_source: str = ""
 
+    @property
+    def open_because(self) -> str:
+        """What the headline does not say of an INCONCLUSIVE: what is lacking, and how many patients could settle it."""
+        if self.status != "INCONCLUSIVE":
+            return ""
+        said = [self.lacking] if self.lacking and self.lacking not in self.headline else []
+        if self.patients_needed:
+            said.append(f"about {self.patients_needed} patients could settle it")
+        return "; ".join(said)
+
 
 @dataclass(frozen=True, kw_only=True)
 class Verdict:

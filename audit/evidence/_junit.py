@@ -64,10 +64,8 @@ def _kind(finding: Finding) -> str:
 
 def _detail(finding: Finding) -> str:
     lines = [f"{finding.status}: {finding.headline}"]
-    if finding.lacking and finding.lacking != finding.headline:
-        lines.append(f"Open because: {finding.lacking}.")
-    if finding.patients_needed:
-        lines.append(f"About {finding.patients_needed} patients could settle it.")
+    if finding.open_because:
+        lines.append(f"Open because {finding.open_because}.")
     if finding.waiver is not None:
         lines.append(f"Waived by {finding.waiver.owner} until {finding.waiver.expires}: {finding.waiver.reason}")
     if not finding.blocking:

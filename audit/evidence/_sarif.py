@@ -56,12 +56,15 @@ def _rule(rule: Rule, titles: dict[str, Any]) -> dict[str, Any]:
 
 def _result(finding: Finding, index: int) -> dict[str, Any]:
     # Not "open": SARIF leaves that kind the level "none" only, and readers hide what keeps a model from release.
+    text = f"{finding.status}: {finding.headline}"
+    if finding.open_because:
+        text += f"; open because {finding.open_because}"
     result: dict[str, Any] = {
         "ruleId": finding.rule,
         "ruleIndex": index,
         "level": _level(finding),
         "kind": "fail",
-        "message": {"text": f"{finding.status}: {finding.headline}"},
+        "message": {"text": text},
         "locations": [{"physicalLocation": {"artifactLocation": {"uri": "evidence.json"}}}],
         "properties": {"status": finding.status},
     }

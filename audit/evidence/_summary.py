@@ -54,5 +54,6 @@ def _row(finding: Finding, blocking: tuple[str, ...]) -> str:
         status += f", waived until {finding.waiver.expires}"
     elif finding.waiver_expired is not None:
         status += f", waiver expired {finding.waiver_expired.expires}"
+    found = finding.headline + (f"; open because {finding.open_because}" if finding.open_because else "")
     blocks = "yes" if finding.rule in blocking else "no"
-    return f"| {escape(finding.rule)} | {status} | {escape(finding.headline)} | {blocks} |"
+    return f"| {escape(finding.rule)} | {status} | {escape(found)} | {blocks} |"

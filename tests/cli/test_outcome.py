@@ -9,6 +9,7 @@ import pytest
 
 from audit._cli.outcome import print_outcome, worst
 from audit.core import Evidence, Finding, Limit, Policy, Status, Verdict, Waiver
+from audit.evidence import summary
 
 
 def finding(rule: str, status: Status, **more: Any) -> Finding:
@@ -44,6 +45,18 @@ def test_a_fail_names_what_blocks(capsys: pytest.CaptureFixture[str]) -> None:
     assert lines[2] == "  FAIL  b: headline of b"
     assert lines[3] == "  INCONCLUSIVE  a: headline of a"
     assert len(lines) == 4
+
+
+def test_an_inconclusive_says_what_could_settle_it(capsys: pytest.CaptureFixture[str]) -> None:
+    """Below the headline stands what is lacking and how many patients could settle it, unless the headline says it."""
+    open_rule = finding("a", "INCONCLUSIVE", lacking="30 patients where the rule asks for 50", patients_needed=50)
+    said = finding("b", "INCONCLUSIVE", lacking="headline of b")
+    print_outcome(evidence(Verdict(outcome="INCONCLUSIVE", blocking=("a", "b")), open_rule, said), None)
+    lines = capsys.readouterr().out.splitlines()
+    because = "30 patients where the rule asks for 50; about 50 patients could settle it"
+    assert lines[3] == f"        open because {because}"
+    assert lines[4:] == ["  INCONCLUSIVE  b: headline of b"]
+    assert because in summary(evidence(Verdict(outcome="INCONCLUSIVE"), open_rule))
 
 
 def test_at_most_three_findings_blocking_ones_first() -> None:
