@@ -83,12 +83,16 @@ def _lost_cases(results: Sequence[ProbeResult], policy: Policy) -> list[str]:
     found: list[str] = []
     if any(m.metric == "unreconciled" and m.value for m in ledger.measurements):
         found.append("DATA003 found tables whose denominators do not add up to the cohort.")
-    judged = any(rule.probe == "DATA003" and rule.metric == "share_set_aside" for rule in policy.rules)
+    # A rule that cannot block, or is about one reason alone, does not say how many may be lost in all.
+    judged = any(
+        rule.probe == "DATA003" and rule.metric == "share_set_aside" and rule.blocking and not rule.where
+        for rule in policy.rules
+    )
     share = max((m.value or 0.0 for m in ledger.measurements if m.metric == "share_set_aside"), default=0.0)
     if share > MANY_LOST and not judged:
         found.append(
-            f"{share:.1%} of the cases were set aside, and no rule of the policy (DATA003, share_set_aside) says how many "
-            "may be."
+            f"{share:.1%} of the cases were set aside, and no blocking rule of the policy (DATA003, share_set_aside) says "
+            "how many may be."
         )
     return found
 

@@ -186,6 +186,14 @@ def test_many_lost_cases_need_a_rule(share, named, outcome):
     assert verdict([setup_ok(), result(measurement(0.9)), lost], policy(*rules))[1].outcome == outcome
 
 
+@pytest.mark.parametrize("more", [{"blocking": False}, {"where": {"parameter": "no target"}}])
+def test_a_rule_that_cannot_stop_lost_cases_does_not_excuse_them(more):
+    """A rule that never blocks, or that is about one reason alone, sets no limit for the whole."""
+    lost = result(count(0.06, metric="share_set_aside"), code="DATA003")
+    own = rule("lost", probe="DATA003", metric="share_set_aside", low=None, high=0.1, **more)
+    assert verdict([setup_ok(), result(measurement(0.9)), lost], policy(rule(), own))[1].outcome == "INCONCLUSIVE"
+
+
 def test_tables_that_do_not_add_up_bar_pass():
     """Denominators that are not the cohort make every number doubtful."""
     lost = result(count(0.0, metric="share_set_aside"), count(1, metric="unreconciled"), code="DATA003")
