@@ -91,8 +91,8 @@ def _lost_cases(results: Sequence[ProbeResult], policy: Policy) -> list[str]:
     share = max((m.value or 0.0 for m in ledger.measurements if m.metric == "share_set_aside"), default=0.0)
     if share > MANY_LOST and not judged:
         found.append(
-            f"{share:.1%} of the cases were set aside, and no blocking rule of the policy (DATA003, share_set_aside) says "
-            "how many may be."
+            f"{share:.1%} of the cases were set aside, and no blocking rule of the policy (DATA003, share_set_aside) "
+            "says how many may be."
         )
     return found
 
