@@ -42,7 +42,9 @@ def patients_needed(rule: Rule, measurement: Measurement, alpha_pass: float, alp
         return None
     toward_min = rule.limit.min is not None and value - rule.limit.min == nearest
     inner = (value - bounds[0]) if toward_min == (nearest > 0) else (bounds[1] - value)
-    factor = (inner / abs(nearest)) ** 2
+    # A product, not a power: a value next to its limit makes a power overflow.
+    reach = inner / abs(nearest)
+    factor = reach * reach
     if factor > _LARGEST_FACTOR:
         return None
     return max(math.ceil(m.n_patients * max(factor, 1.0)), m.n_patients + 1, rule.min_patients)
