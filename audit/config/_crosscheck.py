@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator, Mapping
 from typing import Any
 
@@ -29,6 +30,7 @@ def audit_faults(raw: Mapping[str, Any]) -> list[ConfigError]:
         *_operating_point(model),
         *_input(table(model, "input")),
         *_cohort(model, cohort),
+        *_saved(model, cohort),
         *_attributes(table(cohort, "attributes")),
         *_prevalence(table(raw, "intended_use", "prevalence")),
     ]
@@ -159,6 +161,21 @@ def _cohort(model: Mapping[str, Any], cohort: Mapping[str, Any]) -> Iterator[Con
         yield ConfigError(
             "cohort.split: incomplete", expected="split and split_value", got="one of them", fix="add the other"
         )
+
+
+def _saved(model: Mapping[str, Any], cohort: Mapping[str, Any]) -> Iterator[ConfigError]:
+    """Rows of two files are matched by case: by their number a file in another order would give a verdict as well."""
+    path, manifest = model.get("path"), cohort.get("manifest")
+    if model.get("kind") != "predictions" or not isinstance(path, str) or not isinstance(manifest, str):
+        return
+    if os.path.normpath(path) == os.path.normpath(manifest):
+        return
+    for key, there in (("model.case", model), ("cohort.case", cohort)):
+        if "case" not in there:
+            yield ConfigError(
+                f"{key}: missing", expected="the column of case ids, since scores and manifest are two files",
+                got="none", fix='add case = "case_id", the same ids in both files',
+            )  # fmt: skip
 
 
 def _attributes(attributes: Mapping[str, Any]) -> Iterator[ConfigError]:

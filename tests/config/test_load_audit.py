@@ -136,6 +136,7 @@ def test_all_faults_at_once(folder: Path) -> None:
         (('path = "scores.csv"\n', ""), ["model.path: missing", "'predictions'"]),
         (('score = "score"\n', ""), ["model.score: missing"]),
         (('score = "score"\n', 'score = "scor"\n'), ["no column 'scor'", "did you mean 'score'?"]),
+        (('path = "scores.csv"\ncase = "case_id"', 'path = "other.csv"'), ["model.case: missing", "two files"]),
         (("low = 0.02", "low = 0.2"), ["prevalence: out of order"]),
         (('manifest = "scores.csv"', 'manifest = "scoers.csv"'), ["scoers.csv", "did you mean 'scores.csv'?"]),
         (('patient = "patient_id"', 'patient = "Patient_ID"'), ["did you mean 'patient_id'?", "scanner"]),
