@@ -23,7 +23,7 @@ OUTPUTS_OF: Mapping[str, tuple[OutputKind, ...]] = {
     "binary": ("logits", "probabilities", "value"),
     "multiclass": ("logits", "probabilities"),
     "multilabel": ("logits", "probabilities"),
-    "ordinal": ("logits", "probabilities", "value"),
+    "ordinal": ("logits", "probabilities"),
     "regression": ("value",),
     "segmentation": ("mask_logits", "mask_probabilities"),
 }

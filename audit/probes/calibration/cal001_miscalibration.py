@@ -7,7 +7,17 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 
-from audit.core import ClassView, Direction, Estimate, Measurement, Probe, ProbeContext, ProbeInfo, Scalar
+from audit.core import (
+    ClassView,
+    Direction,
+    Estimate,
+    Measurement,
+    NotApplicable,
+    Probe,
+    ProbeContext,
+    ProbeInfo,
+    Scalar,
+)
 from audit.core.binning import equal_mass_bins
 from audit.probes._prevalence import Setting, at_prevalence, settings, why_not
 
@@ -71,7 +81,13 @@ class Miscalibration(Probe):
     )
 
     def run(self, ctx: ProbeContext) -> Iterable[Measurement]:
-        """Measure the calibration of every class; see `Probe.run`."""
+        """Measure the calibration of every class; see `Probe.run`.
+
+        Raises:
+            NotApplicable: The model gives a value that claims to be no probability.
+        """
+        if ctx.card.output == "value":
+            raise NotApplicable("the model gives a value on a scale of its own, which claims to be no probability")
         at = settings(ctx)
         if at:
             return _at_declared(ctx, ctx.clean.views[0], at[0])

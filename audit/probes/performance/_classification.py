@@ -142,6 +142,9 @@ def _draw(ctx: ProbeContext, view: ClassView) -> None:
     if view.labels.any() and not view.labels.all():
         curve = roc_curve(view.scores, view.labels)
         ctx.sink.artifact("roc_curve", f"ROC curve {named}".strip(), {"fpr": curve.fpr, "tpr": curve.tpr}, **about)
+    if ctx.card.output == "value":
+        # A figure from 0 to 1 would heap all values of another scale at its ends.
+        return
     edges = np.linspace(0, 1, BINS + 1)
     # Scores are shares here; a tolerance of rounding must not push one out of the outer bins.
     inside = np.clip(view.scores, 0, 1)

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 NEAREST = 1e-6
+NO_LOGIT = "the model gives a value on a scale of its own, which has no logit"
 
 
 class ProtocolMatrix(Probe):
@@ -106,6 +107,9 @@ def _offset(ctx: ProbeContext, view: ClassView) -> Contrast:
     logit = _logit(view.scores)
 
     def estimate(members: NDArray[np.bool_]) -> Estimate:
+        if ctx.card.output == "value":
+            n, n_patients = int(members.sum()), count_patients(ctx.cohort.patients, members)
+            return Estimate.absent(NO_LOGIT, method="none", n=n, n_patients=n_patients)
         return offset(logit, view.labels, members, ctx)
 
     everyone = np.ones(len(logit), dtype=bool)

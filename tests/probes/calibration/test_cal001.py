@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from sklearn.metrics import brier_score_loss, roc_auc_score
 
-from audit.core import Prevalence
+from audit.core import NotApplicable, Prevalence
 from audit.probes.calibration import Miscalibration
 from audit.testing import context, planted, saved_context, small_cohort, tiny_cohort
 
@@ -149,3 +149,10 @@ def test_each_class_is_calibrated_by_itself():
     raw = rng.normal(size=(300, 3)) + np.eye(3)[target]
     found = run(saved_context(raw, cohort, task="multiclass", output="logits", operating_point=None))
     assert all(found["slope", name].value is not None for name in "abc")
+
+
+def test_a_value_on_its_own_scale_is_no_probability():
+    """A risk score from 0 to 100 has no calibration; clipped to [0, 1] it would have a wrong one."""
+    label = np.arange(60) % 2
+    with pytest.raises(NotApplicable, match="no probability"):
+        run(saved_context(40.0 + 20 * label, small_cohort(label), output="value"))

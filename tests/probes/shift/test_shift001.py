@@ -146,3 +146,12 @@ def test_a_biased_scanner_of_a_real_value_is_caught():
     m = run(saved_context(predicted, cohort, task="regression", output="value", operating_point=None))["bias_gap", "b"]
     assert m.low < 5 < m.high
     assert m.low > 3
+
+
+def test_a_value_on_its_own_scale_has_no_score_offset():
+    """Ranks and decisions of a risk score from 0 to 100 are compared; its logit does not exist."""
+    latent, cohort, b = logits()
+    found = run(saved_context(50 + 10 * latent + 8 * b, cohort, output="value", operating_point=50.0))
+    assert "no logit" in found["score_offset", "b"].missing
+    assert found["auc_gap", "b"].value is not None
+    assert found["specificity_gap", "b"].high < 0
