@@ -103,7 +103,14 @@ def _ask(
             rows.update(answers)
             reasons.update(failed)
         progress.advance(len(rows) + len(reasons), len(cohort))
-    width = max((len(r) for r in rows.values()), default=1)
+    widths = sorted({len(r) for r in rows.values()}) or [1]
+    if len(widths) > 1:
+        # One number would otherwise be spread over all outputs in silence.
+        raise ModelError(
+            "the model gives more outputs for some images than for others", expected="as many for every image",
+            got=" and ".join(str(w) for w in widths), fix="return the same outputs whatever the images of a batch",
+        )  # fmt: skip
+    width = widths[0]
     raw = np.full((len(cohort), width), np.nan)
     for index, row in rows.items():
         raw[index] = row

@@ -83,6 +83,19 @@ def test_an_answer_of_another_length_is_refused():
         ask(cohort([0.1, 0.2]), Short(card()))
 
 
+def test_answers_of_two_widths_are_refused():
+    """One number is never spread over the columns of another batch's two."""
+
+    class Growing(MeanModel):
+        def predict(self, images):
+            return np.repeat(super().predict(images), 2 if images[0].mean() > 0.5 else 1, axis=1)
+
+    with pytest.raises(ModelError, match="more outputs for some"):
+        clean_predictions(
+            Growing(card()), cohort([0.1, 0.9]), replace(BUDGETS["smoke"], batch_size=1), workers=1, progress=Silent()
+        )
+
+
 class MaskModel(MeanModel):
     def predict(self, images):
         return np.where(images > 0.5, 3.0, -3.0)
