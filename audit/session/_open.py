@@ -144,7 +144,7 @@ def load_golden(path: Path) -> Mapping[str, NDArray[Any]]:
     """Return the arrays `images` and `outputs` of a golden batch.
 
     Raises:
-        InputError: The file is not there, is no .npz of plain arrays, or lacks one of the two.
+        InputError: The file is not there, is no .npz of plain arrays, lacks one of the two, or holds no image.
     """
     import zipfile
 
@@ -163,4 +163,6 @@ def load_golden(path: Path) -> Mapping[str, NDArray[Any]]:
         raise InputError(
             f"the golden batch lacks {' and '.join(sorted(lacking))}", got=", ".join(sorted(arrays)), fix=fix
         )
+    if not arrays["images"].ndim or not len(arrays["images"]):
+        raise InputError("the golden batch holds no image", expected="one image or more", got="none", fix=fix)
     return arrays

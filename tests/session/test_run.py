@@ -197,8 +197,11 @@ def test_known_answers_count_from_python_too(tmp_path):
     declared = {"task": "binary", "output": "logits", "classes": ("no", "yes"), "input": {"range": [-5, 5]}}
     with pytest.raises(InputError, match="golden: not of the model"):
         audit.load_model(answer, golden="golden.npz", **declared)
-    np.savez(tmp_path / "golden.npz", images=images[:3], outputs=answer(images[:3]) + 0.1)
     cohort = audit.load_cohort(images, targets=np.arange(40) % 2, task="binary", classes=("no", "yes"))
+    np.savez(tmp_path / "golden.npz", images=images[:0], outputs=np.zeros((0, 1)))
+    with pytest.raises(InputError, match="holds no image"):
+        audit.run(audit.load_model(answer, **declared), cohort, out=tmp_path / "run", golden=tmp_path / "golden.npz")
+    np.savez(tmp_path / "golden.npz", images=images[:3], outputs=answer(images[:3]) + 0.1)
     made = audit.run(
         audit.load_model(answer, **declared), cohort, probes="DATA", profile="smoke", out=tmp_path / "run",
         golden=tmp_path / "golden.npz",
