@@ -10,6 +10,7 @@ from audit.report._words import (
     attribute_name,
     capital,
     epsilon_text,
+    listed,
     metric_name,
     plural,
     where_text,
@@ -18,6 +19,7 @@ from audit.report._words import (
 # Which of several failing findings carries the heading: a fault of set-up or data makes every other number doubtful,
 # then what the model misses, then why, then how fragile it is.
 _WEIGHT = ("SETUP", "DATA", "PERF", "CONF", "FAIR", "CAL", "SHIFT", "ADV", "XAI")
+_LEANING = ("confounder_cost", "worst_cross_auc", "auc_drop")
 _GAPS = ("sensitivity_gap", "specificity_gap", "auc_gap", "dice_gap")
 
 
@@ -116,9 +118,8 @@ def _special(evidence: Evidence, finding: Finding, m: Measurement) -> str:
         who = f" of {group}" if group else ""
         kind = _kind(m, negative, other=True)
         return f"the model calls {whole(m.n - m.k)} of {whole(m.n)} {kind} cases{who} positive"
-    if m.metric in ("confounder_cost", "worst_cross_auc", "auc_drop"):
-        on = confounder_names(evidence) if attribute == "(joint)" else attribute_name(attribute or "its confounders")
-        return f"the model leans on {on}"
+    if m.metric in _LEANING:
+        return f"the model leans on {_leant_on(evidence, finding, str(attribute or 'its confounders'))}"
     if m.metric == "score_shift_auc":
         return f"the model's score follows {attribute_name(attribute or 'an attribute')}"
     if m.metric in _GAPS and low and group:
@@ -134,6 +135,17 @@ def _special(evidence: Evidence, finding: Finding, m: Measurement) -> str:
     if m.metric == "faults":
         return f"{plural(value, 'fault')} in {_title(evidence, finding)}"
     return ""
+
+
+def _leant_on(evidence: Evidence, finding: Finding, attribute: str) -> str:
+    """Return each confounder that fails by itself, or all declared ones where only the whole fails."""
+    names = dict.fromkeys([attribute])
+    for other in evidence.findings:
+        m = decisive(evidence, other) if other.status == "FAIL" and other.metric == finding.metric else None
+        if m is not None and m.condition.get("attribute"):
+            names[str(m.condition["attribute"])] = None
+    alone = [name for name in names if name != "(joint)"]
+    return listed(alone) if alone else confounder_names(evidence)
 
 
 def _kind(m: Measurement, word: str, *, other: bool = False) -> str:

@@ -117,3 +117,24 @@ def test_a_verdict_without_reasons_still_has_a_heading() -> None:
     """A FAIL whose rules are unknown to the evidence says so."""
     made = replace(_sample.evidence(), findings=(), verdict=Verdict(outcome="FAIL"))
     assert heading(made) == "Do not release: no rule was judged"
+
+
+def test_each_confounder_that_fails_alone_is_named() -> None:
+    """Two confounders that fail by their own rules are both in the heading; one that passes is not."""
+    made = _sample.evidence()
+    result = made.result("CONF001")
+    assert result is not None
+    costs = tuple(
+        measured("confounder_cost", value, 0.01, bounds=(-1, 1), condition={"attribute": name})
+        for name, value in (("sex", 0.05), ("(joint)", 0.09), ("scanner", 0.06), ("site", 0.001))
+    )
+    findings = tuple(
+        Finding(
+            rule=str(i), probe="CONF001", metric="confounder_cost", status="PASS" if i == 3 else "FAIL", headline="h",
+            limit=Limit(max=0.02), measurements=(i,), decisive=i,
+        )
+        for i in range(4)
+    )  # fmt: skip
+    changed = tuple(replace(r, measurements=costs) if r.probe == "CONF001" else r for r in made.results)
+    made = replace(made, results=changed, findings=findings, verdict=Verdict(outcome="FAIL", blocking=("0", "1", "2")))
+    assert heading(made) == "Do not release: the model leans on sex and scanner"
