@@ -12,8 +12,8 @@ import pytest
 ROOT = Path(__file__).parents[1]
 HEAVY = {
     "torch", "torchvision", "torchattacks", "captum", "onnxruntime", "onnx", "onnx2torch", "skops", "pydicom",
-    "nibabel", "mlflow", "ray", "nilearn", "sklearn", "scipy", "statsmodels", "fairlearn", "pandas", "plotly", "pyarrow", "PIL",
-    "pydantic", "jinja2",
+    "nibabel", "mlflow", "ray", "nilearn", "sklearn", "scipy", "statsmodels", "fairlearn", "pandas", "plotly",
+    "pyarrow", "PIL", "pydantic", "jinja2",
 }  # fmt: skip
 MODELS = {"torch", "torchvision", "torchattacks", "captum", "onnxruntime", "onnx2torch", "skops", "pydicom", "nibabel"}
 

@@ -59,6 +59,10 @@ def _placements(scores: Floats, others: Floats) -> Floats:
     return out
 
 
+FEW = 10
+"""Patients of the rarer class below which the logit interval alone does not hold its error."""
+
+
 def area_of(scores: Floats, labels: Bools, patients: Patients) -> Area:
     """Return the AUC and its variance from sums of placements by patient (Obuchowski 1997)."""
     positive, negative = scores[labels], scores[~labels]
@@ -91,7 +95,9 @@ def _corrected(a: Floats, b: Floats, count: int) -> float:
 def area_bounds(area: Area, alpha: Floats) -> Bounds | None:
     """Return bounds on the logit scale, None where the variance is 0 though the AUC is neither 0 nor 1.
 
-    At an AUC of 1 the lower bound is the smallest share that all patients of the rarer class still reach.
+    At an AUC of 1 the lower bound is the smallest share that all patients of the rarer class still reach. With fewer
+    than ten of them no bound is better than that: the variance of so few placements is too small too often (5 against
+    300 patients at a true AUC of 0.9, 2,500 cohorts: the plain lower bound is too high in 7.2 % instead of 2.5 %).
     """
     a, few = area.value, area.smaller_class
     if a in (0.0, 1.0):
@@ -101,7 +107,11 @@ def area_bounds(area: Area, alpha: Floats) -> Bounds | None:
         return None
     half = t_quantile(alpha, few - 1) * np.sqrt(area.variance) / (a * (1 - a))
     logit = np.log(a) - np.log1p(-a)
-    return _expit(logit - half), _expit(logit + half)
+    low, high = _expit(logit - half), _expit(logit + half)
+    if few < FEW:
+        flawless = alpha ** (1 / few)
+        return np.minimum(low, flawless), np.maximum(high, 1 - flawless)
+    return low, high
 
 
 def _expit(x: Floats) -> Floats:

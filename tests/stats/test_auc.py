@@ -169,3 +169,29 @@ def test_rows_taken_as_patients_cover_too_little():
         low, high = auc(scores, labels, np.arange(code.size), LEVELS).bounds(0.025)
         covered += low <= 0.85 <= high
     assert covered / 500 < 0.90
+
+
+def test_few_positives_are_not_surer_than_a_flawless_cohort() -> None:
+    """With fewer than ten patients of a class the lower bound is at most alpha^(1/few), that of an AUC of 1."""
+    scores = np.concatenate([np.linspace(0, 1, 300), np.linspace(0.90, 0.99, 5)])
+    labels = np.arange(305) >= 300
+    found = auc(scores, labels, np.arange(305), LEVELS)
+    assert found.value is not None
+    assert found.value > 0.9
+    assert found.bounds(0.025)[0] <= 0.025 ** (1 / 5) + 1e-12
+    mirrored = auc(-scores, labels, np.arange(305), LEVELS)
+    assert mirrored.bounds(0.025)[1] == pytest.approx(1 - found.bounds(0.025)[0])
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("positives", "controls"), [(5, 300), (8, 200)])
+def test_a_rule_on_a_rare_class_is_passed_wrongly_in_few_cohorts(positives: int, controls: int) -> None:
+    """A true AUC of 0.9 as the limit: at most 3.5 % of 2,000 cohorts have a lower bound above it."""
+    rng = np.random.default_rng(11)
+    shift = 1.8124  # sqrt(2) times the normal quantile of 0.9: the AUC of two normals that far apart is 0.9
+    labels = np.arange(positives + controls) < positives
+    wrong = 0
+    for _ in range(2000):
+        found = auc(rng.normal(shift * labels, 1.0), labels, np.arange(len(labels)), LEVELS)
+        wrong += found.bounds(0.025)[0] > 0.9
+    assert wrong / 2000 <= 0.035
