@@ -12,6 +12,7 @@ import time
 from pathlib import Path
 from typing import Any
 
+from audit.core import Profile
 from audit.reference import assemble, build
 
 
@@ -25,7 +26,7 @@ def trained(twin: str, seed: int, folder: Path) -> Path:
     return weights
 
 
-def audited(weights: Path, seed: int, profile: str, probes: str | None) -> dict[str, Any]:
+def audited(weights: Path, seed: int, profile: Profile, probes: str | None) -> dict[str, Any]:
     """Return the evidence of a twin and seed, audited if it is not there."""
     from audit.session._run import Options, audit_model
 
@@ -52,7 +53,7 @@ def main() -> None:
     parser.add_argument("--seeds", default="1")
     parser.add_argument("--twins", default="healthy,biased")
     parser.add_argument("--folder", type=Path, required=True)
-    parser.add_argument("--profile", default="standard")
+    parser.add_argument("--profile", default="standard", choices=("smoke", "standard", "full"))
     parser.add_argument("--probes", help="as for `audit run`; the rules of all others stay undecided")
     parser.add_argument("--train-only", action="store_true")
     asked = parser.parse_args()
