@@ -58,7 +58,7 @@ def _strip(evidence: Evidence, f: Finding, place: int) -> Strip:
         status=f.status, word=STATUS_WORDS[f.status], tone=TONES[f.status], group=group_of(f.status),
         value=full_text(m) if m and m.value is not None else "", limit=limit_text(f.limit), counts=_counts(m),
         hint=_hint(f, m), blocking=f.blocking, waiver=_waiver(f), expired=_expired(f), headline=f.headline,
-        rationale=f.rationale, source=f.margin_source,
+        rationale=_closed(f.rationale), source=_closed(f.margin_source),
         level=f"{f.holm_level:.3g}" if f.holm_level is not None else "",
         others=max(0, len(f.measurements) - 1), svg=strip_svg(f, m, f"strip-{place + 1}"),
         margin=_margin(f, m),
@@ -88,6 +88,11 @@ def group_of(status: str) -> str:
 def day(date: dt.date) -> str:
     """Return a date as people write it."""
     return f"{date.day} {date:%B %Y}"
+
+
+def _closed(text: str) -> str:
+    """Return a text that ends as a sentence does."""
+    return text if not text or text[-1] in ".!?" else f"{text}."
 
 
 def _waiver(f: Finding) -> str:

@@ -45,6 +45,7 @@ class Numbers:
     count: int
     long: bool
     together: bool
+    counted: bool
     confidence: str
 
 
@@ -76,6 +77,7 @@ def numbers(measurements: tuple[Measurement, ...], metrics: tuple[str, ...]) -> 
             )
     return Numbers(
         blocks=tuple(blocks), count=len(measurements), long=len(measurements) > LONG,
+        counted=all(m.method == COUNT for m in measurements),
         together=any(m.simultaneous for m in measurements), confidence=f"{measurements[0].level * 100:.3g}",
     )  # fmt: skip
 
