@@ -1,4 +1,7 @@
 # Every target does its own set-up and is quick the second time.
+SHELL := /bin/bash
+# A failure on the left of a pipe is a failure.
+.SHELLFLAGS := -eu -o pipefail -c
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
@@ -20,6 +23,7 @@ $(VENV)/.demo: $(SOURCES)
 
 $(VENV)/.test: $(SOURCES)
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip uninstall --quiet --yes torchattacks 2>/dev/null
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[all,dev]'
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps $(TORCHATTACKS)
 	touch $@ $(VENV)/.demo
