@@ -36,6 +36,9 @@ def print_outcome(evidence: Evidence, folder: Path | None) -> int:
         say(f"  {_status(finding)}  {finding.rule}: {finding.headline}")
         if finding.open_because:
             say(f"        open because {finding.open_because}")
+    more = sum(1 for f in evidence.findings if f.status != "PASS") - _WORST
+    if more > 0:
+        say(f"  and {_count(more, 'more rule')} that did not pass: see the report")
     for reason in verdict.reasons[:_REASONS]:
         say(f"  note  {reason}")
     if evidence.cohort.get("patient_declared") is False:

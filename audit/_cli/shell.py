@@ -59,6 +59,9 @@ def answer(app: typer.Typer, argv: Sequence[str]) -> int:
     try:
         with _sigterm():
             code = app(args=list(argv), prog_name="audit", standalone_mode=False)
+        if code == EXIT_SIGINT:
+            # typer hands Ctrl-C back as its code, in silence.
+            return _said("stopped", EXIT_SIGINT)
         return code if isinstance(code, int) else 0
     except Terminated:
         return _said("stopped by SIGTERM", EXIT_SIGTERM)
@@ -89,7 +92,7 @@ def _failed(error: Exception) -> int:
 def _misused(error: Any) -> int:
     context = getattr(error, "ctx", None)
     command = context.command_path if context is not None else "audit"
-    message = " ".join(error.format_message().split())
+    message = " ".join(error.format_message().split()).replace(": Value error, ", ": ")
     return _said(f"error: {message}\n  see '{command} --help'", EXIT_INPUT)
 
 

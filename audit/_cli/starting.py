@@ -41,5 +41,6 @@ def _check_out(out: Path, policy_path: Path, *, force: bool) -> None:
     if there and not force:
         names = " and ".join(relative(p) for p in there)
         raise InputError(
-            f"{names}: there already", expected="new files", got=names, fix="name another --out, or add --force"
-        )
+            f"{names}: there already", expected="new files", got=names,
+            fix="name an --out in another folder, or add --force",
+        )  # fmt: skip
