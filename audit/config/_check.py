@@ -7,10 +7,10 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from audit.config._crosscheck import table
+from audit.config._crosscheck import saved_faults, table
 from audit.config._faults import did_you_mean, listed, one_line, shown, unknown
 from audit.core import Policy, ProbeInfo, Rule
-from audit.errors import AuditError, ConfigError, FaultsError, PolicyError
+from audit.errors import AuditError, ConfigError, FaultsError, ManifestError, PolicyError
 
 if TYPE_CHECKING:
     from audit.config._types import AuditConfig
@@ -120,11 +120,14 @@ def file_faults(raw: Mapping[str, Any], root: Path, *, columns: bool) -> list[Au
     for key, named in wanted.items():
         if isinstance(named, str) and named and not is_file(root / named):
             faults.append(absent_file(f"{key}: no such file '{one_line(named)}'", root / named, "a file"))
+    # After the files: a path with a typing error looks like a second file.
+    faults += saved_faults(model, cohort)
     if columns:
         faults += _column_faults(cohort.get("manifest"), root, _named_columns(cohort))
         if model.get("kind") == "predictions":
             faults += _column_faults(model.get("path"), root, _score_columns(model))
-    return faults
+    # Scores and manifest may be one file, and what is wrong with it is said once.
+    return list({str(f): f for f in faults}.values())
 
 
 def _score_columns(model: Mapping[str, Any]) -> dict[str, str]:
@@ -143,7 +146,21 @@ def _column_faults(source: Any, root: Path, named: Mapping[str, str]) -> list[Au
         columns = read_columns(root / source)
     except AuditError as error:
         return [error]
+    separated = other_separator(columns, source)
+    if separated is not None:
+        return [separated]
     return list(_absent_columns(named, columns, source))
+
+
+def other_separator(columns: Sequence[str], source: str) -> ManifestError | None:
+    """Return the fault of a table whose cells are not separated by commas, None where they seem to be."""
+    for mark, word in ((";", "semicolons"), ("\t", "tabs")):
+        if len(columns) == 1 and mark in columns[0]:
+            return ManifestError(
+                f"{one_line(source)}: cells are separated by {word}", expected="commas", got=shown(columns[0]),
+                fix="save it again with commas between cells and points in decimals, or as Parquet",
+            )  # fmt: skip
+    return None
 
 
 def is_file(path: Path) -> bool:

@@ -11,6 +11,7 @@ from audit.core import OUTPUT_KINDS, OUTPUTS_OF
 from audit.errors import ConfigError
 
 _NEEDS_PATH = ("torch", "torch-export", "torchscript", "onnx", "sklearn", "predictions")
+_NEEDS_IMAGES = ("torch", "torch-export", "torchscript", "onnx", "sklearn", "callable")
 
 
 def table(raw: Mapping[str, Any], *keys: str) -> Mapping[str, Any]:
@@ -30,7 +31,6 @@ def audit_faults(raw: Mapping[str, Any]) -> list[ConfigError]:
         *_operating_point(model),
         *_input(table(model, "input")),
         *_cohort(model, cohort),
-        *_saved(model, cohort),
         *_attributes(table(cohort, "attributes")),
         *_prevalence(table(raw, "intended_use", "prevalence")),
     ]
@@ -135,7 +135,7 @@ def _input(spec: Mapping[str, Any]) -> Iterator[ConfigError]:
 
 def _cohort(model: Mapping[str, Any], cohort: Mapping[str, Any]) -> Iterator[ConfigError]:
     kind, task, target = model.get("kind"), model.get("task"), cohort.get("target")
-    if isinstance(kind, str) and kind != "predictions" and cohort and "image" not in cohort:
+    if kind in _NEEDS_IMAGES and cohort and "image" not in cohort:
         wanted = f"the column with the images that a '{kind}' model reads"
         yield ConfigError("cohort.image: missing", expected=wanted, got="none", fix='add image = "file"')
     if task == "segmentation" and cohort and "mask" not in cohort:
@@ -150,6 +150,7 @@ def _cohort(model: Mapping[str, Any], cohort: Mapping[str, Any]) -> Iterator[Con
             "cohort.positive: not used", expected="no such key for this task", got=f"task '{task}'", fix="take it out"
         )
     classes = model.get("classes")
+    yield from _turned(task, classes, cohort.get("positive"))
     if task == "multilabel" and isinstance(classes, list) and isinstance(target, (list, str)):
         columns = target if isinstance(target, list) else [target]
         if len(columns) != len(classes):
@@ -163,12 +164,35 @@ def _cohort(model: Mapping[str, Any], cohort: Mapping[str, Any]) -> Iterator[Con
         )
 
 
-def _saved(model: Mapping[str, Any], cohort: Mapping[str, Any]) -> Iterator[ConfigError]:
-    """Rows of two files are matched by case: by their number a file in another order would give a verdict as well."""
+def _turned(task: Any, classes: Any, positive: Any) -> Iterator[ConfigError]:
+    """The last output is the positive class; a target that counts the first as positive says the opposite."""
+    named = positive if isinstance(positive, list) else [positive]
+    if task != "binary" or not isinstance(classes, list) or len(classes) != 2:
+        return
+    if classes[0] in named and classes[1] not in named:
+        yield ConfigError(
+            "cohort.positive: the negative class of model.classes", got=shown(positive),
+            expected=f"values that mean '{one_line(classes[1])}', since classes has the negative one first",
+            fix="turn classes round, or correct positive",
+        )  # fmt: skip
+
+
+def saved_faults(model: Mapping[str, Any], cohort: Mapping[str, Any]) -> Iterator[ConfigError]:
+    """Return the columns of case ids that saved predictions lack.
+
+    Rows of two files are matched by case: by their number a file in another order would give a verdict as well.
+    """
     path, manifest = model.get("path"), cohort.get("manifest")
     if model.get("kind") != "predictions" or not isinstance(path, str) or not isinstance(manifest, str):
         return
     if os.path.normpath(path) == os.path.normpath(manifest):
+        # Named on one side only, no case would find its row.
+        for here, other, there, lacks in (("cohort", "model", model, cohort), ("model", "cohort", cohort, model)):
+            if "case" in there and "case" not in lacks:
+                yield ConfigError(
+                    f"{here}.case: missing", expected=f"the column that {other}.case names, or neither", got="none",
+                    fix=f'add case = "{one_line(there["case"])}" under [{here}]',
+                )  # fmt: skip
         return
     for key, there in (("model.case", model), ("cohort.case", cohort)):
         if "case" not in there:

@@ -181,9 +181,11 @@ def _parsed(text: str, path: Path) -> dict[str, Any]:
         line = _line_of(str(error))
         shown_line = text.splitlines()[line - 1].strip() if line and line <= len(text.splitlines()) else ""
         problem = f"not valid TOML: {one_line(error)}"
+        toml = path.suffix.lower() == ".toml"
+        fix = "correct that line" if toml else "name the configuration, which 'audit init' writes"
         raise _one(
             path,
-            ConfigError(problem, expected="TOML", got=shown(shown_line), fix="correct that line"),
+            ConfigError(problem, expected="TOML", got=shown(shown_line), fix=fix),
         ) from None
 
 

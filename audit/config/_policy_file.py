@@ -18,7 +18,13 @@ _SHARE = re.compile(r"\s*\d+(\.\d+)?\s*/\s*\d*[1-9]\d*\s*")
 
 
 def _limit(value: Any) -> Any:
-    if not isinstance(value, dict):
+    if is_number(value):
+        raise fault(
+            "a number alone",
+            expected="a table, { min = … }, { max = … } or both",
+            fix=f"write {{ min = {value} }}, or max",
+        )
+    if not isinstance(value, dict) or value.keys() - {"min", "max"}:
         return value
     low: Any = value.get("min")
     high: Any = value.get("max")

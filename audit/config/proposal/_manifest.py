@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from audit.cohorts import Table, read_attribute, read_table
+from audit.cohorts import Table, read_attribute, read_columns, read_table
+from audit.config._check import other_separator
 from audit.config._faults import did_you_mean, listed, one_line, shown
 from audit.config.proposal import _words
 from audit.core import AttributeSpec, Role
@@ -101,6 +102,9 @@ def look(path: Path, target: str | None) -> Manifest:
     Raises:
         ManifestError: The file cannot be read, or no column looks like the reference standard.
     """
+    separated = other_separator(read_columns(path), path.name)
+    if separated is not None:
+        raise separated
     table = read_table(path)
     split, split_value = _split(table)
     if split is not None and split_value is not None:
@@ -136,11 +140,19 @@ def _target(table: Table, target: str | None) -> str:
             got=shown(target), fix=did_you_mean(target, table.columns, "correct the name"),
         )  # fmt: skip
     named = best([c for c in table.columns if _levels(table, c) >= 2], _words.TARGETS)
+    constant = best(table.columns, _words.TARGETS)
+    if named is None and constant is not None:
+        raise ManifestError(
+            f"{one_line(table.name)}: column {shown(constant)} has one value only", expected="two classes or more",
+            got=f"{_levels(table, constant)} value",
+            fix="add --target with another column, or cases of the other class",
+        )  # fmt: skip
     if named is None:
+        few = [c for c in table.columns if 2 <= _levels(table, c) <= _MOST_LEVELS]
         raise ManifestError(
             f"{one_line(table.name)}: no column looks like the reference standard",
             expected=f"--target with one of {listed(table.columns)}", got="no --target",
-            fix=f"add --target {one_line(table.columns[-1])}, for example",
+            fix=f"add --target {one_line((few or table.columns)[-1])}, for example",
         )  # fmt: skip
     return named
 

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from audit.config._check import absent_file, is_file
-from audit.config._faults import listed, one_line
+from audit.config._faults import listed, one_line, shown
 from audit.config.proposal import _words
 from audit.config.proposal._manifest import Manifest, best
 from audit.errors import InputError, MissingExtraError, ModelError, UnsafeModelError
@@ -160,7 +160,15 @@ def _predictions(path: Path, manifest: Manifest) -> Model:
             f"{one_line(path.name)}: no column looks like a score", expected="numbers in a column such as 'score'",
             got=listed(table.columns), fix="rename the column of scores to 'score'",
         )  # fmt: skip
-    shares = all(0 <= float(v) <= 1 for c in scores for v in table[c] if v)
+    values = [float(v) for c in scores for v in table[c] if v]
+    shares = all(0 <= v <= 1 for v in values)
+    if not shares and len(manifest.levels) == 2 and min(values) >= 0:
+        # As logits every case would be called positive.
+        raise InputError(
+            f"{one_line(path.name)}: {shown(scores[0])} holds neither probabilities nor logits",
+            expected="numbers from 0 to 1, or logits, which are below 0 for some cases",
+            got=f"numbers from {min(values):.4g} to {max(values):.4g}", fix="divide percentages by 100",
+        )  # fmt: skip
     case = manifest.case if manifest.case in table.columns else None
     return Model(
         path=path, kind="predictions", outputs=len(scores), output="probabilities" if shares else "logits",

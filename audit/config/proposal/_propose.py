@@ -139,5 +139,5 @@ def _notes(seen: Seen) -> list[str]:
             + (f" ({images.failure})" if images.failure else "")
         )
     if seen.ignored:
-        notes.append(f"columns left out: {listed(seen.ignored)}")
+        notes.append(f"columns left out (like an id, one value only, or of no known role): {listed(seen.ignored)}")
     return notes

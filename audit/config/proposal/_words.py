@@ -17,8 +17,8 @@ PATIENTS = (
     "mrn", "lesion_id",
 )  # fmt: skip
 CASES = (
-    "case_id", "case", "caseid", "image_id", "imageid", "study_id", "exam_id", "accession", "isic_id", "sample_id",
-    "id", "uid",
+    "case_id", "case", "caseid", "image_id", "imageid", "study_id", "study", "exam_id", "accession", "isic_id",
+    "sample_id", "id", "uid",
 )  # fmt: skip
 METHODS = ("dx_type", "label_source", "reference_method", "ascertainment", "confirmed_by", "labelled_by")
 SPLITS = ("split", "set", "subset", "partition", "fold", "dataset_split")
