@@ -43,6 +43,11 @@ def print_outcome(evidence: Evidence, folder: Path | None) -> int:
         say(f"  note  {reason}")
     if evidence.cohort.get("patient_declared") is False:
         say("  note  No column of patients is declared: every case counts as its own patient.")
+    remarks = list(evidence.cohort.get("remarks") or ())
+    for remark in remarks[:_REASONS]:
+        say(f"  note  {remark}")
+    if len(remarks) > _REASONS:
+        say(f"  note  {_count(len(remarks) - _REASONS, 'more remark')} on the cohort: see the report")
     for line in ledger_lines(evidence):
         say(line)
     if folder is not None:
