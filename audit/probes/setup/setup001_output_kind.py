@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 ENOUGH = 20
 _TOO_FEW = f"fewer than {ENOUGH} cases"
 _SUM, _END = 1e-3, 1e-6
+_FEW_OF_A_CLASS = f"fewer than {ENOUGH} positives or negatives"
+_SIGNS, _DECISIONS = "logits-of-both-signs", "decisions-of-both-kinds"
 _STRAY = 0.05
 # What the ledger says of cases that have no usable answer; the texts are part of the evidence.
 _OUTSIDE = ("outside [0, 1]",)
@@ -33,12 +35,14 @@ class OutputKind(Probe):
         the cases among them that were set aside for it; that hardly a saved answer is lacking; under `probabilities`,
         that they lie in [0, 1] and that those of exclusive classes sum to 1; under `logits`, that they are not
         probabilities in disguise (all within [0, 1] and, for exclusive classes, summing to 1, on 20 cases or more);
-        that no output is the same for all cases; and that scores are not all exactly 0 or 1. Masks are checked in the
-        same way on a sample of images.
+        that no output is the same for all cases; and that scores are not all exactly 0 or 1. For a binary model with
+        20 positives and 20 negatives or more: that not every logit is 0 or above, and that the operating point puts
+        some cases on either side. Masks are checked in the same way on a sample of images.
 
     Why it matters clinically:
         A sigmoid that is applied twice squeezes every score between 0.5 and 0.73. The ranking stays, so that the
-        AUC looks as it should, while each threshold, each calibration and each alarm in practice is wrong.
+        AUC looks as it should, while each threshold, each calibration and each alarm in practice is wrong. Scores in
+        percent that are declared as logits make every case positive, and a sensitivity of 1.
 
     Known problems:
         A classifier of logits that all happen to lie in [0, 1] is taken for one of probabilities. Hard labels given
@@ -76,7 +80,7 @@ class OutputKind(Probe):
         """
         if ctx.card.task == "segmentation":
             return list(_masks(ctx))
-        return [*_table(ctx), *_spread(ctx)]
+        return [*_table(ctx), *_spread(ctx), *_scale(ctx)]
 
 
 def _table(ctx: ProbeContext) -> Iterator[Measurement]:
@@ -111,6 +115,21 @@ def _spread(ctx: ProbeContext) -> Iterator[Measurement]:
     if len(checks) > 1:
         scores = ctx.clean.scores
         yield counted(ctx, checks[1], bool(((scores < _END) | (scores > 1 - _END)).all()), rows)
+
+
+def _scale(ctx: ProbeContext) -> Iterator[Measurement]:
+    """Look for scores, or a threshold, on another scale than declared, such as percentages given as logits."""
+    if ctx.card.task != "binary" or ctx.card.output not in ("logits", "probabilities"):
+        return
+    (view,), rows = ctx.clean.views, np.arange(len(ctx.cohort))
+    enough = min(int(view.labels.sum()), int((~view.labels).sum())) >= ENOUGH
+    if ctx.card.output == "logits":
+        # A logit of 0 is a probability of 0.5: a model that ranks at all puts some of many negatives below it.
+        same_sign = bool((view.scores >= 0.5).all())
+        yield counted(ctx, _SIGNS, same_sign, rows) if enough else unknown(ctx, _SIGNS, _FEW_OF_A_CLASS, rows)
+    if view.decisions is not None:
+        constant = bool(view.decisions.all() or not view.decisions.any())
+        yield counted(ctx, _DECISIONS, constant, rows) if enough else unknown(ctx, _DECISIONS, _FEW_OF_A_CLASS, rows)
 
 
 def fits_classes(outputs: int, card: ModelCard) -> bool:

@@ -14,6 +14,7 @@ from tests.probes.setup.conftest import faults, with_fault
 
 RNG = np.random.default_rng(0)
 TARGETS = np.arange(40) % 2
+SCALE = {"logits-of-both-signs", "decisions-of-both-kinds"}
 
 
 def found(raw, targets=TARGETS, **more):
@@ -75,9 +76,9 @@ def test_it_is_silent_on_a_right_declaration(raw, more):
     ],
 )
 def test_it_finds_a_wrong_declaration(raw, more, check):
-    """Each planted fault is counted by its own check and by no other."""
+    """Each planted fault is counted by its own check and by no other but those of the scale."""
     targets = np.zeros((40, raw.shape[1])) if more.get("task") == "multilabel" else TARGETS
-    assert found(raw, targets, **more) == {check}
+    assert found(raw, targets, **more) - SCALE == {check}
 
 
 def test_a_model_that_gives_probabilities_for_logits_is_found():
@@ -138,3 +139,31 @@ def test_saved_summaries_of_masks_cannot_be_checked():
     )  # fmt: skip
     with pytest.raises(NotApplicable, match="cannot be asked"):
         OutputKind().run(ctx)
+
+
+MANY = np.arange(60) % 2
+
+
+@pytest.mark.parametrize(
+    ("raw", "more", "checks"),
+    [
+        (np.linspace(0.2, 99.3, 60), {"output": "logits"}, {"logits-of-both-signs", "decisions-of-both-kinds"}),
+        (np.linspace(0.2, 99.3, 60), {"output": "logits", "operating_point": 0.9999}, {"logits-of-both-signs"}),
+        (RNG.uniform(0, 0.02, 60), {"output": "probabilities"}, {"decisions-of-both-kinds"}),
+        (RNG.uniform(0.1, 0.9, 60), {"output": "probabilities"}, set()),
+        (RNG.normal(-4, 3, 60), {"output": "logits"}, set()),
+        (RNG.normal(-9, 1, 60), {"output": "logits", "operating_point": None}, set()),
+    ],
+)
+def test_a_scale_that_puts_all_cases_on_one_side_is_a_fault(raw, more, checks):
+    """Percentages as logits call every case positive, a threshold of another scale none; a rare disease is no fault."""
+    assert found(raw, MANY, **{"operating_point": 0.5, **more}) == checks
+
+
+def test_few_cases_of_a_class_say_nothing_of_the_scale():
+    """With nineteen positives the checks of the scale are missing with their reason."""
+    labels = (np.arange(60) < 19).astype(int)
+    ctx = saved_context(np.linspace(1, 99, 60), small_cohort(labels), output="logits", operating_point=0.5)
+    lacking = {m.condition["parameter"]: m.missing for m in OutputKind().run(ctx) if m.value is None}
+    assert set(lacking) == {"logits-of-both-signs", "decisions-of-both-kinds"}
+    assert "fewer than 20" in lacking["logits-of-both-signs"]
