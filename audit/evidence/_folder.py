@@ -134,6 +134,11 @@ def check_seal(folder: Path) -> None:
             "there is no such run", expected="a folder that 'audit run' wrote", got=folder.name,
             fix="name the folder that holds evidence.json",
         )  # fmt: skip
+    if not {EVIDENCE, SUMS, "log.jsonl"} & {p.name for p in folder.iterdir()}:
+        raise EvidenceError(
+            f"{folder.name} is not the folder of a run", expected=f"a folder with {EVIDENCE}",
+            got="a folder without", fix="name the run itself, for example one of the folders in audit-runs",
+        )  # fmt: skip
     if not (folder / SUMS).is_file():
         raise EvidenceError(
             "the run is unfinished", expected=f"{SUMS}, which is written last", got="no such file",

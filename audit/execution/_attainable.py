@@ -64,10 +64,7 @@ def _sentences(rule: Rule, cohort: Cohort, levels: Levels) -> list[str]:
     n = int(np.unique(cohort.patients[chosen]).size)
     best = best_proportion_low(n, levels)
     if rule.limit.min is not None and (best < rule.limit.min or n < rule.min_patients):
-        why = (
-            f"{n} patients with {word}: the lower bound cannot exceed {best:.2f}, the rule asks for {rule.limit.min:g} "
-            f"and {rule.min_patients} patients"
-        )
+        why = f"{n} patients with {word}: the lower bound cannot exceed {best:.2f}, the rule asks for {_asked(rule)}"
         return [_tell(rule, why)]
     return []
 
@@ -90,10 +87,16 @@ def _gap(rule: Rule, cohort: Cohort, chosen: np.ndarray, word: str, levels: Leve
             if best < rule.limit.min or n < rule.min_patients:
                 why = (
                     f"{n} patients with {word} in {name} {level}: even without an error the gap's lower bound is "
-                    f"{best:.2f} or less, the rule asks for {rule.limit.min:g} and {rule.min_patients} patients"
+                    f"{best:.2f} or less, the rule asks for {_asked(rule)}"
                 )
                 return [_tell(rule, why)]
     return []
+
+
+def _asked(rule: Rule) -> str:
+    """Return what a rule asks for, in words."""
+    patients = f" and {rule.min_patients} patients" if rule.min_patients else ""
+    return f"{rule.limit}{patients}"
 
 
 def _tell(rule: Rule, why: str) -> str:

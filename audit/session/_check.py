@@ -23,6 +23,11 @@ def check_fit(card: ModelCard, cohort: Cohort) -> None:
     Raises:
         InputError: They are not.
     """
+    if not isinstance(cohort, Cohort):
+        raise InputError(
+            "this is no cohort", expected="what audit.load_cohort gives", got=type(cohort).__name__,
+            fix="load it with audit.load_cohort",
+        )  # fmt: skip
     mine, theirs = card.classes, cohort.classes
     # Other names may be a cohort's own words for them; the same names in another order, or more of them, are a mistake.
     if mine and theirs and mine != theirs and (len(mine) != len(theirs) or set(mine) == set(theirs)):

@@ -130,7 +130,7 @@ def not_tested(results: Sequence[ProbeResult], infos: Mapping[str, ProbeInfo], c
     ]
     for role, words in (("protected", "subgroups of patients"), ("confounder", "leaning on a confounder")):
         if not cohort.by_role(role):  # type: ignore[arg-type]
-            said.append(NotTested(what=words, why=f"the manifest declares no attribute of role {role}"))
+            said.append(NotTested(what=words, why=f"no attribute is declared with the role {role}"))
     if not cohort.patient_declared:
         said.append(NotTested(what="several images of one patient", why="the manifest has no patient column"))
     said.append(NotTested(what="image reconstruction and synthesis", why="out of scope of this suite"))

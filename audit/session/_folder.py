@@ -41,7 +41,7 @@ def check_folder(folder: Path, *, overwrite: bool) -> None:
         return
     if not overwrite:
         raise InputError(
-            f"{folder} is not empty", expected="an empty or new folder", got=f"{len(held)} entries",
+            f"{folder} is not empty", expected="an empty or new folder", got=f"one with {held[0]}",
             fix="name another folder, or add --overwrite to replace the run in it",
         )  # fmt: skip
     foreign = [n for n in held if not _is_ours(n)]

@@ -97,7 +97,7 @@ def load_cohort(
     from audit import cohorts
 
     if not isinstance(source, (str, Path)):
-        given = {"task": task, "classes": classes, "attributes": attributes, **declared}
+        given = {"task": task, "classes": classes, "attributes": _with_roles(attributes), **declared}
         try:
             signature(cohorts.from_arrays).bind(source, **given)
         except TypeError as error:
@@ -113,6 +113,16 @@ def load_cohort(
     specs = tuple(_attribute(name, value) for name, value in (attributes or {}).items())
     spec: CohortSpec = _typed(CohortSpec, {**declared, "manifest": str(source), "attributes": specs}, "[cohort]")
     return cohorts.load_cohort(spec, Path(root), task=task, classes=classes, input=spec_input)  # type: ignore[arg-type]
+
+
+def _with_roles(attributes: Mapping[str, Any] | None) -> Mapping[str, Any] | None:
+    for name, value in (attributes or {}).items():
+        if not isinstance(value, tuple) or len(value) not in (2, 3):
+            raise InputError(
+                f"attribute {name}: its role is missing", expected='(values, role), or (values, "confounder", reason)',
+                got=type(value).__name__, fix=f'for example attributes={{"{name}": (values, "protected")}}',
+            )  # fmt: skip
+    return attributes
 
 
 def _input(given: InputSpec | Mapping[str, Any] | None) -> InputSpec:

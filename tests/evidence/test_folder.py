@@ -84,3 +84,10 @@ def test_objects_are_never_stored(tmp_path):
     """Arrays of objects would need a pickle to be read again."""
     with pytest.raises(ValueError, match=r"[Oo]bject"):
         store_artifact(tmp_path, Artifact(name="a", title="A", arrays={"x": np.array([{}], dtype=object)}))
+
+
+def test_a_folder_of_runs_is_not_a_run(tmp_path):
+    """The parent of a run is named as such, not as an unfinished run."""
+    sealed(tmp_path / "run")
+    with pytest.raises(EvidenceError, match="not the folder of a run"):
+        read_run(tmp_path)

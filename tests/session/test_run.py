@@ -268,3 +268,14 @@ def test_what_is_declared_in_python_is_checked_as_in_a_file(tmp_path):
         audit.load_cohort(np.zeros((4, 1, 3, 3)), task="binary")
     model = audit.load_model(path, kind="predictions", task="binary", output="probabilities", score="score")
     assert model.card.kind == "predictions"
+
+
+def test_a_wrong_object_is_named(tmp_path):
+    """A cohort that is none, and an attribute without its role, are said before anything is measured."""
+    with pytest.raises(InputError, match="role is missing"):
+        audit.load_cohort(
+            np.zeros((4, 1, 2, 2)), targets=np.arange(4) % 2, task="binary", attributes={"sex": list("fmfm")}
+        )
+    model = audit.load_model(lambda x: x.mean(axis=(1, 2, 3)), task="binary", output="logits", input={"range": [0, 1]})
+    with pytest.raises(InputError, match="no cohort"):
+        audit.run(model, "cases.csv", out=tmp_path / "run")
