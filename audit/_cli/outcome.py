@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -32,7 +31,7 @@ def print_outcome(evidence: Evidence, folder: Path | None) -> int:
     phantom = " (phantom)" if evidence.model.get("phantom") else ""
     say("")
     say(f"  {sentence(evidence)}", head=_coloured(verdict.label + phantom, verdict.outcome))
-    for finding in worst(evidence.findings):
+    for finding in worst(evidence):
         say(f"  {_status(finding)}  {finding.rule}: {finding.headline}")
         if finding.open_because:
             say(f"        open because {finding.open_because}")
@@ -72,12 +71,11 @@ def sentence(evidence: Evidence) -> str:
     return f"{scope}; the release is blocked by {named}" + (f" and {more} more." if more > 0 else ".")
 
 
-def worst(findings: Iterable[Finding]) -> list[Finding]:
-    """Return the three findings that weigh most: those that fail first, blocking ones before others."""
-    from audit.core import STATUSES
+def worst(evidence: Evidence) -> list[Finding]:
+    """Return the three findings that weigh most, none that passed."""
+    from audit.judge import worst_first
 
-    kept = [f for f in findings if f.status != "PASS"]
-    return sorted(kept, key=lambda f: (f.waiver is not None, not f.blocking, STATUSES.index(f.status)))[:_WORST]
+    return [f for f in worst_first(evidence.findings, evidence.verdict) if f.status != "PASS"][:_WORST]
 
 
 def _status(finding: Finding) -> str:

@@ -32,6 +32,7 @@ from audit.core.model import (
     OutputKind,
     Task,
 )
+from audit.core.order import family_weight, worst_first
 from audit.core.outputs import CLASSIFICATION, ClassView, class_views, scores, sigmoid, softmax
 from audit.core.policy import Limit, Policy, Rule, Waiver
 from audit.core.probe import (
@@ -55,5 +56,6 @@ __all__ = [
     "Limit", "Measurement", "ModelCard", "ModelSpec", "Need", "NotApplicable", "NotTested", "Outcome", "OutputKind",
     "Policy", "Predictions", "Prevalence", "Probe", "ProbeContext", "ProbeInfo", "ProbeResult", "Profile", "Role",
     "Rule", "Scalar", "Sink", "SourceView", "State", "Status", "StoredArtifact", "Task", "Verdict", "Waiver",
-    "bounds_at", "canonical_json", "class_views", "contrast_key", "digest", "plain", "scores", "sigmoid", "softmax",
+    "bounds_at", "canonical_json", "class_views", "contrast_key", "digest", "family_weight", "plain", "scores",
+    "sigmoid", "softmax", "worst_first",
 ]  # fmt: skip

@@ -59,12 +59,31 @@ class Finding:
     @property
     def open_because(self) -> str:
         """What the headline does not say of an INCONCLUSIVE: what is lacking, and how many patients could settle it."""
+        return self.open_words()
+
+    def open_words(self, now: int | None = None) -> str:
+        """Return what the headline does not say of an INCONCLUSIVE, empty for any other status.
+
+        Args:
+            now: Patients in the denominator of the measurement that decided, which are those that `patients_needed`
+                counts; None where they are said beside it.
+        """
         if self.status != "INCONCLUSIVE":
             return ""
         said = [self.lacking] if self.lacking and self.lacking not in self.headline else []
         if self.patients_needed:
-            said.append(f"about {self.patients_needed} patients could settle it")
+            noun = "patient" if self.patients_needed == 1 else "patients"
+            # "Such": those of the measurement, say the positives of one subgroup, not those of the cohort.
+            settle = f"about {_rounded_up(self.patients_needed):,} such {noun} could settle it"
+            known = now is None or self.lacking.startswith(f"{now} patient")
+            said.append(settle if known else f"{settle}, now {now:,}")
         return "; ".join(said)
+
+
+def _rounded_up(n: int) -> int:
+    """Return a whole number that is at least `n`, with three significant digits."""
+    step: int = 10 ** max(0, len(str(n)) - 3)
+    return -(-n // step) * step
 
 
 @dataclass(frozen=True, kw_only=True)

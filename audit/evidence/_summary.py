@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import re
 
-from audit.core import Evidence, Finding
-
-_ORDER = {"FAIL": 0, "INCONCLUSIVE": 1, "ERROR": 2, "NOT_RUN": 3, "NOT_APPLICABLE": 4, "PASS": 5}
+from audit.core import Evidence, Finding, worst_first
 
 
 def escape(text: object) -> str:
@@ -23,14 +21,14 @@ def summary(evidence: Evidence) -> str:
     lines = [
         f"# {verdict.label}: {escape(evidence.model.get('name', 'model'))}{phantom}",
         "",
-        f"{cohort.get('n', 0)} cases of {cohort.get('n_patients', 0)} patients, "
+        f"{_count(cohort.get('n', 0), 'case')} of {_count(cohort.get('n_patients', 0), 'patient')}, "
         f"cohort {escape(cohort.get('name', ''))}, "
         f"policy {escape(evidence.policy.name or 'without a name')}.",
         "",
     ]
     lines += [f"- {escape(reason)}" for reason in verdict.reasons]
     lines += ["", "| Rule | Status | What was found | Blocks |", "| --- | --- | --- | --- |"]
-    lines += [_row(f, verdict.blocking) for f in sorted(evidence.findings, key=lambda f: (_ORDER[f.status], f.rule))]
+    lines += [_row(f, verdict.blocking) for f in worst_first(evidence.findings, verdict)]
     aside = cohort.get("ledger", {}).get("set_aside", {})
     if aside:
         ledger = cohort["ledger"]
@@ -46,6 +44,10 @@ def summary(evidence: Evidence) -> str:
         "",
     ]
     return "\n".join(lines)
+
+
+def _count(number: object, noun: str) -> str:
+    return f"{number} {noun}" + ("" if number == 1 else "s")
 
 
 def _row(finding: Finding, blocking: tuple[str, ...]) -> str:

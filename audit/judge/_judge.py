@@ -12,7 +12,7 @@ from audit.errors import PolicyError
 from audit.judge._holm import Hypothesis, Key, holm, hypotheses, sides
 from audit.judge._match import describe, matched
 from audit.judge._needed import patients_needed
-from audit.judge._words import headline, metric_words
+from audit.judge._words import counted, headline, metric_words
 
 _WORST_FIRST: tuple[Status, ...] = ("FAIL", "INCONCLUSIVE", "PASS")
 
@@ -161,7 +161,7 @@ def _judge_one(rule: Rule, index: int, m: Measurement, test: _Test) -> _Judged:
         float("inf") if rule.limit.max is None else rule.limit.max - m.value,
     )
     if m.n_patients < rule.min_patients:
-        lacking = f"{m.n_patients} patients where the rule asks for at least {rule.min_patients}"
+        lacking = f"{counted(m.n_patients, 'patient')} where the rule asks for at least {rule.min_patients}"
         return _Judged(index=index, status="INCONCLUSIVE", margin=inside, lacking=lacking)
     if m.method == COUNT:
         return _Judged(index=index, status="PASS" if inside >= 0 else "FAIL", margin=inside)

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import math
-
 from audit.core import COUNT, Levels, Measurement, Rule, bounds_at
+from audit.judge._numbers import figures, whole
 
 METRIC_WORDS = {
     "auc": "AUC",
@@ -38,27 +37,6 @@ def metric_words(metric: str) -> str:
     return METRIC_WORDS.get(metric, metric.replace("_", " "))
 
 
-def figures(value: float, low: float | None = None, high: float | None = None) -> str:
-    """Return a number with at most three significant digits, no finer than its interval allows.
-
-    Args:
-        value: The number.
-        low: Lower bound of its interval.
-        high: Upper bound.
-    """
-    if value == 0:
-        return "0"
-    digits = 3
-    if low is not None and high is not None and high > low:
-        # Two significant digits of the width are what the data can say.
-        decimals = 1 - math.floor(math.log10(high - low))
-        digits = max(1, min(3, decimals + math.floor(math.log10(abs(value))) + 1))
-    text = f"{value:.{digits}g}"
-    if "e" in text:
-        text = f"{float(text):.9f}".rstrip("0").rstrip(".") if 1e-6 <= abs(value) < 1e15 else text
-    return text.replace("-", "−") if value < 0 else text
-
-
 def interval(measurement: Measurement, confidence: float | None = None) -> str:
     """Return "0.81 (95 % CI 0.77 to 0.84)", or the value alone for a count.
 
@@ -72,7 +50,7 @@ def interval(measurement: Measurement, confidence: float | None = None) -> str:
     unit = f" {m.unit}" if m.unit else ""
     if m.method == COUNT and float(m.value).is_integer():
         # A count of this cohort is exact, however large.
-        return f"{m.value:.0f}{unit}".replace("-", "−")
+        return whole(m.value) + unit
     if m.method == COUNT or m.low is None or m.high is None:
         return figures(m.value) + unit
     level, bounds = m.level, (m.low, m.high)
@@ -99,11 +77,16 @@ def place(measurement: Measurement) -> str:
     return ", ".join(parts)
 
 
+def counted(n: int, noun: str) -> str:
+    """Return a count with its noun, "1 patient" or "2 patients"."""
+    return f"{n} {noun}" if n == 1 else f"{n} {noun}s"
+
+
 def patients(measurement: Measurement) -> str:
     """Return k/n and the number of patients in words."""
     m = measurement
-    share = f"{m.k:g}/{m.n}" if m.k is not None and float(m.k).is_integer() else f"{m.n} cases"
-    return f"{share}, {m.n_patients} patients"
+    share = f"{m.k:g}/{m.n}" if m.k is not None and float(m.k).is_integer() else counted(m.n, "case")
+    return f"{share}, {counted(m.n_patients, 'patient')}"
 
 
 def headline(rule: Rule, measurement: Measurement, confidence: float | None = None) -> str:

@@ -5,40 +5,23 @@ from __future__ import annotations
 import math
 
 from audit.core import COUNT, Limit, Measurement
+from audit.judge import MINUS, decimals_for, number, whole
 
-MINUS = "\N{MINUS SIGN}"
-_MOST_DECIMALS = 8
-
-
-def _exponent(x: float) -> int:
-    return math.floor(math.log10(abs(x)))
-
-
-def decimals_for(low: float, high: float) -> int:
-    """Return the decimals that resolve an interval's width to two significant digits."""
-    width = high - low
-    if width <= 0:
-        return _MOST_DECIMALS
-    return max(0, min(_MOST_DECIMALS, 1 - math.floor(round(math.log10(width), 9))))
-
-
-def number(x: float, decimals: int = _MOST_DECIMALS) -> str:
-    """Return a finite number with at most three significant digits and at most `decimals` decimals."""
-    if x == 0 or round(x, decimals) == 0:
-        return f"{0:.{decimals if decimals <= 3 else 0}f}"
-    for _ in range(2):
-        # Twice: 0.9996 rounds up to 1.000, which has a digit more than 0.999.
-        x = round(x, min(decimals, 2 - _exponent(x)))
-    places = max(0, min(decimals, 2 - _exponent(x)))
-    text = f"{abs(x):,.{places}f}"
-    if decimals == _MOST_DECIMALS and "." in text:
-        text = text.rstrip("0").rstrip(".")
-    return (MINUS if x < 0 else "") + text
-
-
-def whole(n: float) -> str:
-    """Return a count with thousands separated; a weighted count keeps one decimal."""
-    return f"{int(n):,}" if float(n).is_integer() else f"{n:,.1f}"
+__all__ = [
+    "MINUS",
+    "decimals_for",
+    "full_text",
+    "interval_text",
+    "limit_text",
+    "nice_ticks",
+    "number",
+    "range_text",
+    "share_text",
+    "tick_text",
+    "value_text",
+    "whole",
+    "with_unit",
+]
 
 
 def value_text(m: Measurement) -> str:
@@ -46,7 +29,7 @@ def value_text(m: Measurement) -> str:
     if m.value is None:
         return ""
     if m.method == COUNT:
-        return whole(m.value).replace("-", MINUS) if float(m.value).is_integer() else number(m.value)
+        return whole(m.value) if float(m.value).is_integer() else number(m.value)
     if m.low is None or m.high is None:
         return number(m.value)
     return number(m.value, decimals_for(m.low, m.high))

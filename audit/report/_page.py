@@ -17,7 +17,7 @@ from audit.report._about import attribute_facts, cohort_facts, ledger_text, meth
 from audit.report._facts import cases, first, ledger, patients, phantom, words_of
 from audit.report._numbers import whole
 from audit.report._probe_view import ArrayLoader, Budget, families
-from audit.report._sentence import count_words, counts_sentence, heading, lead
+from audit.report._sentence import count_words, counts_sentence, heading, lead, notes
 from audit.report._strip import strips, worst
 from audit.report._words import GROUPS, capital, plural
 
@@ -56,8 +56,9 @@ def _page(evidence: Evidence, arrays: ArrayLoader, *, static: bool, pictures: in
     plotly, packed = ("", "") if static else _plotly()
     return _environment().get_template("report.html.j2").render(
         e=evidence, verdict=evidence.verdict, tone=_tone(evidence), heading=heading(evidence), lead=lead(evidence),
-        counts=counts_sentence(evidence), count_words=count_words(evidence), strips=shown, top=worst(shown),
-        top_title=_top_title(evidence), ledger=_ledger(evidence), remarks=_remarks(evidence), phantom=phantom(evidence),
+        notes=notes(evidence), counts=counts_sentence(evidence), count_words=count_words(evidence), strips=shown,
+        top=worst(shown), top_title=_top_title(evidence), ledger=_ledger(evidence), remarks=_remarks(evidence),
+        phantom=phantom(evidence),
         header=_header(evidence), model=model_facts(evidence), cohort=cohort_facts(evidence),
         attributes=attribute_facts(evidence), families=found, methods=methods(evidence), again=reproduction(evidence),
         filters=_filters(shown), whole=whole, css=_template("report.css"), script=script, packed=packed,

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 from zipfile import BadZipFile
 
-from audit.core import FAMILIES, STATUSES, Evidence, Finding, ProbeResult, StoredArtifact
+from audit.core import FAMILIES, Evidence, Finding, ProbeResult, StoredArtifact, family_weight, worst_first
 from audit.errors import AuditError
 from audit.report._arrays import Columns, columns, figure
 from audit.report._chart import TONES, Curve
@@ -15,7 +15,6 @@ from audit.report._figures import Figure, from_measurements
 from audit.report._numbers import number, whole
 from audit.report._pictures import Gallery, gallery
 from audit.report._plotly import specify
-from audit.report._sentence import weight
 from audit.report._strip import Strip, group_of
 from audit.report._svg import draw
 from audit.report._table import Numbers, numbers
@@ -122,7 +121,7 @@ def families(
                     fails=found.count("FAIL"), opens=found.count("INCONCLUSIVE"),
                 )
             )  # fmt: skip
-    return tuple(sorted(out, key=lambda f: (min(_rank(p) for p in f.probes), weight(f.code))))
+    return tuple(sorted(out, key=lambda f: (min(_rank(p) for p in f.probes), family_weight(f.code))))
 
 
 _ORDER = ("FAIL", "INCONCLUSIVE", "ERROR", "NOT_RUN", "PASS", "MEASURED", "NOT_APPLICABLE")
@@ -135,7 +134,7 @@ def _rank(probe: ProbeView) -> int:
 def _probe(
     evidence: Evidence, result: ProbeResult, arrays: ArrayLoader, anchors: Mapping[str, Strip], budget: Budget
 ) -> ProbeView:
-    found = sorted((f for f in evidence.findings if f.probe == result.probe), key=lambda f: STATUSES.index(f.status))
+    found = worst_first((f for f in evidence.findings if f.probe == result.probe), evidence.verdict)
     status = _status(result, found)
     verb, answer = _answer(result, found)
     figures, galleries, tables, notes = _pictures(evidence, result, arrays, budget)

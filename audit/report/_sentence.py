@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from audit.core import FAMILIES, MISSING_LEVEL, STATUSES, Evidence, Finding, Measurement
+from audit.core import MISSING_LEVEL, Evidence, Finding, Measurement
+from audit.judge import worst_first
 from audit.report._facts import class_words, confounder_names, headline_rate
 from audit.report._numbers import decimals_for, full_text, limit_text, number, value_text, whole, with_unit
 from audit.report._words import (
@@ -16,9 +17,6 @@ from audit.report._words import (
     where_text,
 )
 
-# Which of several failing findings carries the heading: a fault of set-up or data makes every other number doubtful,
-# then what the model misses, then why, then how fragile it is.
-_WEIGHT = ("SETUP", "DATA", "PERF", "CONF", "FAIR", "CAL", "SHIFT", "ADV", "XAI")
 _LEANING = ("confounder_cost", "worst_cross_auc", "auc_drop")
 _GAPS = ("sensitivity_gap", "specificity_gap", "auc_gap", "dice_gap")
 
@@ -31,28 +29,9 @@ def decisive(evidence: Evidence, finding: Finding) -> Measurement | None:
     return result.measurements[finding.decisive]
 
 
-def family_of(evidence: Evidence, finding: Finding) -> str:
-    """Return the family of the probe that a finding is about."""
-    result = evidence.result(finding.probe)
-    if result is not None:
-        return result.info.family
-    return next((f for f in FAMILIES if finding.probe.startswith(f)), "")
-
-
-def weight(family: str) -> int:
-    """Return the place of a family among those that fail alike."""
-    return _WEIGHT.index(family) if family in _WEIGHT else len(_WEIGHT)
-
-
 def ordered(evidence: Evidence) -> list[Finding]:
     """Return the findings, those that matter most first."""
-
-    def key(pair: tuple[int, Finding]) -> tuple[int, bool, bool, int, int]:
-        place, f = pair
-        family = family_of(evidence, f)
-        return STATUSES.index(f.status), f.waiver is not None, not f.blocking, weight(family), place
-
-    return [f for _, f in sorted(enumerate(evidence.findings), key=key)]
+    return worst_first(evidence.findings, evidence.verdict)
 
 
 def heading(evidence: Evidence) -> str:
@@ -72,6 +51,12 @@ def heading(evidence: Evidence) -> str:
         return f"Do not release: {weakness(evidence, worst)}" if worst else f"Do not release: {_reason(evidence)}"
     worst = next(iter(blocking), None)
     return f"Not decided: {doubt(evidence, worst)}" if worst else f"Not decided: {_reason(evidence)}"
+
+
+def notes(evidence: Evidence) -> tuple[str, ...]:
+    """Return what keeps the outcome from PASS beside rules, but for what the heading says already."""
+    said = heading(evidence).casefold()
+    return tuple(r for r in evidence.verdict.reasons if r.rstrip(".").casefold() not in said)
 
 
 def _trouble(evidence: Evidence, finding: Finding) -> str:
@@ -202,7 +187,7 @@ def counts_sentence(evidence: Evidence) -> str:
     """Return how the rules of the policy came out, in one sentence."""
     total = len(evidence.findings)
     if not total:
-        return "The policy has no rule, so nothing could be decided."
+        return "Nothing could be decided."
     blocks = sum(1 for f in evidence.findings if f.rule in evidence.verdict.blocking)
     words = ", ".join(text for _, text in count_words(evidence))
     stand = f"{whole(blocks)} of them {'stands' if blocks == 1 else 'stand'}" if blocks else "none stands"

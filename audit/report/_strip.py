@@ -9,7 +9,7 @@ from html import escape
 
 from audit.core import Evidence, Finding, Measurement
 from audit.report._chart import TONES, padded
-from audit.report._numbers import full_text, limit_text, nice_ticks, number, share_text, tick_text
+from audit.report._numbers import full_text, limit_text, nice_ticks, share_text, tick_text
 from audit.report._sentence import decisive, ordered
 from audit.report._svg import Scale
 from audit.report._words import GROUPS, STATUS_WORDS, capital, measured_name, metric_name, plural
@@ -121,14 +121,12 @@ def _hint(f: Finding, m: Measurement | None) -> str:
         return ""
     if f.allowed:
         return f.headline
-    settle = ""
-    if f.patients_needed is not None and f.status == "INCONCLUSIVE":
-        settle = f"about {number(float(f.patients_needed))} patients could settle it"
-    if f.lacking or settle:
-        return "; ".join(t for t in (f.lacking, settle) if t)
-    if f.status != "FAIL":
-        return m.missing if m is not None and m.missing else f.headline
-    return ""
+    if f.status == "FAIL":
+        return ""
+    absent = (m.missing if m is not None else f.headline) or ""
+    # The headline, which names what is absent, is not shown beside the hint.
+    said = (absent, f.open_words(m.n_patients if m is not None else None))
+    return "; ".join(t for t in said if t) or f.headline
 
 
 def strip_svg(f: Finding, m: Measurement | None, name: str) -> str:

@@ -53,21 +53,22 @@ def test_an_inconclusive_says_what_could_settle_it(capsys: pytest.CaptureFixture
     said = finding("b", "INCONCLUSIVE", lacking="headline of b")
     print_outcome(evidence(Verdict(outcome="INCONCLUSIVE", blocking=("a", "b")), open_rule, said), None)
     lines = capsys.readouterr().out.splitlines()
-    because = "30 patients where the rule asks for 50; about 50 patients could settle it"
+    because = "30 patients where the rule asks for 50; about 50 such patients could settle it"
     assert lines[3] == f"        open because {because}"
     assert lines[4:] == ["  INCONCLUSIVE  b: headline of b"]
     assert because in summary(evidence(Verdict(outcome="INCONCLUSIVE"), open_rule))
 
 
-def test_at_most_three_findings_blocking_ones_first() -> None:
-    """Three findings are shown: blocking before others, FAIL before INCONCLUSIVE, waived ones last, no PASS."""
+def test_at_most_three_findings_those_that_fail_first() -> None:
+    """Three findings are shown: FAIL before INCONCLUSIVE, among equals blocking ones first and waived last, no PASS."""
     waiver = Waiver(rule="w", owner="o", reason="r", expires=dt.date(2030, 1, 1))
     found = [
         finding("w", "FAIL", waiver=waiver), finding("soft", "FAIL", blocking=False), finding("i", "INCONCLUSIVE"),
         finding("e", "ERROR"), finding("f", "FAIL"), finding("p", "PASS"),
     ]  # fmt: skip
-    assert [f.rule for f in worst(found)] == ["f", "i", "e"]
-    assert [f.rule for f in worst(found[:2])] == ["soft", "w"]
+    verdict = Verdict(outcome="FAIL", blocking=("f", "i", "e"))
+    assert [f.rule for f in worst(evidence(verdict, *found))] == ["f", "soft", "w"]
+    assert [f.rule for f in worst(evidence(verdict, *found[1:4]))] == ["soft", "i", "e"]
 
 
 def test_a_pass_with_a_waiver_says_so(capsys: pytest.CaptureFixture[str]) -> None:

@@ -130,4 +130,4 @@ def test_the_headline_has_the_interval_that_was_judged():
     """Evidence measured at 95 % and judged again at 99 % shows the 99 % interval, which is what reaches the limit."""
     found = judge([result(measurement(0.84, 0.018))], policy(rule(low=0.8), confidence=0.99), today=TODAY)
     assert found[0].status == "INCONCLUSIVE"
-    assert "0.84 (99 % CI 0.794 to 0.886)" in found[0].headline
+    assert "0.840 (99 % CI 0.794 to 0.886)" in found[0].headline

@@ -11,9 +11,11 @@ from tests.judge._make import count, measurement, rule
 @pytest.mark.parametrize(
     ("value", "low", "high", "text"),
     [
-        (0.46491, 0.3763, 0.5556, "0.46"), (0.46491, 0.4553, 0.4742, "0.465"), (0, -1, 1, "0"),
-        (-0.3071, -0.4, -0.21, "\N{MINUS SIGN}0.31"), (1234.5, None, None, "1230"), (0.000123, None, None, "0.000123"),
+        (0.46491, 0.3763, 0.5556, "0.46"), (0.46491, 0.4553, 0.4742, "0.465"), (0, -1, 1, "0.0"), (0, None, None, "0"),
+        (-0.3071, -0.4, -0.21, "\N{MINUS SIGN}0.31"), (1234.5, None, None, "1,230"), (0.000123, None, None, "0.000123"),
         (12.345, 2.0, 99.0, "12"), (5.2e-9, None, None, "5.2e-09"),
+        (-5.2e-9, None, None, "\N{MINUS SIGN}5.2e-09"), (-0.00052, -0.0104, 0.0088, "\N{MINUS SIGN}0.001"),
+        (-0.00901, -0.0312, 0.0101, "\N{MINUS SIGN}0.009"),
     ],
 )  # fmt: skip
 def test_a_number_is_no_finer_than_its_interval(value, low, high, text):
@@ -26,8 +28,13 @@ def test_a_headline_has_value_interval_limit_and_n():
     m = measurement(0.5, 0.02, subgroup={"sex": "female"}, condition={"n_rest": 3, "class": "mel"})
     text = headline(rule(), m)
     assert text == (
-        "Sensitivity (sex female, mel): 0.5 (95 % CI 0.461 to 0.539); required at least 0.8; 200 cases, 200 patients"
+        "Sensitivity (sex female, mel): 0.500 (95 % CI 0.461 to 0.539); required at least 0.8; 200 cases, 200 patients"
     )
+
+
+def test_one_patient_is_one_patient():
+    """A count of one has its noun in the singular."""
+    assert headline(rule(), measurement(0.5, 0.02, n=1)).endswith("1 case, 1 patient")
 
 
 def test_a_count_has_no_interval():

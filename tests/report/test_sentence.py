@@ -108,8 +108,8 @@ def test_the_counts_add_up() -> None:
 
 def test_findings_are_sorted_worst_first() -> None:
     """FAIL, INCONCLUSIVE, not assessed, PASS; what blocks before what does not."""
-    places = ["FAIL", "INCONCLUSIVE", "NOT_APPLICABLE", "ERROR", "NOT_RUN", "PASS"]
-    found = [places.index(f.status) for f in ordered(_sample.evidence())]
+    places = {"FAIL": 0, "INCONCLUSIVE": 1, "PASS": 3}
+    found = [places.get(f.status, 2) for f in ordered(_sample.evidence())]
     assert found == sorted(found)
 
 
