@@ -64,7 +64,7 @@ def _sentences(rule: Rule, cohort: Cohort, levels: Levels) -> list[str]:
     n = int(np.unique(cohort.patients[chosen]).size)
     best = best_proportion_low(n, levels)
     if rule.limit.min is not None and (best < rule.limit.min or n < rule.min_patients):
-        why = f"{n} patients with {word}: the lower bound cannot exceed {best:.2f}, the rule asks for {_asked(rule)}"
+        why = f"{_patients(n)} with {word}: the lower bound cannot exceed {best:.2f}, the rule asks for {_asked(rule)}"
         return [_tell(rule, why)]
     return []
 
@@ -86,16 +86,20 @@ def _gap(rule: Rule, cohort: Cohort, chosen: np.ndarray, word: str, levels: Leve
             best = best_proportion_low(n, levels) - 1
             if best < rule.limit.min or n < rule.min_patients:
                 why = (
-                    f"{n} patients with {word} in {name} {level}: even without an error the gap's lower bound is "
+                    f"{_patients(n)} with {word} in {name} {level}: even without an error the gap's lower bound is "
                     f"{best:.2f} or less, the rule asks for {_asked(rule)}"
                 )
                 return [_tell(rule, why)]
     return []
 
 
+def _patients(n: int) -> str:
+    return f"{n} patient" + ("" if n == 1 else "s")
+
+
 def _asked(rule: Rule) -> str:
     """Return what a rule asks for, in words."""
-    patients = f" and {rule.min_patients} patients" if rule.min_patients else ""
+    patients = f" and {_patients(rule.min_patients)}" if rule.min_patients else ""
     return f"{rule.limit}{patients}"
 
 

@@ -147,6 +147,8 @@ def test_a_rule_out_of_reach_is_announced():
     assert "0.69" in sentence
     assert unattainable(policy(rule(low=0.6)), c, card()) == ()
     assert len(unattainable(policy(rule(low=0.6, min_patients=11)), c, card())) == 1
+    (one,) = unattainable(policy(rule(low=0.6)), cohort([0.1, 0.2]), card())
+    assert "1 patient with positives" in one
 
 
 @pytest.mark.parametrize("task", ["binary", "regression"])
