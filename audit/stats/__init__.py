@@ -6,13 +6,14 @@ from audit.stats._bootstrap import bootstrap
 from audit.stats._calibration import CalibrationFit, brier, calibration
 from audit.stats._ece import ece
 from audit.stats._gaps import auc_gap, mean_gap, proportion_gap
+from audit.stats._kernel import Ranking, resampled_auc, resampled_sums
 from audit.stats._means import mean, paired_difference
 from audit.stats._permutation import equal_groups_p
 from audit.stats._proportion import proportion
 from audit.stats._simultaneous import simultaneous
 
 __all__ = [
-    "CalibrationFit", "auc", "auc_gap", "best_proportion_low", "bootstrap", "brier", "calibration", "ece",
+    "CalibrationFit", "Ranking", "auc", "auc_gap", "best_proportion_low", "bootstrap", "brier", "calibration", "ece",
     "equal_groups_p", "mean", "mean_gap", "paired_difference", "patients_for_gap", "proportion", "proportion_gap",
-    "simultaneous", "smallest_detectable_gap",
+    "resampled_auc", "resampled_sums", "simultaneous", "smallest_detectable_gap",
 ]  # fmt: skip

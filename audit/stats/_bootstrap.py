@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -10,25 +10,11 @@ import numpy as np
 from audit.core.levels import Levels
 from audit.core.measurement import Estimate
 from audit.stats._common import Bounds, Floats, Ints, Patients, alphas, clipped, estimate, t_quantile, too_few
+from audit.stats._kernel import chunk_rows, patient_weights
 
-CHUNK_BYTES = 8_000_000
 MIN_BEYOND = 20
 MAX_LOST = 0.01
 METHOD = "patient bootstrap"
-
-
-def patient_weights(count: int, resamples: int, rng: np.random.Generator, *, rows: int) -> Iterator[Floats]:
-    """Yield (b, count) multinomial weights of the patients, in chunks of at most `rows` resamples."""
-    for start in range(0, resamples, rows):
-        b = min(rows, resamples - start)
-        draws = rng.integers(0, count, size=(b, count))
-        draws += np.arange(b)[:, None] * count
-        yield np.bincount(draws.ravel(), minlength=b * count).reshape(b, count).astype(np.float64)
-
-
-def chunk_rows(columns: int) -> int:
-    """Return how many resamples of so many columns fit into one chunk; small chunks stay in the cache."""
-    return max(1, CHUNK_BYTES // (8 * max(1, columns)))
 
 
 def bootstrap_bounds(value: float, draws: Floats, count: int, alpha: Floats) -> Bounds:

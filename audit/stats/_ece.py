@@ -10,9 +10,9 @@ from numpy.typing import NDArray
 from audit.core.binning import equal_mass_bins
 from audit.core.levels import Levels
 from audit.core.measurement import Estimate
-from audit.stats._bootstrap import chunk_rows, patient_weights
 from audit.stats._calibration import probabilities
 from audit.stats._common import Bools, Floats, Ints, Patients, alphas, estimate, same_length, t_quantile, too_few
+from audit.stats._kernel import chunk_rows, patient_weights
 
 METHOD = "debiased squared ECE in equal-mass bins, patient bootstrap"
 

@@ -7,8 +7,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from audit.stats._bootstrap import chunk_rows
 from audit.stats._common import Floats, Ints, Patients, finite, same_length
+from audit.stats._kernel import chunk_rows
 
 
 def equal_groups_p(

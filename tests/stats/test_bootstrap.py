@@ -7,7 +7,7 @@ import pytest
 
 from audit.core import Levels
 from audit.stats import bootstrap, mean
-from audit.stats._bootstrap import patient_weights
+from audit.stats._kernel import patient_weights
 from tests.stats.scenarios import clustered_hits
 
 LEVELS = Levels()

@@ -6,44 +6,13 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from audit.stats import Ranking
+
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     Floats = NDArray[np.float64]
     Ints = NDArray[np.int64]
-
-
-class Ranking:
-    """Where cases stand among controls, found once and used for any weights.
-
-    Args:
-        scores: (n,) finite.
-        cases: Indices of cases.
-        controls: Indices of controls.
-    """
-
-    def __init__(self, scores: Floats, cases: Ints, controls: Ints) -> None:
-        # Cases in order as well: neighbours then read neighbouring sums.
-        self.cases = cases[np.argsort(scores[cases], kind="stable")]
-        self.controls = controls[np.argsort(scores[controls], kind="stable")]
-        self._below = np.searchsorted(scores[self.controls], scores[self.cases], "left")
-        self._upto = np.searchsorted(scores[self.controls], scores[self.cases], "right")
-
-    def wins(self, weights: Floats) -> Floats:
-        """Return (b,) weights of the pairs in which the case scores above the control, ties counted half.
-
-        Cumulative weights of the controls in order of score give each case's placement, so nothing of the size of
-        cases times controls is ever made.
-
-        Args:
-            weights: (b, n), a resample a row.
-        """
-        passed = np.zeros((len(weights), len(self.controls) + 1))
-        np.cumsum(weights[:, self.controls], axis=1, out=passed[:, 1:])
-        placed = passed[:, self._below]
-        placed += passed[:, self._upto]
-        out: Floats = np.einsum("ij,ij->i", weights[:, self.cases], placed) / 2
-        return out
 
 
 class Cells:
