@@ -1,29 +1,24 @@
 """Value types and protocols: frozen, keyword-only, numpy at most, no input or output."""
 
+from audit.core.attributes import MISSING_LEVEL, ROLES, Attribute, AttributeSpec, Role
+from audit.core.beside import NOT_VERIFIED, UNGRADABLE, Aside, ComparatorValues, OtherSplit, Unverified
 from audit.core.canonical import canonical_json, digest, plain
-from audit.core.cohort import (
-    MISSING_LEVEL,
-    ROLES,
-    Attribute,
-    AttributeSpec,
-    Cohort,
-    CohortSpec,
-    ImageSource,
-    Ledger,
-    Role,
-    SourceView,
-)
+from audit.core.cohort import Cohort, Ledger
 from audit.core.context import BUDGETS, Budget, IntendedUse, Predictions, Prevalence, ProbeContext, Profile, Sink
+from audit.core.declared import YES, CohortSpec, Comparator, ComparatorOutput, OtherSpec
 from audit.core.evidence import SCHEMA_VERSION, Evidence, NotTested
+from audit.core.images import ImageSource, SourceView
 from audit.core.levels import LADDER, Levels
 from audit.core.measurement import COUNT, Curve, Direction, Estimate, Measurement, Scalar, bounds_at, contrast_key
 from audit.core.model import (
+    CHOSEN_ON,
     KINDS,
     MODALITIES,
     OUTPUT_KINDS,
     OUTPUTS_OF,
     TASKS,
     Access,
+    ChosenOn,
     DifferentiableModel,
     ImagingModel,
     InputSpec,
@@ -49,13 +44,14 @@ from audit.core.probe import (
 from audit.core.verdict import EXIT_CODES, STATUSES, Finding, Outcome, Status, Verdict
 
 __all__ = [
-    "BUDGETS", "CLASSIFICATION", "COUNT", "EXIT_CODES", "FAMILIES", "KINDS", "LADDER", "MISSING_LEVEL", "MODALITIES",
-    "OUTPUTS_OF", "OUTPUT_KINDS", "ROLES", "SCHEMA_VERSION", "STATUSES", "TASKS", "Access", "Artifact", "Attribute",
-    "AttributeSpec", "Budget", "ClassView", "Cohort", "CohortSpec", "Curve", "DifferentiableModel", "Direction",
-    "Estimate", "Evidence", "Finding", "ImageSource", "ImagingModel", "InputSpec", "IntendedUse", "Ledger", "Levels",
-    "Limit", "Measurement", "ModelCard", "ModelSpec", "Need", "NotApplicable", "NotTested", "Outcome", "OutputKind",
-    "Policy", "Predictions", "Prevalence", "Probe", "ProbeContext", "ProbeInfo", "ProbeResult", "Profile", "Role",
-    "Rule", "Scalar", "Sink", "SourceView", "State", "Status", "StoredArtifact", "Task", "Verdict", "Waiver",
-    "bounds_at", "canonical_json", "class_views", "contrast_key", "digest", "family_weight", "plain", "scores",
-    "sigmoid", "softmax", "worst_first",
+    "BUDGETS", "CHOSEN_ON", "CLASSIFICATION", "COUNT", "EXIT_CODES", "FAMILIES", "KINDS", "LADDER", "MISSING_LEVEL",
+    "MODALITIES", "NOT_VERIFIED", "OUTPUTS_OF", "OUTPUT_KINDS", "ROLES", "SCHEMA_VERSION", "STATUSES", "TASKS",
+    "UNGRADABLE", "YES", "Access", "Artifact", "Aside", "Attribute", "AttributeSpec", "Budget", "ChosenOn",
+    "ClassView", "Cohort", "CohortSpec", "Comparator", "ComparatorOutput", "ComparatorValues", "Curve",
+    "DifferentiableModel", "Direction", "Estimate", "Evidence", "Finding", "ImageSource", "ImagingModel", "InputSpec",
+    "IntendedUse", "Ledger", "Levels", "Limit", "Measurement", "ModelCard", "ModelSpec", "Need", "NotApplicable",
+    "NotTested", "OtherSpec", "OtherSplit", "Outcome", "OutputKind", "Policy", "Predictions", "Prevalence", "Probe",
+    "ProbeContext", "ProbeInfo", "ProbeResult", "Profile", "Role", "Rule", "Scalar", "Sink", "SourceView", "State",
+    "Status", "StoredArtifact", "Task", "Unverified", "Verdict", "Waiver", "bounds_at", "canonical_json",
+    "class_views", "contrast_key", "digest", "family_weight", "plain", "scores", "sigmoid", "softmax", "worst_first",
 ]  # fmt: skip

@@ -4,152 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Any, Literal, Protocol
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from audit.core.attributes import Attribute, Role, kept
+from audit.core.beside import Aside, ComparatorValues, OtherSplit, Unverified
+from audit.core.images import ImageSource, SourceView
+
 if TYPE_CHECKING:
     from numpy.typing import NDArray
-
-MISSING_LEVEL = "(missing)"
-Role = Literal["protected", "confounder", "protocol", "severity", "rater", "repeat", "covariate"]
-_COMPARED: frozenset[Role] = frozenset(("protected", "confounder", "protocol"))
-ROLES: tuple[Role, ...] = ("protected", "confounder", "protocol", "severity", "rater", "repeat", "covariate")
-
-
-class ImageSource(Protocol):
-    """Images that are read when asked for, never all at once."""
-
-    def __len__(self) -> int:
-        """Number of images."""
-        ...
-
-    def load(self, index: int) -> NDArray[Any]:
-        """Return one image, (channels, *spatial) stored intensities.
-
-        Raises:
-            ReadError: The image cannot be read or does not fit; the message is the reason for setting it aside.
-        """
-        ...
-
-
-@dataclass(frozen=True, kw_only=True)
-class AttributeSpec:
-    """`[cohort.attributes]` of audit.toml: one column and its role.
-
-    Args:
-        name: The column's name.
-        role: Its role.
-        also: Further roles of the same column, for example a protected attribute that is a confounder, too.
-        reason: Why it is a confounder.
-        bins: Edges for a numeric column; the last bin is closed.
-        unit: Unit of a numeric column.
-        recorded_by: How it was recorded, for example "self-reported" or "inferred".
-    """
-
-    name: str
-    role: Role
-    also: tuple[Role, ...] = ()
-    reason: str = ""
-    bins: tuple[float, ...] = ()
-    unit: str = ""
-    recorded_by: str = ""
-
-
-@dataclass(frozen=True, kw_only=True)
-class CohortSpec:
-    """`[cohort]` of audit.toml, typed; paths are relative to the file's folder.
-
-    Args:
-        manifest: CSV or Parquet file.
-        target: Column of the reference standard; several for a multilabel task.
-        image: Column with a path or `file#key[row]`; None for saved predictions.
-        case: Column of case ids; None: the row number.
-        patient: Column of patient ids; None: every case is its own patient.
-        positive: Values of the target that count as positive (binary).
-        mask: Column with a lesion mask or a reference segmentation.
-        name: The cohort's name; the manifest's stem by default.
-        design: consecutive, random, case-control or enriched.
-        reference_method: How the target was established, a column or a word.
-        attributes: Columns with a role.
-        provenance: Free text on where the cases come from.
-        split: Column that tells audit cases from others; with `split_value`.
-        split_value: Only rows with this value are read.
-    """
-
-    manifest: str
-    target: tuple[str, ...]
-    image: str | None = None
-    case: str | None = None
-    patient: str | None = None
-    positive: tuple[str, ...] = ()
-    mask: str | None = None
-    name: str = ""
-    design: str = ""
-    reference_method: str = ""
-    attributes: tuple[AttributeSpec, ...] = ()
-    provenance: str = ""
-    split: str | None = None
-    split_value: str | None = None
-
-
-@dataclass(frozen=True, kw_only=True, eq=False)
-class Attribute:
-    """One attribute of every case.
-
-    Args:
-        spec: The declaration.
-        levels: (n,) str, the level of each case, `MISSING_LEVEL` where the cell is empty.
-        numbers: (n,) float with NaN where empty, for a numeric column; else None.
-        lost: Levels of the manifest of which every case was set aside; what is said of the others is not said of them.
-    """
-
-    spec: AttributeSpec
-    levels: NDArray[np.str_]
-    numbers: NDArray[np.float64] | None = None
-    lost: tuple[str, ...] = ()
-
-    @property
-    def name(self) -> str:
-        """The column's name."""
-        return self.spec.name
-
-    @property
-    def role(self) -> Role:
-        """The declared role."""
-        return self.spec.role
-
-    @property
-    def roles(self) -> tuple[Role, ...]:
-        """All declared roles."""
-        return (self.spec.role, *self.spec.also)
-
-    def level_names(self) -> tuple[str, ...]:
-        """Levels present or lost, in order: bins as declared, else sorted; the missing level last."""
-        present = sorted(
-            {*(str(v) for v in self.levels), *self.lost}, key=lambda v: (v == MISSING_LEVEL, _bin_start(v), v)
-        )
-        return tuple(present)
-
-
-def _kept(attribute: Attribute, rows: NDArray[np.int64], *, set_aside: bool) -> Attribute:
-    """Return an attribute of some cases; where the others were set aside, it remembers the levels that went whole."""
-    levels = attribute.levels[rows]
-    numbers = None if attribute.numbers is None else attribute.numbers[rows]
-    lost = attribute.lost
-    if set_aside and set(attribute.roles) & _COMPARED:
-        left = {str(v) for v in levels}
-        lost = tuple(v for v in attribute.level_names() if v not in left and v != MISSING_LEVEL)
-    return replace(attribute, levels=levels, numbers=numbers, lost=lost)
-
-
-def _bin_start(level: str) -> float:
-    """Return the number that a bin's label starts with, so that bins sort as numbers."""
-    head = level.strip("[(").split(",")[0]
-    try:
-        return float(head)
-    except ValueError:
-        return float("inf")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -186,10 +50,10 @@ class Cohort:
     Args:
         name: The cohort's name.
         case_ids: (n,) str, unique; never printed, pseudonymised in every output.
-        patients: (n,) int, patient codes 0..P-1.
-        patient_ids: (P,) str by code; never printed.
-        patient_declared: False where every case stands for a patient.
-        targets: (n,) int class index, (n, L) 0/1 for multilabel, (n,) float for regression; zeros for segmentation.
+        patients: (n,) int, patient codes, 0..P-1 at most.
+            patient_declared: False where every case stands for a patient.
+        targets: (n,) int class index, (n, L) 0/1 for multilabel, (n,) float for regression, (n, 2) time and event
+            for survival; zeros for segmentation.
         attributes: By name.
         images: Lazy images, or None for saved predictions.
         masks: Lazy lesion masks or reference segmentations, or None.
@@ -203,6 +67,14 @@ class Cohort:
         phantom: True where the cases are simulated.
         remarks: Sentences for the first screen, for example on the absent patient column.
         spacing_mm: Spacing of the image grid, where known.
+        raters: By column of the role rater, (n,) float: class index, or a number for regression; NaN where empty.
+        comparators: By name, other readers or models that answered the same cases.
+        ungradable: (n,) bool, where the model or its quality gate declined; None where undeclared.
+        time: (n,) float follow-up time, for survival; else None.
+        event: (n,) bool, whether the event was seen at `time`, for survival; else None.
+        aside: Cases that were set aside, None where there are none.
+        others: Other splits of the data.
+        unverified: Cases whose reference standard was not obtained, None where there are none.
     """
 
     name: str
@@ -224,6 +96,14 @@ class Cohort:
     phantom: bool = False
     remarks: tuple[str, ...] = ()
     spacing_mm: tuple[float, ...] | None = None
+    raters: Mapping[str, NDArray[np.float64]] = field(default_factory=dict)
+    comparators: Mapping[str, ComparatorValues] = field(default_factory=dict)
+    ungradable: NDArray[np.bool_] | None = None
+    time: NDArray[np.float64] | None = None
+    event: NDArray[np.bool_] | None = None
+    aside: Aside | None = None
+    others: tuple[OtherSplit, ...] = ()
+    unverified: Unverified | None = None
 
     def __len__(self) -> int:
         return len(self.case_ids)
@@ -238,7 +118,7 @@ class Cohort:
         return tuple(a for a in self.attributes.values() if set(roles) & set(a.roles))
 
     def subset(self, index: NDArray[Any], ledger: Ledger | None = None) -> Cohort:
-        """Return the cohort of some cases.
+        """Return the cohort of some cases; what stands beside the cases stays as it is.
 
         Args:
             index: (m,) case indices, or (n,) bool.
@@ -251,24 +131,18 @@ class Cohort:
             case_ids=self.case_ids[rows],
             patients=self.patients[rows],
             targets=self.targets[rows],
-            attributes={k: _kept(a, rows, set_aside=ledger is not None) for k, a in self.attributes.items()},
+            attributes={k: kept(a, rows, set_aside=ledger is not None) for k, a in self.attributes.items()},
             images=None if self.images is None else SourceView(source=self.images, rows=rows),
             masks=None if self.masks is None else SourceView(source=self.masks, rows=rows),
-            reference_levels=None if self.reference_levels is None else self.reference_levels[rows],
+            reference_levels=_rows(self.reference_levels, rows),
+            raters={k: v[rows] for k, v in self.raters.items()},
+            comparators={k: replace(c, values=c.values[rows]) for k, c in self.comparators.items()},
+            ungradable=_rows(self.ungradable, rows),
+            time=_rows(self.time, rows),
+            event=_rows(self.event, rows),
             ledger=ledger or Ledger(read=len(rows), used=len(rows)),
         )
 
 
-@dataclass(frozen=True, kw_only=True, eq=False)
-class SourceView:
-    """Some images of a source, in a given order."""
-
-    source: ImageSource
-    rows: NDArray[np.int64]
-
-    def __len__(self) -> int:
-        return len(self.rows)
-
-    def load(self, index: int) -> NDArray[Any]:
-        """Return one image of the view; see `ImageSource.load`."""
-        return self.source.load(int(self.rows[index]))
+def _rows(values: Any, rows: NDArray[np.int64]) -> Any:
+    return None if values is None else values[rows]

@@ -76,11 +76,21 @@ class Prevalence:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class IntendedUse:
-    """`[intended_use]` of audit.toml."""
+    """`[intended_use]` of audit.toml.
+
+    Args:
+        statement: What the model is for, and for whom.
+        role: How its answer is used.
+        prevalence: Declared prevalence in the intended population.
+        population: By attribute and level, the level's share of the intended population, 0 to 1.
+        cases_per_year: Cases a year in intended use, where declared.
+    """
 
     statement: str = ""
     role: str = ""
     prevalence: Prevalence | None = None
+    population: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
+    cases_per_year: int | None = None
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -165,6 +175,7 @@ class ProbeContext:
         golden_tolerance: Largest absolute difference allowed on them.
         digest_before: The model's digest before anything ran.
         layer: Declared layer for layer attributions.
+        unverified: What the model says of `cohort.unverified`, one row a case; its targets are unknown.
     """
 
     model: ImagingModel
@@ -179,6 +190,7 @@ class ProbeContext:
     golden_tolerance: float = 1e-4
     digest_before: str = ""
     layer: str | None = None
+    unverified: Predictions | None = None
 
     @property
     def card(self) -> ModelCard:

@@ -26,7 +26,10 @@ OUTPUTS_OF: Mapping[str, tuple[OutputKind, ...]] = {
     "ordinal": ("logits", "probabilities"),
     "regression": ("value",),
     "segmentation": ("mask_logits", "mask_probabilities"),
+    "survival": ("probabilities", "value"),
 }
+ChosenOn = Literal["audit", "validation", "training", "external", ""]
+CHOSEN_ON: tuple[ChosenOn, ...] = ("validation", "training", "external")
 KINDS = ("torch", "torch-export", "torchscript", "onnx", "sklearn", "callable", "predictions")
 MODALITIES = ("ct", "mr", "xray", "us", "photo", "microscopy")
 
@@ -102,6 +105,9 @@ class ModelSpec:
         golden_tolerance: Largest absolute difference allowed on the golden batch.
         layer: Name of the layer for layer attributions.
         clinical_tolerance: Regression: a change larger than this matters, in the target's unit.
+        horizon: Survival: the time that a risk is said for, in the unit of the cohort's time.
+        training_rater: The rater column whose readings trained the model.
+        operating_point_chosen_on: The data that the threshold was chosen on, one of `CHOSEN_ON`.
     """
 
     kind: str
@@ -121,6 +127,9 @@ class ModelSpec:
     golden_tolerance: float = 1e-4
     layer: str | None = None
     clinical_tolerance: float | None = None
+    horizon: float | None = None
+    training_rater: str = ""
+    operating_point_chosen_on: ChosenOn = ""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -142,6 +151,9 @@ class ModelCard:
         notes: Remarks for the report, for example why gradients are not used.
         phantom: True where model and cohort are simulated.
         clinical_tolerance: Regression: a change larger than this matters, in the target's unit.
+        horizon: Survival: the time that a risk is said for, in the unit of the cohort's time.
+        training_rater: The rater column whose readings trained the model.
+        operating_point_chosen_on: The data that the threshold was chosen on, one of `CHOSEN_ON`.
     """
 
     name: str
@@ -158,6 +170,9 @@ class ModelCard:
     notes: tuple[str, ...] = ()
     phantom: bool = False
     clinical_tolerance: float | None = None
+    horizon: float | None = None
+    training_rater: str = ""
+    operating_point_chosen_on: ChosenOn = ""
 
 
 @runtime_checkable

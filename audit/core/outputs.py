@@ -38,7 +38,8 @@ def scores(raw: NDArray[np.float64], card: ModelCard) -> NDArray[np.float64]:
 
     Returns:
         binary: (n,) probability of the positive class. multiclass, ordinal: (n, C). multilabel: (n, L).
-        regression: (n,) in the target's unit. Other tasks: `raw` as it is.
+        regression: (n,) in the target's unit. survival: (n,) risk, in [0, 1] at the card's horizon where the output is
+        probabilities, else any number that is higher for a higher risk. Other tasks: `raw` as it is.
     """
     if card.task == "binary":
         if raw.shape[1] == 1:
@@ -48,7 +49,7 @@ def scores(raw: NDArray[np.float64], card: ModelCard) -> NDArray[np.float64]:
         return softmax(raw) if card.output == "logits" else raw
     if card.task == "multilabel":
         return sigmoid(raw) if card.output == "logits" else raw
-    if card.task == "regression":
+    if card.task in ("regression", "survival"):
         return raw[:, 0]
     return raw
 

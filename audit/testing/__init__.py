@@ -8,7 +8,16 @@ A probe of a third party is checked like ours:
         check_probe(MyProbe, conforming_contexts())
 """
 
-from audit.testing._cohorts import ArrayImages, attribute, small_cohort, tiny_cohort
+from audit.testing._cohorts import (
+    ArrayImages,
+    attribute,
+    comparator,
+    other_split,
+    small_cohort,
+    tiny_cohort,
+    with_aside,
+    with_unverified,
+)
 from audit.testing._conformance import ConformanceError, check_probe, conforming_contexts
 from audit.testing._contexts import context, saved_context
 from audit.testing._models import FAULTS, FunctionModel, SavedModel, planted
@@ -21,10 +30,14 @@ __all__ = [
     "SavedModel",
     "attribute",
     "check_probe",
+    "comparator",
     "conforming_contexts",
     "context",
+    "other_split",
     "planted",
     "saved_context",
     "small_cohort",
     "tiny_cohort",
+    "with_aside",
+    "with_unverified",
 ]

@@ -1,0 +1,106 @@
+"""What stands beside the cases that are audited: comparators, cases set aside, other splits, unverified cases."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from audit.core.attributes import Attribute
+from audit.core.declared import Comparator
+from audit.core.images import ImageSource
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from audit.core.cohort import Cohort
+
+UNGRADABLE = "ungradable"
+NOT_VERIFIED = "reference standard not obtained"
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class ComparatorValues:
+    """What a comparator said of every case.
+
+    Args:
+        spec: The declaration.
+        values: (n,) float, NaN where it said nothing; in [0, 1] for probabilities, 0 or 1 for decisions.
+    """
+
+    spec: Comparator
+    values: NDArray[np.float64]
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Aside:
+    """Cases that were set aside, at any stage: on reading, and when the model was asked.
+
+    Args:
+        case_ids: (n_aside,) str; never printed.
+        patients: (n_aside,) int, codes into the same `Cohort.patient_ids` as `Cohort.patients`. A row without a patient
+            id is a patient of its own.
+        targets: (n_aside, ...) as `Cohort.targets`; -1 or NaN where unknown.
+        known: (n_aside,) bool, whether the target is known.
+        attributes: By name, as in the cohort.
+        reasons: (n_aside,) str, why each was set aside.
+        ungradable: (n_aside,) bool, where the model declined; None where that is not declared.
+    """
+
+    case_ids: NDArray[np.str_]
+    patients: NDArray[np.int64]
+    targets: NDArray[Any]
+    known: NDArray[np.bool_]
+    attributes: Mapping[str, Attribute] = field(default_factory=dict)
+    reasons: NDArray[np.str_]
+    ungradable: NDArray[np.bool_] | None = None
+
+    def __len__(self) -> int:
+        return len(self.case_ids)
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class OtherSplit:
+    """Cases of another split, such as those that the model was trained on.
+
+    Args:
+        name: The split's name.
+        case_ids: (m,) str; never printed.
+        patient_ids: (m,) str as the table gives them, comparable with `Cohort.patient_ids`; "" where unknown.
+        patient_declared: False where the table has no column of patients.
+        case_declared: False where `case_ids` are row numbers, which say nothing of identity.
+        dates: (m,) str as the table gives them, or None.
+        images: Lazy images, or None.
+        references: (m,) str, image cells, or None.
+    """
+
+    name: str
+    case_ids: NDArray[np.str_]
+    patient_ids: NDArray[np.str_]
+    patient_declared: bool = True
+    case_declared: bool = True
+    dates: NDArray[np.str_] | None = None
+    images: ImageSource | None = None
+    references: NDArray[np.str_] | None = None
+
+    def __len__(self) -> int:
+        return len(self.case_ids)
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Unverified:
+    """Cases that have no reference standard because nobody obtained it.
+
+    Args:
+        cohort: The cases; their targets are unknown and stand as zeros. Its patient codes are those of the audited
+            cohort, so that both are resampled by patient together.
+        unanswered: Number of unverified cases that are left out because the model did not answer them.
+    """
+
+    cohort: Cohort
+    unanswered: int = 0
+
+    def __len__(self) -> int:
+        return len(self.cohort)

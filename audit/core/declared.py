@@ -1,0 +1,100 @@
+"""What `[cohort]` of audit.toml declares."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+from audit.core.attributes import AttributeSpec
+
+ComparatorOutput = Literal["probabilities", "value", "decision"]
+YES = ("1", "1.0", "true", "yes")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Comparator:
+    """One line of `[cohort.comparators]`: another reader or model that answered the same cases.
+
+    Args:
+        name: What it is called.
+        column: The manifest's column with its answers.
+        output: "probabilities" in [0, 1], "value" (a number, higher for more of the target) or "decision" (0 or 1).
+        operating_point: Threshold on its answers; None where none is declared, and for decisions.
+    """
+
+    name: str
+    column: str
+    output: ComparatorOutput
+    operating_point: float | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class OtherSpec:
+    """`[cohort.training]` or one `[[cohort.other]]`: a table of cases that are not audited.
+
+    Args:
+        name: What it is called.
+        manifest: CSV or Parquet file.
+        patient: Column of patient ids; None: unknown.
+        image: Column of image references, as in `[cohort]`.
+        case: Column of case ids; None: the row number.
+        date: Column of dates.
+    """
+
+    name: str
+    manifest: str
+    patient: str | None = None
+    image: str | None = None
+    case: str | None = None
+    date: str | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class CohortSpec:
+    """`[cohort]` of audit.toml, typed; paths are relative to the file's folder.
+
+    Args:
+        manifest: CSV or Parquet file.
+        target: Column of the reference standard; several for a multilabel task, none for survival.
+        image: Column with a path or `file#key[row]`; None for saved predictions.
+        case: Column of case ids; None: the row number.
+        patient: Column of patient ids; None: every case is its own patient.
+        positive: Values of the target that count as positive (binary).
+        mask: Column with a lesion mask or a reference segmentation.
+        name: The cohort's name; the manifest's stem by default.
+        design: consecutive, random, case-control or enriched.
+        reference_method: How the target was established, a column or a word.
+        attributes: Columns with a role.
+        provenance: Free text on where the cases come from.
+        split: Column that tells audit cases from others; with `split_value`.
+        split_value: Only rows with this value are audited; the others are kept as other splits.
+        comparators: Other readers or models that answered the same cases.
+        ungradable: Column that says where the model or its quality gate declined to answer.
+        ungradable_values: Values of that column that mean declined.
+        verified: Column that says whether the reference standard was obtained.
+        time: Column of the follow-up time, for a survival task.
+        event: Column that says whether the event was seen at that time, for a survival task.
+        others: Tables of other splits, such as the training data.
+    """
+
+    manifest: str
+    target: tuple[str, ...] = ()
+    image: str | None = None
+    case: str | None = None
+    patient: str | None = None
+    positive: tuple[str, ...] = ()
+    mask: str | None = None
+    name: str = ""
+    design: str = ""
+    reference_method: str = ""
+    attributes: tuple[AttributeSpec, ...] = ()
+    provenance: str = ""
+    split: str | None = None
+    split_value: str | None = None
+    comparators: tuple[Comparator, ...] = ()
+    ungradable: str | None = None
+    ungradable_values: tuple[str, ...] = YES
+    verified: str | None = None
+    time: str | None = None
+    event: str | None = None
+    others: tuple[OtherSpec, ...] = ()
