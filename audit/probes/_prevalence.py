@@ -10,6 +10,8 @@ from audit.probes._shared import weighted_sum
 
 NO_PREVALENCE = "no prevalence is declared for the intended use"
 NOT_BINARY = "the declared prevalence is that of a binary task"
+# The stratum of a number that depends on prevalence where none is declared: it holds for this cohort's mix alone.
+IN_SAMPLE = "in this sample"
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
