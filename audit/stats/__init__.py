@@ -2,6 +2,7 @@
 
 from audit.stats._attainable import best_proportion_low, patients_for_gap, smallest_detectable_gap
 from audit.stats._auc import auc
+from audit.stats._auc_pairs import auc_difference, mean_auc
 from audit.stats._bootstrap import bootstrap
 from audit.stats._calibration import CalibrationFit, brier, calibration
 from audit.stats._ece import ece
@@ -13,7 +14,7 @@ from audit.stats._proportion import proportion
 from audit.stats._simultaneous import simultaneous
 
 __all__ = [
-    "CalibrationFit", "Ranking", "auc", "auc_gap", "best_proportion_low", "bootstrap", "brier", "calibration", "ece",
-    "equal_groups_p", "mean", "mean_gap", "paired_difference", "patients_for_gap", "proportion", "proportion_gap",
-    "resampled_auc", "resampled_sums", "simultaneous", "smallest_detectable_gap",
+    "CalibrationFit", "Ranking", "auc", "auc_difference", "auc_gap", "best_proportion_low", "bootstrap", "brier",
+    "calibration", "ece", "equal_groups_p", "mean", "mean_auc", "mean_gap", "paired_difference", "patients_for_gap",
+    "proportion", "proportion_gap", "resampled_auc", "resampled_sums", "simultaneous", "smallest_detectable_gap",
 ]  # fmt: skip

@@ -35,7 +35,8 @@ class Area:
         positive_patients: Patients with a positive case.
         negative_patients: Patients with a negative case.
         patients: All patients.
-        influence: (patients,) linearised contribution of each patient.
+        of_positives: (patients,) linearised contribution of each patient's positive cases.
+        of_negatives: (patients,) the same of its negative cases.
     """
 
     value: float
@@ -43,7 +44,13 @@ class Area:
     positive_patients: int
     negative_patients: int
     patients: Patients
-    influence: Floats
+    of_positives: Floats
+    of_negatives: Floats
+
+    @property
+    def influence(self) -> Floats:
+        """(patients,) linearised contribution of each patient."""
+        return self.of_positives + self.of_negatives
 
     @property
     def smaller_class(self) -> int:
@@ -84,7 +91,8 @@ def area_of(scores: Floats, labels: Bools, patients: Patients) -> Area:
         positive_patients=i1,
         negative_patients=i0,
         patients=patients,
-        influence=of_positives + of_negatives,
+        of_positives=of_positives,
+        of_negatives=of_negatives,
     )
 
 
