@@ -3,29 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import Any, ClassVar
 
 import numpy as np
 
-from audit.core import (
-    ClassView,
-    Direction,
-    Estimate,
-    Measurement,
-    NotApplicable,
-    Probe,
-    ProbeContext,
-    ProbeInfo,
-    Scalar,
+from audit.core import ClassView, Estimate, Measurement, NotApplicable, Probe, ProbeContext, ProbeInfo
+from audit.probes.calibration._measures import (
+    Basis,
+    bases,
+    brier_of,
+    ece_of,
+    given,
+    intercept_of,
+    reliability,
+    shares,
+    slope_of,
 )
-from audit.core.binning import equal_mass_bins
-from audit.probes._prevalence import Setting, at_prevalence, settings, why_not
-
-if TYPE_CHECKING:
-    from numpy.typing import NDArray
-
-BINS = 10
-NEAREST = 1e-6
 
 
 class Miscalibration(Probe):
@@ -36,8 +29,11 @@ class Miscalibration(Probe):
         they are right on average), the Brier score, and the expected calibration error, debiased. What depends on how
         many patients are ill, the intercept and the Brier score, is given at the declared prevalence of the intended
         use, with cases weighted to it; the calibration error is then that of scores moved by the same prior shift.
-        Where no prevalence is declared they are of this sample and have names that say so (`intercept_in_sample`,
-        `brier_in_sample`). The ends of the declared range are not used: no scores are right at two prevalences.
+        The Brier score is given at the ends of the declared range too. No scores are right at two prevalences, so the
+        intercept at the ends has a name of its own, `intercept_over_range`: how far off the scores would be there.
+        Where no prevalence is declared both numbers are those of this sample, under `stratum = "in this sample"`,
+        and no rule may rest on them. The figure shows the observed share of positives in bins of equal mass with
+        its interval and its counts; scores of exactly 0 and 1 are inside.
 
     Why it matters clinically:
         A risk that is read by a person, or added to others, or compared with a threshold from another hospital, must
@@ -65,7 +61,8 @@ class Miscalibration(Probe):
         name="miscalibration",
         family="CAL",
         tasks=("binary", "multiclass", "multilabel", "ordinal"),
-        metrics=("slope", "intercept", "brier", "ece", "intercept_in_sample", "brier_in_sample"),
+        version=2,
+        metrics=("slope", "intercept", "intercept_over_range", "brier", "ece"),
         title="Miscalibration",
         question="Does a score mean what it says?",
         method=(
@@ -88,100 +85,35 @@ class Miscalibration(Probe):
         """
         if ctx.card.output == "value":
             raise NotApplicable("the model gives a value on a scale of its own, which claims to be no probability")
-        at = settings(ctx)
-        if at:
-            return _at_declared(ctx, ctx.clean.views[0], at[0])
-        return _in_sample(ctx)
+        return (measured for view in ctx.clean.views for measured in _class(ctx, view))
 
 
-def _given(
-    ctx: ProbeContext, estimate: Estimate, metric: str, direction: Direction, condition: dict[str, Scalar]
-) -> Measurement:
-    return Measurement.of(
-        estimate, metric=metric, level=ctx.levels.confidence, direction=direction, condition=condition
-    )
+def _class(ctx: ProbeContext, view: ClassView) -> Iterator[Measurement]:
+    scores, everyone = shares(view), np.ones(len(view.labels), dtype=bool)
+    at, *ends = bases(ctx, view)
+    slope = slope_of(ctx, scores, view.labels, everyone)
+    yield given(ctx, slope, "slope", "none", view.condition)
+    intercept = intercept_of(ctx, scores, at, everyone)
+    yield given(ctx, intercept, "intercept", "zero", {**view.condition, **at.condition})
+    for end in ends:
+        there = intercept_of(ctx, scores, end, everyone)
+        yield given(ctx, there, "intercept_over_range", "zero", {**view.condition, **end.condition})
+    for basis in (at, *ends):
+        score = brier_of(ctx, scores, basis, everyone)
+        yield given(ctx, score, "brier", "lower", {**view.condition, **basis.condition})
+    about = at.condition if at.prevalence is not None else {}
+    yield given(ctx, ece_of(ctx, scores, at, everyone), "ece", "lower", {**view.condition, **about})
+    _draw(ctx, view, at, slope, intercept)
 
 
-def _in_sample(ctx: ProbeContext) -> Iterator[Measurement]:
-    from audit.stats import brier, calibration
-
-    for metric in ("intercept", "brier"):
-        yield _given(ctx, Estimate.absent(why_not(ctx), method="none"), metric, "none", {})
-    patients = ctx.cohort.patients
-    for view in ctx.clean.views:
-        scores = _shares(view)
-        fit = calibration(scores, view.labels, patients, ctx.levels)
-        yield _given(ctx, fit.slope, "slope", "none", view.condition)
-        yield _given(ctx, fit.intercept, "intercept_in_sample", "zero", view.condition)
-        score = brier(scores, view.labels, patients, ctx.levels)
-        yield _given(ctx, score, "brier_in_sample", "lower", view.condition)
-        yield _given(ctx, _ece(ctx, scores, view.labels), "ece", "lower", view.condition)
-        _draw(ctx, view, scores, {})
-
-
-def _at_declared(ctx: ProbeContext, view: ClassView, at: Setting) -> Iterator[Measurement]:
-    from audit.stats import calibration
-
-    patients, scores, labels = ctx.cohort.patients, _shares(view), view.labels
-    yield _given(ctx, calibration(scores, labels, patients, ctx.levels).slope, "slope", "none", {})
-    fit = calibration(scores, labels, patients, ctx.levels, prevalence=at.prevalence)
-    yield _given(ctx, fit.intercept, "intercept", "zero", at.condition)
-    yield _given(ctx, _brier(ctx, scores, labels, at.prevalence), "brier", "lower", at.condition)
-    moved = _moved(scores, labels, at.prevalence)
-    yield _given(ctx, _ece(ctx, moved, labels), "ece", "lower", at.condition)
-    _draw(ctx, view, moved, at.condition)
-
-
-def _shares(view: ClassView) -> NDArray[np.float64]:
-    # A softmax may exceed 1 by rounding; anything more is set aside before a probe sees it.
-    return np.clip(view.scores, 0.0, 1.0)
-
-
-def _ece(ctx: ProbeContext, scores: NDArray[np.float64], labels: NDArray[np.bool_]) -> Estimate:
-    from audit.stats import ece
-
-    return ece(scores, labels, ctx.cohort.patients, ctx.levels, ctx.rng, resamples=ctx.budget.resamples)
-
-
-def _brier(ctx: ProbeContext, scores: NDArray[np.float64], labels: NDArray[np.bool_], prevalence: float) -> Estimate:
-    """Return the Brier score of a cohort with that share of positives."""
-    from audit.stats import mean
-
-    patients, squares = ctx.cohort.patients, (scores - labels) ** 2
-    each = [mean(squares[rows], patients[rows], ctx.levels, support=(0.0, 1.0)) for rows in (labels, ~labels)]
-    both = np.intersect1d(patients[labels], patients[~labels]).size > 0
-    return at_prevalence(
-        each[0], each[1], prevalence, shared=both, n_patients=int(np.unique(patients).size),
-        method="weighted cluster t with a pseudo-patient, MOVER",
-    )  # fmt: skip
-
-
-def _moved(scores: NDArray[np.float64], labels: NDArray[np.bool_], prevalence: float) -> NDArray[np.float64]:
-    """Return scores that are right at a prevalence as they would have to be in this sample (prior shift)."""
-    share = float(np.mean(labels))
-    if not 0 < share < 1:
-        return scores
-    inside = np.clip(scores, NEAREST, 1 - NEAREST)
-    odds = inside / (1 - inside) * (share / (1 - share)) / (prevalence / (1 - prevalence))
-    out: NDArray[np.float64] = odds / (1 + odds)
-    return out
-
-
-def _draw(ctx: ProbeContext, view: ClassView, scores: NDArray[np.float64], condition: dict[str, Scalar]) -> None:
-    """Keep the observed share by bin of equal mass; a bin without an interval spans all that is possible."""
-    from audit.stats import proportion
-
-    code = equal_mass_bins(scores, BINS)
-    columns: dict[str, list[float]] = {"predicted": [], "observed": [], "low": [], "high": [], "n": []}
-    for index in range(int(code.max()) + 1):
-        rows = code == index
-        share = proportion(view.labels[rows], ctx.cohort.patients[rows], ctx.levels)
-        low, high = share.bounds(ctx.levels.pointwise) or (0.0, 1.0)
-        row = (scores[rows].mean(), view.labels[rows].mean(), low, high, rows.sum())
-        for name, value in zip(columns, row, strict=True):
-            columns[name].append(float(value))
-    about: dict[str, Any] = {**view.condition, **condition}
-    ctx.sink.artifact(
-        "reliability_curve", "Observed share of positives by score, bins of equal mass",
-        {name: np.array(values) for name, values in columns.items()}, **about,
-    )  # fmt: skip
+def _draw(ctx: ProbeContext, view: ClassView, at: Basis, slope: Estimate, intercept: Estimate) -> None:
+    rows = list(reliability(ctx, at.moved(shares(view)), view.labels, np.ones(len(view.labels), dtype=bool)))
+    about: dict[str, Any] = {**view.condition, **at.condition}
+    for name, fitted in (("slope", slope), ("intercept", intercept)):
+        if fitted.value is not None:
+            about[name] = fitted.value
+    if rows:
+        ctx.sink.artifact(
+            "reliability_curve", "Observed share of positives by score, bins of equal mass",
+            {name: np.array([row[name] for row in rows]) for name in rows[0]}, **about,
+        )  # fmt: skip

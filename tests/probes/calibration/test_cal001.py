@@ -37,7 +37,7 @@ def test_overconfident_model_is_caught_and_the_healthy_one_is_not():
     assert run(over)["slope",].low < 0.25 < run(over)["slope",].high < 0.4
     found = run(healthy)
     assert found["slope",].low < 1 < found["slope",].high
-    assert found["intercept_in_sample",].low < 0 < found["intercept_in_sample",].high
+    assert found["intercept", "in this sample"].low < 0 < found["intercept", "in this sample"].high
     assert found["ece",].low < 0.02
     assert run(over)["ece",].low > found["ece",].high
 
@@ -46,17 +46,17 @@ def test_shifted_logits_move_the_intercept_alone():
     """Half a logit too high is an intercept of -0.5 at slope 1."""
     logit, label = calibrated(3000, 0.0, shift=0.5)
     found = run(saved_context(logit, small_cohort(label), output="logits"))
-    assert found["intercept_in_sample",].low < -0.5 < found["intercept_in_sample",].high
+    assert found["intercept", "in this sample"].low < -0.5 < found["intercept", "in this sample"].high
     assert found["slope",].low < 1 < found["slope",].high
 
 
 def test_without_a_prevalence_the_intercept_is_of_this_sample():
-    """The names that rules use are then missing with the reason."""
+    """Intercept and Brier score then stand under a stratum that says so, and under no other."""
     logit, label = calibrated(300, 0.0)
     found = run(saved_context(logit, small_cohort(label), output="logits"))
-    assert "prevalence" in found["intercept",].missing
-    assert "prevalence" in found["brier",].missing
-    assert found["brier_in_sample",].value == pytest.approx(brier_score_loss(label, sigmoid(logit)), abs=1e-12)
+    assert {key[1:] for key in found if key[0] in ("intercept", "brier")} == {("in this sample",)}
+    expected = brier_score_loss(label, sigmoid(logit))
+    assert found["brier", "in this sample"].value == pytest.approx(expected, abs=1e-12)
 
 
 def enriched(seed=0):
@@ -77,7 +77,7 @@ def test_an_enriched_sample_is_judged_at_the_declared_prevalence():
     name = f"prevalence {prevalence:g}"
     assert declared["intercept", name].low < 0 < declared["intercept", name].high
     assert declared["ece", name].low < 0.02
-    assert run(saved_context(logit, cohort, output="logits"))["intercept_in_sample",].low > 1
+    assert run(saved_context(logit, cohort, output="logits"))["intercept", "in this sample"].low > 1
 
 
 def test_brier_score_is_weighted_to_the_declared_prevalence():
@@ -92,13 +92,32 @@ def test_brier_score_is_weighted_to_the_declared_prevalence():
     assert found.n == 3000
 
 
-def test_only_the_declared_prevalence_is_judged():
-    """No scores are right at two prevalences, so the ends of the declared range give no intercept."""
-    logit, label = calibrated(400, 0.0)
-    ctx = saved_context(
-        logit, small_cohort(label), output="logits", prevalence=Prevalence(value=0.4, low=0.3, high=0.5)
+def test_the_ends_of_the_range_have_an_intercept_of_another_name():
+    """No scores are right at two prevalences; at an end the intercept is off by the distance of the prior logits."""
+    logit, label = calibrated(4000, 0.0)
+    declared = Prevalence(value=0.4, low=0.3, high=0.5)
+    found = run(saved_context(logit, small_cohort(label), output="logits", prevalence=declared))
+    assert [key for key in found if key[0] == "intercept"] == [("intercept", "prevalence 0.4")]
+    ends = {key[1] for key in found if key[0] == "intercept_over_range"}
+    assert ends == {"prevalence 0.3", "prevalence 0.5"}
+    apart = (
+        found["intercept_over_range", "prevalence 0.5"].value - found["intercept_over_range", "prevalence 0.3"].value
     )
-    assert [key for key in run(ctx) if key[0] == "intercept"] == [("intercept", "prevalence 0.4")]
+    # A shift of the prior moves the logit of a right score by that of the odds; the intercept at slope 1 follows.
+    assert apart == pytest.approx(np.log(1) - np.log(3 / 7), abs=0.02)
+
+
+def test_brier_score_is_given_over_the_whole_range():
+    """At each end it is the weighted mean of the classes' mean squares, to 1e-12."""
+    logit, label = calibrated(400, 0.0)
+    score = sigmoid(logit)
+    declared = Prevalence(value=0.4, low=0.3, high=0.5)
+    found = run(saved_context(logit, small_cohort(label), output="logits", prevalence=declared))
+    ill, well = ((score[label == 1] - 1) ** 2).mean(), (score[label == 0] ** 2).mean()
+    for share in (0.3, 0.4, 0.5):
+        assert found["brier", f"prevalence {share:g}"].value == pytest.approx(
+            share * ill + (1 - share) * well, abs=1e-12
+        )
 
 
 def test_probabilities_of_zero_and_one_are_inside_the_bins():
@@ -106,7 +125,7 @@ def test_probabilities_of_zero_and_one_are_inside_the_bins():
     label = np.repeat([0, 1], 100)
     ctx = saved_context(1.0 - label, small_cohort(label))
     found = run(ctx)
-    assert found["brier_in_sample",].value == 1
+    assert found["brier", "in this sample"].value == 1
     curve = next(a for a in ctx.sink.artifacts if a.name == "reliability_curve")
     assert curve.arrays["n"].sum() == 200
     assert found["ece",].value is None or found["ece",].value > 0.9
@@ -139,6 +158,21 @@ def test_reliability_curve_has_an_interval_a_bin():
     assert (arrays["low"] <= arrays["observed"]).all()
     assert (arrays["observed"] <= arrays["high"]).all()
     assert (np.diff(arrays["predicted"]) > 0).all()
+    assert arrays["n"].sum() == 500
+    assert (arrays["n_patients"] == arrays["n"]).all()
+
+
+def test_the_bins_of_the_figure_count_patients():
+    """Four alike images a patient leave intervals of the observed share as wide as those of one image."""
+    logit, label = calibrated(400, 0.0)
+    one = saved_context(logit, small_cohort(label), output="logits")
+    cohort = small_cohort(np.repeat(label, 4), patients=np.repeat(np.arange(400), 4))
+    four = saved_context(np.repeat(logit, 4), cohort, output="logits")
+    run(one), run(four)
+    narrow, wide = four.sink.artifacts[0].arrays, one.sink.artifacts[0].arrays
+    assert (narrow["n_patients"] == wide["n_patients"]).all()
+    assert (narrow["n"] == 4 * narrow["n_patients"]).all()
+    assert (narrow["high"] - narrow["low"]) == pytest.approx(wide["high"] - wide["low"], rel=0.15)
 
 
 def test_each_class_is_calibrated_by_itself():
