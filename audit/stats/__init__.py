@@ -11,10 +11,12 @@ from audit.stats._kernel import Ranking, resampled_auc, resampled_sums
 from audit.stats._means import mean, paired_difference
 from audit.stats._permutation import equal_groups_p
 from audit.stats._proportion import proportion
+from audit.stats._shrinkage import shrunken_proportions
 from audit.stats._simultaneous import simultaneous
 
 __all__ = [
     "CalibrationFit", "Ranking", "auc", "auc_difference", "auc_gap", "best_proportion_low", "bootstrap", "brier",
     "calibration", "ece", "equal_groups_p", "mean", "mean_auc", "mean_gap", "paired_difference", "patients_for_gap",
-    "proportion", "proportion_gap", "resampled_auc", "resampled_sums", "simultaneous", "smallest_detectable_gap",
+    "proportion", "proportion_gap", "resampled_auc", "resampled_sums", "shrunken_proportions",
+    "simultaneous", "smallest_detectable_gap",
 ]  # fmt: skip
