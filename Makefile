@@ -6,6 +6,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 WHEEL_VENV := .venv-wheel
+PEERS_VENV := .venv-peers
 SOURCES := pyproject.toml constraints.txt
 # torchattacks pins a release of requests that it never imports and that shuts out current packages, hence --no-deps.
 TORCHATTACKS := torchattacks==3.5.1
@@ -13,7 +14,7 @@ TORCHATTACKS := torchattacks==3.5.1
 export OMP_NUM_THREADS ?= 1
 PYTEST := $(BIN)/python -m pytest -n 2 --dist loadfile
 
-.PHONY: demo test test-quick test-slow lint format wheel-test docs clean
+.PHONY: demo test test-quick test-slow lint format wheel-test bench-statistics docs clean
 
 $(VENV)/.demo: $(SOURCES)
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
@@ -71,8 +72,17 @@ wheel-test: $(VENV)/.test
 	$(PYTHON) tests/wheel_check.py $(CURDIR)/$(WHEEL_VENV)/bin/audit
 	rm -rf $(WHEEL_VENV)
 
+# The peers have an environment of their own: they are measured against, never depended on.
+$(PEERS_VENV)/.ready: benchmarks/statistics/requirements.txt
+	test -x $(PEERS_VENV)/bin/python || $(PYTHON) -m venv $(PEERS_VENV)
+	$(PEERS_VENV)/bin/python -m pip install --quiet --disable-pip-version-check --requirement benchmarks/statistics/requirements.txt
+	touch $@
+
+bench-statistics: $(VENV)/.test $(PEERS_VENV)/.ready
+	$(BIN)/python -m benchmarks.statistics.bench $(PEERS_VENV)/bin/python
+
 docs: $(VENV)/.test
 	$(BIN)/python docs/build_probe_pages.py
 
 clean:
-	rm -rf $(VENV) $(WHEEL_VENV) dist build demo-run .coverage .coverage.*
+	rm -rf $(VENV) $(WHEEL_VENV) $(PEERS_VENV) dist build demo-run .coverage .coverage.*

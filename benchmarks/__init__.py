@@ -1,0 +1,1 @@
+"""Measurements of speed and of other programs; never part of the distribution."""
