@@ -35,6 +35,7 @@ class Budget:
         explain_steps: Steps of a deletion curve.
         repeat_cases: Cases answered twice by the determinism check.
         batch_size: Images a batch.
+        image_cases: Images looked at by checks of the images alone, of each split; None for all.
     """
 
     profile: Profile
@@ -46,16 +47,17 @@ class Budget:
     explain_steps: int
     repeat_cases: int
     batch_size: int = 32
+    image_cases: int | None = None
 
 
 BUDGETS: Mapping[str, Budget] = {
     "smoke": Budget(
         profile="smoke", resamples=400, attack_cases=48, attack_steps=8, attack_restarts=1, explain_cases=24,
-        explain_steps=10, repeat_cases=32,
+        explain_steps=10, repeat_cases=32, image_cases=1000,
     ),
     "standard": Budget(
         profile="standard", resamples=2000, attack_cases=600, attack_steps=20, attack_restarts=1, explain_cases=200,
-        explain_steps=16, repeat_cases=64,
+        explain_steps=16, repeat_cases=64, image_cases=20000,
     ),
     "full": Budget(
         profile="full", resamples=10000, attack_cases=None, attack_steps=50, attack_restarts=3, explain_cases=None,
