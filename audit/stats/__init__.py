@@ -3,7 +3,7 @@
 from audit.stats._attainable import best_proportion_low, patients_for_gap, smallest_detectable_gap
 from audit.stats._auc import auc
 from audit.stats._auc_pairs import auc_difference, mean_auc
-from audit.stats._bootstrap import bootstrap
+from audit.stats._bootstrap import bootstrap, bootstrap_many
 from audit.stats._calibration import CalibrationFit, brier, calibration
 from audit.stats._ece import ece
 from audit.stats._gaps import auc_gap, mean_gap, proportion_gap
@@ -15,8 +15,8 @@ from audit.stats._shrinkage import shrunken_proportions
 from audit.stats._simultaneous import simultaneous
 
 __all__ = [
-    "CalibrationFit", "Ranking", "auc", "auc_difference", "auc_gap", "best_proportion_low", "bootstrap", "brier",
-    "calibration", "ece", "equal_groups_p", "mean", "mean_auc", "mean_gap", "paired_difference", "patients_for_gap",
-    "proportion", "proportion_gap", "resampled_auc", "resampled_sums", "shrunken_proportions",
-    "simultaneous", "smallest_detectable_gap",
+    "CalibrationFit", "Ranking", "auc", "auc_difference", "auc_gap", "best_proportion_low", "bootstrap",
+    "bootstrap_many", "brier", "calibration", "ece", "equal_groups_p", "mean", "mean_auc", "mean_gap",
+    "paired_difference", "patients_for_gap", "proportion", "proportion_gap", "resampled_auc", "resampled_sums",
+    "shrunken_proportions", "simultaneous", "smallest_detectable_gap",
 ]  # fmt: skip

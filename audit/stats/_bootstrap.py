@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -14,6 +14,8 @@ from audit.stats._kernel import chunk_rows, patient_weights
 
 MIN_BEYOND = 20
 MAX_LOST = 0.01
+Support = tuple[float | None, float | None]
+NOWHERE: Support = (None, None)
 METHOD = "patient bootstrap"
 
 
@@ -66,31 +68,75 @@ def bootstrap(
     Raises:
         ValueError: Fewer than 100 resamples.
     """
+    many = statistic if vectorised else _row_by_row(statistic)
+    (only,) = bootstrap_many(
+        lambda weights: np.asarray(many(weights), dtype=np.float64)[:, None], patients, levels, rng,
+        resamples=resamples, methods=(method,), supports=(support,),
+    )  # fmt: skip
+    return only
+
+
+def bootstrap_many(
+    statistic: Callable[[Floats], Floats],
+    patients: Ints,
+    levels: Levels,
+    rng: np.random.Generator,
+    *,
+    resamples: int,
+    methods: Sequence[str],
+    supports: Sequence[tuple[float | None, float | None]] | None = None,
+) -> tuple[Estimate, ...]:
+    """Estimate several statistics of weighted cases from the same resamples of whole patients.
+
+    Args:
+        statistic: From (b, n) weights, a resample a row, to (b, k) numbers, NaN where one cannot be computed.
+        patients: (n,) patient codes.
+        levels: Levels of the bounds.
+        rng: Generator; equal generators give equal results.
+        resamples: Number of resamples, at least 100.
+        methods: k names of methods in the evidence.
+        supports: k pairs of smallest and largest possible value; None: no bounds on any.
+
+    Returns:
+        k estimates, each as `bootstrap` would give it.
+
+    Raises:
+        ValueError: Fewer than 100 resamples.
+    """
     if resamples < 100:
         raise ValueError(f"resamples: expected at least 100, got {resamples}")
     found, n = Patients.of(patients), len(patients)
     reason = "no cases" if n == 0 else too_few(found.count)
     if reason:
-        return Estimate.absent(reason, method=method, n=n, n_patients=found.count)
-    many = statistic if vectorised else _row_by_row(statistic)
-    value = float(np.asarray(many(np.ones((1, n))), dtype=np.float64)[0])
+        return tuple(Estimate.absent(reason, method=m, n=n, n_patients=found.count) for m in methods)
+    values = np.asarray(statistic(np.ones((1, n))), dtype=np.float64)[0]
+    draws = np.zeros((0, len(methods)))
+    if np.isfinite(values).any():
+        draws = np.concatenate([
+            np.asarray(statistic(weights[:, found.code]), dtype=np.float64)
+            for weights in patient_weights(found.count, resamples, rng, rows=chunk_rows(n))
+        ])  # fmt: skip
+    return tuple(
+        _from_draws(float(value), draws[:, j], found.count, n, levels, methods[j], supports[j] if supports else NOWHERE)
+        for j, value in enumerate(values)
+    )
+
+
+def _from_draws(
+    value: float, draws: Floats, count: int, n: int, levels: Levels, method: str, support: Support
+) -> Estimate:
     if not np.isfinite(value):
-        reason = "it cannot be computed on these cases"
-        return Estimate.absent(reason, method=method, n=n, n_patients=found.count)
-    draws = np.concatenate([
-        np.asarray(many(weights[:, found.code]), dtype=np.float64)
-        for weights in patient_weights(found.count, resamples, rng, rows=chunk_rows(n))
-    ])  # fmt: skip
+        return Estimate.absent("it cannot be computed on these cases", method=method, n=n, n_patients=count)
     kept = draws[np.isfinite(draws)]
-    lost = 1 - len(kept) / resamples
+    lost = 1 - len(kept) / len(draws)
     if lost > MAX_LOST:
         reason = f"it cannot be computed on {lost:.0%} of the resamples: too few patients of a kind"
-        return Estimate.absent(reason, method=method, n=n, n_patients=found.count)
+        return Estimate.absent(reason, method=method, n=n, n_patients=count)
     if np.ptp(kept) <= 1e-12 * max(1.0, abs(value)):
         reason = "no interval: it does not vary between resamples"
-        return Estimate.absent(reason, method=method, n=n, n_patients=found.count)
-    bounds = clipped(bootstrap_bounds(value, kept, found.count, alphas(levels)), support)
-    return estimate(value, bounds, levels, method=method, n=n, n_patients=found.count)
+        return Estimate.absent(reason, method=method, n=n, n_patients=count)
+    bounds = clipped(bootstrap_bounds(value, kept, count, alphas(levels)), support)
+    return estimate(value, bounds, levels, method=method, n=n, n_patients=count)
 
 
 def _row_by_row(statistic: Callable[[Floats], float | None]) -> Callable[[Floats], Floats]:

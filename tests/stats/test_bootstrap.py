@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from audit.core import Levels
-from audit.stats import bootstrap, mean
+from audit.stats import bootstrap, bootstrap_many, mean
 from audit.stats._kernel import patient_weights
 from tests.stats.scenarios import clustered_hits
 
@@ -114,3 +114,26 @@ def test_coverage_of_a_ratio(patients: int):
         low, high = found.bounds(0.025)
         covered += low <= 0.6 <= high
     assert covered / 500 >= 0.93
+
+
+def test_many_statistics_share_their_resamples():
+    """Two statistics at once are bit for bit what each alone is from an equal generator; one may be absent."""
+    rng = np.random.default_rng(12)
+    values, code = rng.normal(2, 1, 90), np.arange(90) // 3
+
+    def mean(weights):
+        return weights @ values / weights.sum(axis=1)
+
+    def square(weights):
+        return weights @ values**2 / weights.sum(axis=1)
+
+    together = bootstrap_many(
+        lambda w: np.stack([mean(w), square(w), np.full(len(w), np.nan)], axis=1), code, Levels(),
+        np.random.default_rng(1), resamples=200, methods=("a", "b", "c"), supports=((None, None), (0, None), (0, 1)),
+    )  # fmt: skip
+    for one, statistic, support in zip(together[:2], (mean, square), ((None, None), (0, None)), strict=True):
+        alone = bootstrap(
+            statistic, code, Levels(), np.random.default_rng(1), resamples=200, vectorised=True, support=support
+        )
+        assert one.curve == alone.curve
+    assert "cannot be computed on these cases" in together[2].missing
