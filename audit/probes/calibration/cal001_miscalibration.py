@@ -63,6 +63,7 @@ class Miscalibration(Probe):
         tasks=("binary", "multiclass", "multilabel", "ordinal"),
         version=2,
         metrics=("slope", "intercept", "intercept_over_range", "brier", "ece"),
+        at_prevalence=("intercept", "intercept_over_range", "brier"),
         title="Miscalibration",
         question="Does a score mean what it says?",
         method=(
