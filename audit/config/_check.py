@@ -57,6 +57,13 @@ def _rule_faults(rule: Rule, infos: Mapping[str, ProbeInfo]) -> Iterator[AuditEr
             got="blocking = true",
             fix="write blocking = false, or judge confounder_cost of CONF001",
         )
+    elif rule.blocking and rule.metric in info.descriptive:
+        yield PolicyError(
+            f"{where}: {rule.metric} of {info.code} describes, and may not decide a release",
+            expected="blocking = false",
+            got="blocking = true",
+            fix="write blocking = false, or judge another metric of the probe",
+        )
 
 
 def _as_policy(fault: AuditError) -> PolicyError:

@@ -45,6 +45,7 @@ class ProbeInfo:
         access: Least access that it needs.
         needs: What the cohort or model must have.
         metrics: Every metric that it may give, in the order of the report.
+        descriptive: Metrics that explain and never decide: no blocking rule may rest on one.
         title: Short title.
         question: The plain question that it answers, for example "Does it lean on the patient's sex?".
         method: The method in one sentence.
@@ -64,6 +65,7 @@ class ProbeInfo:
     access: Access = Access.SAVED
     needs: tuple[Need, ...] = ()
     metrics: tuple[str, ...]
+    descriptive: tuple[str, ...] = ()
     title: str
     question: str
     method: str
@@ -79,6 +81,8 @@ class ProbeInfo:
             raise ValueError(f"{self.code}: expected a code of one of the families {', '.join(FAMILIES)}")
         if not self.metrics:
             raise ValueError(f"{self.code}: expected at least one metric")
+        if not set(self.descriptive) <= set(self.metrics):
+            raise ValueError(f"{self.code}: expected descriptive metrics among its metrics")
         if not self.doc_url:
             object.__setattr__(self, "doc_url", f"probes/{self.code}.md")
 

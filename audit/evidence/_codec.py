@@ -30,7 +30,7 @@ from audit.errors import EvidenceError
 _RUN_IN_DIGEST = ("version", "seed", "profile", "budget", "config_digest", "key_id")
 _INFO_KEYS = (
     "name", "family", "tasks", "access", "needs", "metrics", "title", "question", "method", "limits", "references",
-    "doc_url", "since", "last", "self_check",
+    "doc_url", "since", "last", "self_check", "descriptive",
 )  # fmt: skip
 
 
@@ -171,7 +171,7 @@ def _result_to_plain(result: ProbeResult) -> dict[str, Any]:
 
 def _result(values: Mapping[str, Any]) -> ProbeResult:
     info = {k: values[k] for k in _INFO_KEYS if k in values}
-    info |= {k: tuple(info[k]) for k in ("tasks", "needs", "metrics", "references") if k in info}
+    info |= {k: tuple(info[k]) for k in ("tasks", "needs", "metrics", "references", "descriptive") if k in info}
     if "access" in info:
         info["access"] = Access[info["access"]]
     return ProbeResult(

@@ -89,6 +89,7 @@ _RESULT = _closed(
         "access": {"enum": ["SAVED", "QUERY", "GRADIENT", "TRAINABLE"]},
         "needs": _TEXTS,
         "metrics": _TEXTS,
+        "descriptive": _TEXTS,
         "title": {"type": "string"},
         "question": {"type": "string"},
         "method": {"type": "string"},
@@ -99,7 +100,7 @@ _RESULT = _closed(
         "last": {"type": "boolean"},
         "self_check": {"type": "boolean"},
     },
-    optional=("selected", "last", "self_check"),
+    optional=("selected", "last", "self_check", "descriptive"),
 )
 _FINDING = _closed(
     {

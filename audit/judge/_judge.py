@@ -48,7 +48,7 @@ def judge(
         Findings in the order of the rules.
 
     Raises:
-        PolicyError: A rule names a metric that its probe does not have.
+        PolicyError: A rule names a metric that its probe does not have, or blocks on one that only describes.
     """
     by_code = {r.probe: r for r in results}
     chosen: dict[str, tuple[int, ...]] = {}
@@ -88,6 +88,13 @@ def _check_metric(rule: Rule, result: ProbeResult) -> None:
             expected=f"one of {', '.join(result.info.metrics)}",
             got=rule.metric,
             fix="correct the metric in the policy",
+        )
+    if rule.blocking and rule.metric in result.info.descriptive:
+        raise PolicyError(
+            f"rule '{rule.id}': {rule.metric} of {rule.probe} describes, and may not decide a release",
+            expected="blocking = false",
+            got="blocking = true",
+            fix="write blocking = false, or judge another metric of the probe",
         )
 
 

@@ -60,6 +60,7 @@ def page(probe: type[Probe]) -> str:
     facts = [
         ("Question", info.question),
         ("Metrics", ", ".join(f"`{metric}`" for metric in info.metrics)),
+        *([("Not for blocking rules", ", ".join(f"`{m}`" for m in info.descriptive))] if info.descriptive else []),
         ("Tasks", ", ".join(info.tasks)),
         ("Access", ACCESS_WORDS[info.access.name]),
         ("Needs", ", ".join(info.needs) or "nothing beside predictions and targets"),
