@@ -1,0 +1,77 @@
+"""Images one at a time, as they are stored, within the budget."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from audit.core import ImageSource, NotApplicable, ProbeContext, SourceView
+from audit.errors import ReadError
+from audit.probes._images import sample_cases
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Looked:
+    """One image of a source.
+
+    Args:
+        case: Its index in the source.
+        values: (channels, *spatial) intensities as they are stored; None where the image cannot be read.
+        spacing: mm along the spatial axes; () where the format could say it and the file does not, None where the
+            format knows none.
+    """
+
+    case: int
+    values: NDArray[Any] | None
+    spacing: tuple[float, ...] | None = None
+
+
+def look(source: ImageSource, index: int) -> Looked:
+    """Return an image before any resizing, where the source can give that."""
+    inner: Any = source
+    row = index
+    while isinstance(inner, SourceView):
+        row, inner = int(inner.rows[row]), inner.source
+    stored = getattr(inner, "stored", None)
+    try:
+        if stored is None:
+            return Looked(case=index, values=np.asarray(inner.load(row)))
+        image = stored(row)
+    except ReadError:
+        return Looked(case=index, values=None)
+    return Looked(case=index, values=np.asarray(image.values), spacing=image.spacing)
+
+
+def images_of(ctx: ProbeContext) -> ImageSource:
+    """Return the cohort's images.
+
+    Raises:
+        NotApplicable: It has none.
+    """
+    if ctx.cohort.images is None:
+        raise NotApplicable("the cohort has no images")
+    return ctx.cohort.images
+
+
+def drawn(ctx: ProbeContext) -> NDArray[np.int64]:
+    """Return the cases whose images are looked at: all, or those of a random sample of patients within the budget."""
+    return sample_cases(ctx.cohort.patients, ctx.budget.image_cases, ctx.rng)
+
+
+def stream(ctx: ProbeContext, source: ImageSource, cases: NDArray[np.int64]) -> Iterator[Looked]:
+    """Give the images of some cases one by one; progress is told, and no image is kept."""
+    for done, case in enumerate(cases, start=1):
+        yield look(source, int(case))
+        ctx.sink.progress(done, len(cases))
+
+
+def planes(values: NDArray[Any]) -> NDArray[Any]:
+    """Return one grey image or volume of an image: the mean over its channels, (*spatial) float32."""
+    grey: NDArray[Any] = np.asarray(values, dtype=np.float32).mean(axis=0)
+    return grey
