@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from audit.core import (
+    MISSING_LEVEL,
+    Aside,
     Attribute,
     ClassView,
     Direction,
@@ -32,29 +34,48 @@ SINGLE_LEVEL = "all cases have one level, so there is nothing to compare it with
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Level:
-    """One level of an attribute against the rest.
+    """One level of an attribute, or the cases that share levels of several, against the rest.
 
     Args:
         attribute: The attribute's name.
         name: The level.
         members: (n,) bool, the cases of the level.
+        aside: (m,) bool, the cases of the level among those set aside.
+        of: The level of each attribute, where there are several.
     """
 
     attribute: str
     name: str
     members: NDArray[np.bool_]
+    aside: NDArray[np.bool_] = field(default_factory=lambda: np.zeros(0, dtype=bool))
+    of: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def subgroup(self) -> dict[str, Scalar]:
         """The `subgroup` of measurements on this level."""
-        return {self.attribute: self.name}
+        return {**self.of} or {self.attribute: self.name}
 
 
-def levels_of(attribute: Attribute) -> tuple[Level, ...]:
-    """Return the levels of an attribute, cases without one as a level of their own."""
+def levels_of(attribute: Attribute, aside: Aside | None = None) -> tuple[Level, ...]:
+    """Return the levels of an attribute, cases without one as a level of their own.
+
+    Args:
+        attribute: The attribute.
+        aside: Cases that were set aside, which then are among the levels, too.
+    """
+    outside = aside_levels(attribute, aside)
     return tuple(
-        Level(attribute=attribute.name, name=name, members=attribute.levels == name) for name in attribute.level_names()
+        Level(attribute=attribute.name, name=name, members=attribute.levels == name, aside=outside == name)
+        for name in attribute.level_names()
     )
+
+
+def aside_levels(attribute: Attribute, aside: Aside | None) -> NDArray[np.str_]:
+    """Return (m,) str, the level of each case that was set aside; one that nobody knows is missing."""
+    if aside is None:
+        return np.zeros(0, dtype=np.str_)
+    known = aside.attributes.get(attribute.name)
+    return np.full(len(aside), MISSING_LEVEL) if known is None else known.levels
 
 
 def count_patients(patients: NDArray[np.int64], rows: NDArray[np.bool_]) -> int:
@@ -92,6 +113,7 @@ class Contrast:
         condition: Condition keys, for example the class.
         direction: Which way is better; "zero" for a gap that may go wrong either way.
         unit: Unit of the quantity.
+        widen: From a level and its estimate to an estimate that allows for what the cases alone do not show.
     """
 
     metric: str
@@ -100,6 +122,7 @@ class Contrast:
     condition: dict[str, Scalar]
     direction: Direction = "zero"
     unit: str = ""
+    widen: Callable[[Level, Estimate], Estimate] | None = None
 
 
 def contrast_levels(ctx: ProbeContext, attribute: Attribute, contrast: Contrast) -> Iterator[Measurement]:
@@ -109,40 +132,62 @@ def contrast_levels(ctx: ProbeContext, attribute: Attribute, contrast: Contrast)
     the numbers of cases only, never on what the model said. Where two levels are all that there is, both measurements
     are mirror images, carry one `contrast` key and count as a single comparison.
     """
-    levels = levels_of(attribute)
-    estimates = [_estimate(ctx, contrast, level, alone=len(levels) < 2) for level in levels]
-    filled = [level for level in levels if (level.members & contrast.denominator).any()]
-    mirrored = len(filled) == 2
-    comparisons = 1 if mirrored else sum(e.value is not None for e in estimates)
-    key = _contrast_key(attribute, filled, contrast) if mirrored else None
-    for level, estimate in zip(levels, estimates, strict=True):
-        rest = count_patients(ctx.cohort.patients, contrast.denominator & ~level.members)
-        yield Measurement.of(
-            estimate,
-            metric=contrast.metric,
-            level=ctx.levels.confidence,
-            unit=contrast.unit,
-            direction=contrast.direction,
-            subgroup=level.subgroup,
-            condition={**contrast.condition, "n_rest": rest},
-            simultaneous=_simultaneous(estimate, comparisons, ctx.levels),
-            contrast=key if level in filled else None,
-        )
+    return contrast_partitions(ctx, ((attribute.name, levels_of(attribute, ctx.cohort.aside)),), contrast)
+
+
+def contrast_partitions(
+    ctx: ProbeContext, partitions: Sequence[tuple[str, Sequence[Level]]], contrast: Contrast
+) -> Iterator[Measurement]:
+    """Give one measurement a level of several partitions of the cases, as `contrast_levels` does for one.
+
+    Args:
+        ctx: The probe's context.
+        partitions: Name and levels of each; the levels of one share no case and hold all cases together.
+        contrast: The quantity. The simultaneous interval is over the levels of all partitions.
+    """
+    made = [(name, levels, *_estimates(ctx, levels, contrast)) for name, levels in partitions]
+    comparisons = sum(
+        1 if len(filled) == 2 else sum(e.value is not None for e in estimates) for _, _, estimates, filled in made
+    )
+    for name, levels, estimates, filled in made:
+        key = _contrast_key(name, filled, contrast) if len(filled) == 2 else None
+        for level, estimate in zip(levels, estimates, strict=True):
+            rest = count_patients(ctx.cohort.patients, contrast.denominator & ~level.members)
+            yield Measurement.of(
+                estimate,
+                metric=contrast.metric,
+                level=ctx.levels.confidence,
+                unit=contrast.unit,
+                direction=contrast.direction,
+                subgroup=level.subgroup,
+                condition={**contrast.condition, "n_rest": rest},
+                simultaneous=_simultaneous(estimate, comparisons, ctx.levels),
+                contrast=key if level in filled else None,
+            )
+
+
+def _estimates(
+    ctx: ProbeContext, levels: Sequence[Level], contrast: Contrast
+) -> tuple[tuple[Estimate, ...], tuple[Level, ...]]:
+    """Return the estimate of each level, and the levels that have a case in the denominator."""
+    estimates = tuple(_estimate(ctx, contrast, level, alone=len(levels) < 2) for level in levels)
+    return estimates, tuple(level for level in levels if (level.members & contrast.denominator).any())
 
 
 def _estimate(ctx: ProbeContext, contrast: Contrast, level: Level, *, alone: bool) -> Estimate:
     if not level.members.any():
         return Estimate.absent(ALL_SET_ASIDE, method="none")
     if not alone:
-        return contrast.estimate(level.members)
+        found = contrast.estimate(level.members)
+        return found if contrast.widen is None else contrast.widen(level, found)
     rows = level.members & contrast.denominator
     n, patients = int(rows.sum()), count_patients(ctx.cohort.patients, rows)
     return Estimate.absent(SINGLE_LEVEL, method="none", n=n, n_patients=patients)
 
 
-def _contrast_key(attribute: Attribute, levels: Sequence[Level], contrast: Contrast) -> str:
+def _contrast_key(name: str, levels: Sequence[Level], contrast: Contrast) -> str:
     named = "".join(f"[{contrast.condition[key]}]" for key in sorted(contrast.condition))
-    return contrast_key(attribute.name, [level.name for level in levels], contrast.metric + named)
+    return contrast_key(name, [level.name for level in levels], contrast.metric + named)
 
 
 def _simultaneous(estimate: Estimate, comparisons: int, levels: Levels) -> tuple[float, float] | None:
@@ -153,20 +198,49 @@ def _simultaneous(estimate: Estimate, comparisons: int, levels: Levels) -> tuple
 
 def decision_contrasts(ctx: ProbeContext, view: ClassView) -> Iterator[Contrast]:
     """Give the contrasts of sensitivity and specificity at the operating point of one class."""
+    hits = None if view.decisions is None else view.decisions == view.labels
+    for metric, rows in (("sensitivity_gap", view.labels), ("specificity_gap", ~view.labels)):
+        yield share_contrast(ctx, metric, rows, hits, condition=view.condition)
+
+
+def share_contrast(
+    ctx: ProbeContext, metric: str, rows: NDArray[np.bool_], hits: NDArray[np.bool_] | None, *,
+    condition: dict[str, Scalar],
+) -> Contrast:  # fmt: skip
+    """Return the contrast of the share of some cases that count as hits.
+
+    Args:
+        ctx: The probe's context.
+        metric: The metric's name.
+        rows: (n,) bool, the denominator.
+        hits: (n,) bool, or None where no operating point is declared.
+        condition: Condition keys.
+    """
     from audit.stats import proportion_gap
 
     patients = ctx.cohort.patients
-    for metric, rows in (("sensitivity_gap", view.labels), ("specificity_gap", ~view.labels)):
 
-        def gap(members: NDArray[np.bool_], rows: NDArray[np.bool_] = rows) -> Estimate:
-            own = members & rows
-            if view.decisions is None:
-                counts = int(own.sum()), count_patients(patients, own)
-                return Estimate.absent(NO_OPERATING_POINT, method="none", n=counts[0], n_patients=counts[1])
-            hits = view.decisions == view.labels
-            return proportion_gap(hits[rows], members[rows], patients[rows], ctx.levels)
+    def gap(members: NDArray[np.bool_]) -> Estimate:
+        own = members & rows
+        if hits is None:
+            n, n_patients = int(own.sum()), count_patients(patients, own)
+            return Estimate.absent(NO_OPERATING_POINT, method="none", n=n, n_patients=n_patients)
+        return proportion_gap(hits[rows], members[rows], patients[rows], ctx.levels)
 
-        yield Contrast(metric=metric, denominator=rows, estimate=gap, condition=view.condition)
+    return Contrast(metric=metric, denominator=rows, estimate=gap, condition=condition)
+
+
+def area_contrast(ctx: ProbeContext, view: ClassView) -> Contrast:
+    """Return the contrast of the AUC of one class."""
+    from audit.stats import auc_gap
+
+    patients, everyone = ctx.cohort.patients, np.ones(len(view.labels), dtype=bool)
+    return Contrast(
+        metric="auc_gap",
+        denominator=everyone,
+        estimate=lambda members: auc_gap(view.scores, view.labels, members, patients, ctx.levels),
+        condition=view.condition,
+    )
 
 
 def mean_contrast(

@@ -8,7 +8,15 @@ from typing import TYPE_CHECKING, ClassVar
 import numpy as np
 
 from audit.core import Attribute, ClassView, Estimate, Measurement, Probe, ProbeContext, ProbeInfo
-from audit.probes._shared import Contrast, comparable, contrast_levels, count_patients, decision_contrasts, weighted_sum
+from audit.probes._shared import (
+    Contrast,
+    area_contrast,
+    comparable,
+    contrast_levels,
+    count_patients,
+    decision_contrasts,
+    weighted_sum,
+)
 from audit.probes._tasks import error_contrasts
 
 if TYPE_CHECKING:
@@ -85,22 +93,10 @@ class ProtocolMatrix(Probe):
 
 def _attribute(ctx: ProbeContext, attribute: Attribute) -> Iterator[Measurement]:
     for view in ctx.clean.views:
-        for contrast in (_areas(ctx, view), *decision_contrasts(ctx, view), _offset(ctx, view)):
+        for contrast in (area_contrast(ctx, view), *decision_contrasts(ctx, view), _offset(ctx, view)):
             yield from contrast_levels(ctx, attribute, contrast)
     for contrast in error_contrasts(ctx):
         yield from contrast_levels(ctx, attribute, contrast)
-
-
-def _areas(ctx: ProbeContext, view: ClassView) -> Contrast:
-    from audit.stats import auc_gap
-
-    patients, everyone = ctx.cohort.patients, np.ones(len(view.labels), dtype=bool)
-    return Contrast(
-        metric="auc_gap",
-        denominator=everyone,
-        estimate=lambda members: auc_gap(view.scores, view.labels, members, patients, ctx.levels),
-        condition=view.condition,
-    )
 
 
 def _offset(ctx: ProbeContext, view: ClassView) -> Contrast:
