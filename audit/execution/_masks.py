@@ -33,9 +33,10 @@ def mask_row(card: ModelCard, cohort: Cohort, index: int, answer: NDArray[np.flo
 
     Returns:
         dice, surface_dice, hd95, predicted and reference volume (mm³, or voxels where the spacing is unknown), NaN
-        where one is undefined; or the reason why the case is set aside.
+        where one is undefined; then the lesions of the reference, those found, the predicted ones and those that are
+        false; or the reason why the case is set aside.
     """
-    from audit.metrics import dice, hd95, surface_dice
+    from audit.metrics import dice, hd95, lesion_counts, surface_dice
 
     if cohort.masks is None:
         return "the cohort has no reference masks"
@@ -51,9 +52,11 @@ def mask_row(card: ModelCard, cohort: Cohort, index: int, answer: NDArray[np.flo
         return OTHER_SIZE
     spacing = cohort.spacing_mm or card.input.spacing_mm or (1.0,) * predicted.ndim
     voxel = float(np.prod(spacing))
+    lesions = lesion_counts(predicted, truth)
     measured = (
         dice(predicted, truth), surface_dice(predicted, truth, spacing, TAU_MM), hd95(predicted, truth, spacing),
         predicted.sum() * voxel, truth.sum() * voxel,
+        lesions.reference, lesions.found, lesions.predicted, lesions.false,
     )  # fmt: skip
     return np.array([np.nan if value is None else float(value) for value in measured])
 

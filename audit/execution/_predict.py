@@ -18,7 +18,10 @@ if TYPE_CHECKING:
 
 NO_NUMBER = "the model's answer is no finite number"
 OUTSIDE = "score outside [0, 1] though probabilities were declared"
-SEGMENTATION_COLUMNS = ("dice", "surface_dice", "hd95", "volume_predicted", "volume_reference")
+SEGMENTATION_COLUMNS = (
+    "dice", "surface_dice", "hd95", "volume_predicted", "volume_reference", "lesions_reference", "lesions_found",
+    "lesions_predicted", "lesions_false",
+)  # fmt: skip
 
 
 @runtime_checkable

@@ -1,10 +1,11 @@
 """Measures of arrays, without intervals: curves for figures, masks, agreement."""
 
 from audit.metrics._agreement import icc, weighted_kappa
+from audit.metrics._lesions import LesionCounts, lesion_counts
 from audit.metrics._masks import dice, hd95, relative_volume_error, surface_dice
 from audit.metrics._ranking import ReliabilityBins, RocCurve, reliability_bins, roc_curve
 
 __all__ = [
-    "ReliabilityBins", "RocCurve", "dice", "hd95", "icc", "relative_volume_error", "reliability_bins", "roc_curve",
-    "surface_dice", "weighted_kappa",
+    "LesionCounts", "ReliabilityBins", "RocCurve", "dice", "hd95", "icc", "lesion_counts", "relative_volume_error",
+    "reliability_bins", "roc_curve", "surface_dice", "weighted_kappa",
 ]  # fmt: skip

@@ -13,9 +13,7 @@ from audit.report._words import apart, capital, epsilon_text, metric_name, plura
 _MOST_ROWS = 20
 # Metrics that share one scale, from 0 to 1 and higher is better, may share one picture.
 _SHARES = (
-    "auc", "sensitivity", "specificity", "ppv", "npv", "accuracy", "ppv_in_sample", "npv_in_sample",
-    "accuracy_in_sample",
-    "dice", "surface_dice", "icc",
+    "auc", "sensitivity", "specificity", "ppv", "npv", "accuracy", "dice", "surface_dice", "lesion_sensitivity", "icc",
 )  # fmt: skip
 _ABOUT_ZERO = ("_gap", "_drop", "_cost", "_offset", "_advantage", "_difference", "_shift")
 
@@ -38,7 +36,7 @@ def from_measurements(evidence: Evidence, result: ProbeResult) -> Iterator[Figur
         sized = [m for _, m in mine if isinstance(m.condition.get("epsilon"), (int, float)) and m.value is not None]
         if len({m.condition["epsilon"] for m in sized}) > 2:
             yield _by_size(result, metric, sized, limits.get(metric, ()))
-        elif len(mine) > 1:
+        elif sum(m.value is not None for _, m in mine) > 1:
             yield _forest(metric, mine, tones, limits.get(metric, ()))
     single = [
         (i, m)
@@ -50,7 +48,7 @@ def from_measurements(evidence: Evidence, result: ProbeResult) -> Iterator[Figur
 
 
 def _alone(result: ProbeResult, m: Measurement) -> bool:
-    return sum(1 for other in result.measurements if other.metric == m.metric) == 1
+    return sum(1 for other in result.measurements if other.metric == m.metric and other.value is not None) == 1
 
 
 def _judged(evidence: Evidence, result: ProbeResult) -> tuple[dict[int, Tone], dict[str, tuple[float, ...]]]:

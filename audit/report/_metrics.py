@@ -12,20 +12,18 @@ METRICS: Mapping[str, tuple[str, str]] = {
     ),
     "sensitivity": ("sensitivity", "Share of positive cases that the model calls positive at its operating point."),
     "specificity": ("specificity", "Share of negative cases that the model calls negative at its operating point."),
-    "ppv": ("positive predictive value", "Share of positive calls that are right, at the declared prevalence."),
-    "npv": ("negative predictive value", "Share of negative calls that are right, at the declared prevalence."),
-    "accuracy": ("accuracy", "Share of cases that are called rightly, at the declared prevalence."),
-    "ppv_in_sample": (
-        "positive predictive value in this sample",
-        "Share of positive calls that are right in this sample; it depends on the sample's prevalence.",
+    "auc_macro": ("mean AUC over classes", "Unweighted mean of the AUC of each class; each class stands beside it."),
+    "ppv": (
+        "positive predictive value",
+        "Share of positive calls that are right, at the declared prevalence or else in this sample, as stated.",
     ),
-    "npv_in_sample": (
-        "negative predictive value in this sample",
-        "Share of negative calls that are right in this sample; it depends on the sample's prevalence.",
+    "npv": (
+        "negative predictive value",
+        "Share of negative calls that are right, at the declared prevalence or else in this sample, as stated.",
     ),
-    "accuracy_in_sample": (
-        "accuracy in this sample",
-        "Share of cases that are called rightly in this sample; it depends on the sample's prevalence.",
+    "accuracy": (
+        "accuracy",
+        "Share of cases that are called rightly, at the declared prevalence or else in this sample, as stated.",
     ),
     "slope": (
         "calibration slope",
@@ -168,6 +166,14 @@ METRICS: Mapping[str, tuple[str, str]] = {
     "dice": ("Dice", "Overlap of the model's region with the reference; 1 is perfect."),
     "surface_dice": ("surface Dice", "Share of the surfaces that lie within the tolerance of each other."),
     "hd95": ("HD95", "95th centile of the distance between the surfaces."),
+    "lesion_sensitivity": (
+        "lesion-wise sensitivity",
+        "Share of reference lesions that the model's mask touches.",
+    ),
+    "false_lesions_per_case": (
+        "false lesions a case",
+        "Mean number of lesions of the model's mask that touch no reference lesion.",
+    ),
     "relative_volume_error": (
         "relative volume error",
         "Model's volume minus reference volume, as a share of the reference.",

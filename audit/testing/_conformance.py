@@ -215,9 +215,15 @@ def _segmentation() -> ProbeContext:
     reference = rng.uniform(5, 40, 240)
     predicted = reference * rng.normal(0.95, 0.08, 240)
     dice = np.clip(rng.normal(0.85, 0.06, 240), 0, 1)
-    raw = np.stack([dice, np.clip(dice + 0.05, 0, 1), rng.uniform(1, 6, 240), predicted, reference], axis=1)
-    columns = ("dice", "surface_dice", "hd95", "volume_predicted", "volume_reference")
+    lesions = rng.integers(0, 4, 240)
+    found, false = rng.binomial(lesions, 0.8), rng.integers(0, 2, 240)
+    columns = {
+        "dice": dice, "surface_dice": np.clip(dice + 0.05, 0, 1), "hd95": rng.uniform(1, 6, 240),
+        "volume_predicted": predicted, "volume_reference": reference, "lesions_reference": lesions,
+        "lesions_found": found, "lesions_predicted": found + false, "lesions_false": false,
+    }  # fmt: skip
     cohort = small_cohort(np.zeros(240), attributes=_attributes(rng, 240), classes=("background", "lesion"))
     return saved_context(
-        raw, cohort, task="segmentation", output="mask_probabilities", operating_point=None, columns=columns
-    )
+        np.stack(list(columns.values()), axis=1), cohort, task="segmentation", output="mask_probabilities",
+        operating_point=None, columns=tuple(columns),
+    )  # fmt: skip

@@ -123,7 +123,8 @@ def test_masks_are_kept_as_numbers_of_each_case():
     clean = ask(c, MaskModel(card(task="segmentation", output="mask_logits")))
     assert clean.predictions.columns == SEGMENTATION_COLUMNS
     assert clean.predictions.column("dice")[0] == pytest.approx(0.8)
-    assert clean.predictions.raw[:, -2:].tolist() == [[12.0, 8.0], [0.0, 0.0]]
+    assert clean.predictions.raw[:, 3:5].tolist() == [[12.0, 8.0], [0.0, 0.0]]
+    assert clean.predictions.raw[:, 5:].tolist() == [[1.0, 1.0, 1.0, 0.0], [0.0, 0.0, 0.0, 0.0]]
     assert np.isnan(clean.predictions.column("dice")[1])
     assert len(clean.cohort) == 2
 

@@ -67,7 +67,7 @@ def _performance() -> tuple[ProbeResult, ...]:
                 "sensitivity",
                 "specificity",
                 "ppv",
-                "accuracy_in_sample",
+                "accuracy",
             ),
             state="completed",
             artifacts=(
@@ -79,7 +79,7 @@ def _performance() -> tuple[ProbeResult, ...]:
                 measured("sensitivity", 342 / 400, 0.036, n=400, k=342),
                 measured("specificity", 741 / 866, 0.026, n=866, k=741, patients=520),
                 measured("ppv", None, missing="no prevalence is declared"),
-                measured("accuracy_in_sample", 1083 / 1266, 0.02, n=1266, k=1083, patients=800),
+                measured("accuracy", 1083 / 1266, 0.02, n=1266, k=1083, patients=800),
             ),
         ),
         ProbeResult(

@@ -1,4 +1,4 @@
-"""Overlap and volume of a predicted segmentation."""
+"""Overlap, volume and lesions of a predicted segmentation."""
 
 from __future__ import annotations
 
@@ -17,16 +17,50 @@ if TYPE_CHECKING:
 SHARE = (0.0, 1.0)
 # A lesion that was missed as a whole has no distance; with more of them the mean speaks of the found ones alone.
 MOST_MISSED = 0.05
+NOT_MEASURED = "it was not measured on these cases"
 
 
 def segmentation(ctx: ProbeContext) -> Iterator[Measurement]:
-    """Give the means over cases of overlap, distance and signed relative volume error."""
+    """Give the means over cases of overlap, distance and signed relative volume error, then lesion by lesion."""
     share: tuple[float | None, float | None] = SHARE
     nowhere: tuple[float | None, float | None] = (0.0, None)
     yield _mean(ctx, _column(ctx, "dice"), "dice", share, "higher", "neither mask has a voxel")
     yield _mean(ctx, _column(ctx, "surface_dice"), "surface_dice", share, "higher", "neither mask has a voxel")
     yield _distance(ctx, nowhere)
     yield _mean(ctx, _volume_error(ctx), "relative_volume_error", (-1.0, None), "zero", "the reference mask is empty")
+    yield Measurement.of(
+        lesions_found(ctx), metric="lesion_sensitivity", level=ctx.levels.confidence, direction="higher"
+    )
+    yield _mean(ctx, _column(ctx, "lesions_false"), "false_lesions_per_case", nowhere, "lower", "it has no value")
+
+
+def lesions_found(ctx: ProbeContext) -> Estimate:
+    """Return the share of reference lesions that are found; a patient's lesions are no independent cases."""
+    found, asked = _column(ctx, "lesions_found"), _column(ctx, "lesions_reference")
+    return share_of_lesions(ctx, found, asked, "no reference mask holds a lesion")
+
+
+def lesions_right(ctx: ProbeContext) -> Estimate:
+    """Return the share of the model's lesions that touch a reference lesion."""
+    false, named = _column(ctx, "lesions_false"), _column(ctx, "lesions_predicted")
+    right = None if false is None or named is None else named - false
+    return share_of_lesions(ctx, right, named, "no mask of the model holds a lesion")
+
+
+def share_of_lesions(
+    ctx: ProbeContext, hits: NDArray[np.float64] | None, counts: NDArray[np.float64] | None, empty: str
+) -> Estimate:
+    """Return hits over lesions, one row a lesion, with patients as the unit."""
+    from audit.stats import proportion
+
+    if hits is None or counts is None:
+        return Estimate.absent(NOT_MEASURED, method="none")
+    known = np.isfinite(hits) & np.isfinite(counts)
+    k, n = hits[known].astype(np.int64), counts[known].astype(np.int64)
+    if not n.sum():
+        return Estimate.absent(empty, method="none")
+    right = np.concatenate([np.arange(size) < hit for hit, size in zip(k, n, strict=True)])
+    return proportion(right, np.repeat(ctx.cohort.patients[known], n), ctx.levels)
 
 
 def _column(ctx: ProbeContext, name: str) -> NDArray[np.float64] | None:
@@ -71,7 +105,7 @@ def _mean(
     from audit.stats import mean
 
     if values is None:
-        estimate = Estimate.absent("it was not measured on these cases", method="none")
+        estimate = Estimate.absent(NOT_MEASURED, method="none")
     else:
         known = np.isfinite(values)
         estimate = mean(values[known], ctx.cohort.patients[known], ctx.levels, support=support)

@@ -19,11 +19,14 @@ class HeadlinePerformance(Probe):
         specificity, for each class against the others. Positive and negative predictive value and accuracy depend on
         how many patients are ill; they are given at the declared prevalence of the intended use and at both ends of
         its declared range, told apart by the condition `parameter`; a rule that names none holds over the whole range.
-        Where no prevalence is declared they are given for this sample under names of their own
-        (`ppv_in_sample`), which tell the reader that they do not carry over. For a real value: the mean error, the
+        Where no prevalence is declared they are those of this sample, under `stratum = "in this sample"`, and no rule
+        may rest on them. With several classes or findings, `auc_macro` is the mean of their AUCs, beside its parts
+        and only where each part has a number. For a real value: the mean error, the
         mean absolute error, the 95 % limits of agreement, the slope of predictions on reference values and the
         intraclass correlation. For a segmentation: Dice, surface Dice, the 95th percentile of the Hausdorff distance
-        and the signed relative volume error.
+        and the signed relative volume error; and lesion by lesion the share of reference lesions that the model's mask
+        touches (`lesion_sensitivity`) and the number of its lesions that touch none, a case
+        (`false_lesions_per_case`). A lesion is a connected part of a mask, across corners too.
 
     Why it matters clinically:
         A missed lesion and a needless biopsy are harms of different kinds, so neither an AUC nor an accuracy alone
@@ -35,8 +38,9 @@ class HeadlinePerformance(Probe):
         practice (spectrum effect), which no reweighting repairs. The reference standard is taken as right. Limits of
         agreement assume errors of about equal spread over the range. Where the model and the reference are the only
         two raters, the intraclass correlation says nothing of other readers. The mean of Dice is taken over cases that
-        have a reference; how empty masks count is stated with the number. `hd95` is missing where in more than 5 % of
-        the cases one mask alone is empty: a lesion missed as a whole has no distance.
+        have a reference; how empty masks count is stated with the number. A lesion counts as found from one shared
+        voxel on; two lesions that grow together in one mask count as one there. `hd95` is missing where in
+        more than 5 % of the cases one mask alone is empty: a lesion missed as a whole has no distance.
 
     Example:
         A rule asks that at least 80 % of melanomas be found: `probe = "PERF001"`, `metric = "sensitivity"`,
@@ -58,12 +62,14 @@ class HeadlinePerformance(Probe):
         code="PERF001",
         name="headline-performance",
         family="PERF",
+        version=2,
         tasks=("binary", "multiclass", "multilabel", "ordinal", "regression", "segmentation"),
         metrics=(
-            "auc", "sensitivity", "specificity", "ppv", "npv", "accuracy", "ppv_in_sample", "npv_in_sample",
-            "accuracy_in_sample", "weighted_kappa", "mean_error", "mae", "loa_low", "loa_high", "slope", "icc", "dice",
-            "surface_dice", "hd95", "relative_volume_error",
+            "auc", "auc_macro", "sensitivity", "specificity", "ppv", "npv", "accuracy", "weighted_kappa", "mean_error",
+            "mae", "loa_low", "loa_high", "slope", "icc", "dice", "surface_dice", "hd95", "relative_volume_error",
+            "lesion_sensitivity", "false_lesions_per_case",
         ),
+        at_prevalence=("ppv", "npv", "accuracy"),
         title="Headline performance",
         question="How well does it do what it is for?",
         method=(

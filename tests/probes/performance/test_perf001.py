@@ -7,6 +7,7 @@ from sklearn.metrics import cohen_kappa_score, roc_auc_score
 from statsmodels.stats.proportion import proportion_confint
 
 from audit.core import Prevalence
+from audit.probes._prevalence import IN_SAMPLE
 from audit.probes.performance import HeadlinePerformance
 from audit.testing import context, planted, saved_context, small_cohort, tiny_cohort
 
@@ -15,7 +16,7 @@ def run(ctx):
     """Return the measurements by metric, with class and parameter where they have one."""
     found = {}
     for m in HeadlinePerformance().run(ctx):
-        key = (m.metric, *(m.condition[k] for k in ("class", "parameter") if k in m.condition))
+        key = (m.metric, *(m.condition[k] for k in ("class", "parameter", "stratum") if k in m.condition))
         assert key not in found
         found[key] = m
     return found
@@ -56,17 +57,17 @@ def test_predictive_values_follow_bayes_at_the_declared_prevalence():
     assert found["npv", "prevalence 0.04"].value == pytest.approx(0.768 / (0.768 + 0.004))
     assert found["accuracy", "prevalence 0.04"].value == pytest.approx(0.04 * 0.9 + 0.96 * 0.8)
     assert {k[1] for k in found if k[0] == "ppv"} == {"prevalence 0.04", "prevalence 0.02", "prevalence 0.08"}
-    assert not [k for k in found if k[0].endswith("in_sample")]
+    assert not [k for k in found if IN_SAMPLE in k]
 
 
 def test_without_a_prevalence_the_numbers_are_of_this_sample():
-    """PPV is then missing with the reason, and ppv_in_sample is 180 of 220."""
+    """PPV is then missing with the reason, and that of this sample is 180 of 220 in a stratum of its own."""
     found = run(saved_context(*table(180, 20, 160, 40)))
     assert found["ppv",].value is None
     assert "prevalence" in found["ppv",].missing
-    assert (found["ppv_in_sample",].k, found["ppv_in_sample",].n) == (180, 220)
-    assert (found["npv_in_sample",].k, found["npv_in_sample",].n) == (160, 180)
-    assert found["accuracy_in_sample",].value == pytest.approx(0.85)
+    assert (found["ppv", IN_SAMPLE].k, found["ppv", IN_SAMPLE].n) == (180, 220)
+    assert (found["npv", IN_SAMPLE].k, found["npv", IN_SAMPLE].n) == (160, 180)
+    assert found["accuracy", IN_SAMPLE].value == pytest.approx(0.85)
 
 
 @pytest.mark.parametrize("counts", [(50, 0, 50, 0), (0, 50, 40, 10), (50, 0, 40, 10), (40, 10, 50, 0)])
@@ -106,7 +107,7 @@ def test_no_operating_point_is_a_reason():
     assert "operating point" in found["sensitivity",].missing
     assert found["sensitivity",].n == 100
     assert found["auc",].value is not None
-    assert found["ppv_in_sample",].value is None
+    assert found["ppv", IN_SAMPLE].value is None
 
 
 def test_one_class_is_missing_and_named():
@@ -148,8 +149,22 @@ def test_every_class_has_its_rates():
     found = run(saved_context(3.0 * np.eye(3)[named], cohort, task="multiclass", output="logits"))
     assert found["sensitivity", "glioma"].value == 0.75
     assert found["specificity", "glioma"].value == pytest.approx(70 / 80)
-    assert found["accuracy_in_sample",].value == 0.75
-    assert found["ppv_in_sample", "none"].value == pytest.approx(30 / 40)
+    assert found["accuracy", IN_SAMPLE].value == 0.75
+    assert found["ppv", "none", IN_SAMPLE].value == pytest.approx(30 / 40)
+
+
+def test_mean_over_classes_stands_beside_its_parts():
+    """The macro AUC is the mean of the three AUCs to 1e-12, with an interval; two classes of one question have none."""
+    rng = np.random.default_rng(8)
+    target = np.arange(240) % 3
+    cohort = small_cohort(target, classes=("none", "glioma", "metastasis"))
+    raw = rng.normal(size=(240, 3)) + 1.5 * np.eye(3)[target]
+    found = run(saved_context(raw, cohort, task="multiclass", output="logits"))
+    parts = [found["auc", name].value for name in cohort.classes]
+    macro = found["auc_macro",]
+    assert macro.value == pytest.approx(np.mean(parts), abs=1e-12)
+    assert macro.low < macro.value < macro.high
+    assert ("auc_macro",) not in run(saved_context(*table(80, 20, 70, 30)))
 
 
 def test_declared_prevalence_belongs_to_two_classes():
@@ -245,6 +260,28 @@ def test_segmentation_gives_overlap_and_signed_volume_error():
     assert "1 left out where the reference mask is empty" in error.method
     assert found["hd95",].value is None
     assert found["hd95",].missing
+
+
+LESIONS = ("lesions_reference", "lesions_found", "lesions_predicted", "lesions_false")
+
+
+def test_lesions_are_counted_one_by_one():
+    """Sixty lesions in twenty patients, forty-five found; thirty false ones: 45/60 and 1.5 a case."""
+    rows = [[3, 2 + (i % 4 == 0), 4, 2 - (i % 2)] for i in range(20)]
+    found = segmentation(rows, LESIONS)
+    share, false = found["lesion_sensitivity",], found["false_lesions_per_case",]
+    assert (share.k, share.n, share.n_patients) == (45, 60, 20)
+    assert (false.value, false.n) == (1.5, 20)
+    assert false.low < 1.5 < false.high
+
+
+def test_cases_without_a_lesion_have_no_part_in_the_share_found():
+    """Empty reference masks add nothing to the denominator, yet their false lesions count."""
+    found = segmentation([[0, 0, 1, 1]] * 10 + [[1, 1, 1, 0]] * 10, LESIONS)
+    assert found["lesion_sensitivity",].n == 10
+    assert found["false_lesions_per_case",].value == 0.5
+    empty = segmentation([[0, 0, i % 2, i % 2] for i in range(10)], LESIONS)["lesion_sensitivity",]
+    assert empty.missing == "no reference mask holds a lesion"
 
 
 def test_dice_bound_allows_for_a_failure_not_seen():
