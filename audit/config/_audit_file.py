@@ -6,11 +6,12 @@ from typing import Literal
 
 from pydantic import Field
 
-from audit.config._fields import Edges, LevelNames, Pair, Point, Size, Spacing, Table, Texts
-from audit.core import OutputKind, Profile, Role, Task
+from audit.config._fields import Edges, LevelNames, Pair, Point, Population, Size, Spacing, Table, Texts
+from audit.core import YES, OutputKind, Profile, Role, Task
 
 Kind = Literal["torch", "torch-export", "torchscript", "onnx", "sklearn", "callable", "predictions"]
 Modality = Literal["ct", "mr", "xray", "us", "photo", "microscopy"]
+ChosenOn = Literal["audit", "validation", "training", "external"]
 Design = Literal["consecutive", "random", "case-control", "enriched"]
 
 
@@ -29,6 +30,8 @@ class IntendedUseTable(Table):
     statement: str = ""
     role: str = ""
     prevalence: PrevalenceTable | None = None
+    population: Population | None = None
+    cases_per_year: int | None = Field(default=None, ge=1)
 
 
 class NormaliseTable(Table):
@@ -68,6 +71,9 @@ class ModelTable(Table):
     output: OutputKind = Field(description="what the raw output is, for example 'logits' or 'probabilities'")
     operating_point: Point | None = None
     operating_point_source: str = ""
+    operating_point_chosen_on: ChosenOn | None = None
+    training_rater: str = ""
+    horizon: float | None = Field(default=None, gt=0)
     case: str | None = None
     score: str | None = None
     scores: list[str] = Field(default_factory=list)
@@ -88,6 +94,34 @@ class ReferenceTable(Table):
     """`[cohort.reference]`."""
 
     method: str = ""
+    verified: str | None = Field(default=None, min_length=1)
+
+
+class ComparatorTable(Table):
+    """One line of `[cohort.comparators]`."""
+
+    column: str = Field(min_length=1, description="the manifest's column with its answers")
+    output: Literal["probabilities", "value", "decision"] = Field(
+        description="what the column holds: 'probabilities', 'value' or 'decision'"
+    )
+    operating_point: float | None = None
+
+
+class TrainingTable(Table):
+    """`[cohort.training]`: the cases that the model was trained on."""
+
+    manifest: str = Field(min_length=1, description="a CSV or Parquet file, relative to audit.toml")
+    patient: str | None = None
+    image: str | None = None
+    case: str | None = None
+    date: str | None = None
+    name: str = Field(default="training", min_length=1)
+
+
+class OtherTable(TrainingTable):
+    """One `[[cohort.other]]`: cases of another split."""
+
+    name: str = Field(min_length=1, description="what the split is called")
 
 
 class AttributeTable(Table):
@@ -108,13 +142,20 @@ class CohortTable(Table):
     name: str = ""
     image: str | None = None
     case: str | None = None
-    target: Texts = Field(description="the column with the reference standard")
+    target: Texts = Field(default_factory=list, description="the column with the reference standard")
     positive: LevelNames = Field(default_factory=list)
     patient: str | None = None
     mask: str | None = None
     provenance: str = ""
     split: str | None = None
     split_value: str | None = None
+    time: str | None = Field(default=None, min_length=1)
+    event: str | None = Field(default=None, min_length=1)
+    ungradable: str | None = Field(default=None, min_length=1)
+    ungradable_values: LevelNames = Field(default_factory=lambda: list(YES))
+    training: TrainingTable | None = None
+    other: list[OtherTable] = Field(default_factory=list)
+    comparators: dict[str, ComparatorTable] = Field(default_factory=dict)
     sampling: SamplingTable = Field(default_factory=SamplingTable)
     reference: ReferenceTable = Field(default_factory=ReferenceTable)
     attributes: dict[str, AttributeTable] = Field(default_factory=dict)
@@ -129,6 +170,7 @@ class RunTable(Table):
     probes: Texts = Field(default_factory=list)
     show_ids: bool = False
     show_pixels: bool = False
+    min_cell: int = Field(default=0, ge=0)
 
 
 class AuditFile(Table):

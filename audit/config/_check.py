@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import fnmatch
 import os
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from audit.config._beside import other_tables
 from audit.config._crosscheck import saved_faults, table
 from audit.config._faults import did_you_mean, listed, one_line, shown, unknown
 from audit.core import Policy, ProbeInfo, Rule
@@ -17,32 +19,38 @@ if TYPE_CHECKING:
 
 # Decodability alone is no fault of a model: what it encodes it need not use.
 _NEVER_BLOCKS = {("CONF003", "decodability_auc")}
+_SINGLE = ("image", "case", "patient", "mask", "split", "time", "event", "ungradable")
 
 
-def check_policy(policy: Policy, infos: Mapping[str, ProbeInfo]) -> None:
+def check_policy(policy: Policy, infos: Mapping[str, ProbeInfo], *, prevalence: bool = True) -> None:
     """Check that every rule names a probe and a metric of the catalogue.
 
     Args:
         policy: The policy.
         infos: The catalogue by code.
+        prevalence: Whether the prevalence in the intended population is declared.
 
     Raises:
-        FaultsError: A rule names what does not exist, or may not block.
+        FaultsError: A rule names what does not exist, may not block, or needs the prevalence where none is declared;
+            or an absence is allowed of a probe that does not exist.
     """
-    faults = policy_faults(policy, infos)
+    faults = policy_faults(policy, infos, prevalence=prevalence)
     if faults:
         raise FaultsError(one_line(policy.name) or "policy", faults)
 
 
-def policy_faults(policy: Policy, infos: Mapping[str, ProbeInfo]) -> list[AuditError]:
-    """Return what is wrong between a policy and the catalogue."""
+def policy_faults(policy: Policy, infos: Mapping[str, ProbeInfo], *, prevalence: bool = True) -> list[AuditError]:
+    """Return what is wrong between a policy, the catalogue, and whether a prevalence is declared."""
     faults: list[AuditError] = []
     for rule in policy.rules:
-        faults += _rule_faults(rule, infos)
+        faults += _rule_faults(rule, infos, prevalence)
+    for pattern in policy.allow_not_applicable:
+        if not any(fnmatch.fnmatchcase(code, pattern) for code in infos):
+            faults.append(_as_policy(unknown("[not_applicable] allow", pattern, sorted(infos), noun="probe")))
     return faults
 
 
-def _rule_faults(rule: Rule, infos: Mapping[str, ProbeInfo]) -> Iterator[AuditError]:
+def _rule_faults(rule: Rule, infos: Mapping[str, ProbeInfo], prevalence: bool) -> Iterator[AuditError]:
     where = f"rule '{one_line(rule.id)}'"
     info = infos.get(rule.probe)
     if info is None:
@@ -50,6 +58,12 @@ def _rule_faults(rule: Rule, infos: Mapping[str, ProbeInfo]) -> Iterator[AuditEr
         return
     if rule.metric not in info.metrics:
         yield _as_policy(unknown(where, rule.metric, info.metrics, noun=f"metric of {info.code}"))
+    elif rule.metric in info.at_prevalence and not prevalence:
+        yield PolicyError(
+            f"{where}: {rule.metric} of {info.code} depends on how many patients are ill",
+            expected="a declared prevalence of the intended population", got="none",
+            fix="declare prevalence = { value = 0.04 } under [intended_use], with the share where it will be used",
+        )  # fmt: skip
     if rule.blocking and (rule.probe, rule.metric) in _NEVER_BLOCKS:
         yield PolicyError(
             f"{where}: {rule.metric} may not block",
@@ -74,18 +88,22 @@ def columns_of(config: AuditConfig) -> dict[str, str]:
     """Return the manifest's columns that a configuration names, by the key that names them."""
     cohort = config.cohort
     raw: dict[str, Any] = {
-        "image": cohort.image, "case": cohort.case, "target": list(cohort.target), "patient": cohort.patient,
-        "mask": cohort.mask, "split": cohort.split, "attributes": {a.name: {} for a in cohort.attributes},
+        **{key: getattr(cohort, key) for key in _SINGLE}, "target": list(cohort.target),
+        "reference": {"verified": cohort.verified}, "attributes": {a.name: {} for a in cohort.attributes},
+        "comparators": {c.name: {"column": c.column} for c in cohort.comparators},
     }  # fmt: skip
     return _named_columns(raw)
 
 
 def _named_columns(cohort: Mapping[str, Any]) -> dict[str, str]:
-    named = {f"cohort.{k}": cohort[k] for k in ("image", "case", "patient", "mask", "split") if k in cohort}
+    named = {f"cohort.{k}": cohort[k] for k in _SINGLE if k in cohort}
     target = cohort.get("target")
     for i, column in enumerate(target if isinstance(target, list) else [target]):
         named["cohort.target" + (f" {i + 1}" if i else "")] = column
     named |= {f"cohort.attributes.{one_line(a)}": a for a in table(cohort, "attributes")}
+    named["cohort.reference.verified"] = table(cohort, "reference").get("verified")
+    comparators = table(cohort, "comparators")
+    named |= {f"cohort.comparators.{one_line(c)}.column": table(comparators, c).get("column") for c in comparators}
     return {k: v for k, v in named.items() if isinstance(v, str)}
 
 
@@ -123,6 +141,8 @@ def file_faults(raw: Mapping[str, Any], root: Path, *, columns: bool) -> list[Au
         "model.golden": model.get("golden"),
         "cohort.manifest": cohort.get("manifest"),
     }
+    others = other_tables(cohort)
+    wanted |= {f"{key}.manifest": spec.get("manifest") for key, spec in others}
     faults: list[AuditError] = []
     for key, named in wanted.items():
         if isinstance(named, str) and named and not is_file(root / named):
@@ -131,6 +151,10 @@ def file_faults(raw: Mapping[str, Any], root: Path, *, columns: bool) -> list[Au
     faults += saved_faults(model, cohort)
     if columns:
         faults += _column_faults(cohort.get("manifest"), root, _named_columns(cohort))
+        for key, spec in others:
+            named_columns = {f"{key}.{k}": spec[k] for k in ("patient", "image", "case", "date") if k in spec}
+            texts = {k: v for k, v in named_columns.items() if isinstance(v, str)}
+            faults += _column_faults(spec.get("manifest"), root, texts)
         if model.get("kind") == "predictions":
             faults += _column_faults(model.get("path"), root, _score_columns(model))
     # Scores and manifest may be one file, and what is wrong with it is said once.

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from audit.core import (
     AttributeSpec,
     CohortSpec,
+    Comparator,
     InputSpec,
     IntendedUse,
     Limit,
     ModelSpec,
+    OtherSpec,
     Policy,
     Prevalence,
     Rule,
@@ -18,7 +21,7 @@ from audit.core import (
 )
 
 if TYPE_CHECKING:
-    from audit.config._audit_file import CohortTable, InputTable, IntendedUseTable, ModelTable
+    from audit.config._audit_file import CohortTable, InputTable, IntendedUseTable, ModelTable, TrainingTable
     from audit.config._policy_file import PolicyFile, RuleTable
 
 
@@ -66,6 +69,9 @@ def model_spec(t: ModelTable) -> ModelSpec:
         golden_tolerance=t.golden_tolerance,
         layer=t.layer,
         clinical_tolerance=t.clinical_tolerance,
+        horizon=t.horizon,
+        training_rater=t.training_rater,
+        operating_point_chosen_on=t.operating_point_chosen_on or "",
     )
 
 
@@ -98,14 +104,32 @@ def cohort_spec(t: CohortTable) -> CohortSpec:
         provenance=t.provenance,
         split=t.split,
         split_value=t.split_value,
+        comparators=tuple(
+            Comparator(name=name, column=c.column, output=c.output, operating_point=c.operating_point)
+            for name, c in t.comparators.items()
+        ),
+        ungradable=t.ungradable,
+        ungradable_values=tuple(t.ungradable_values),
+        verified=t.reference.verified,
+        time=t.time,
+        event=t.event,
+        others=tuple(_other(o) for o in ([] if t.training is None else [t.training]) + list(t.other)),
     )
 
 
-def intended_use(t: IntendedUseTable) -> IntendedUse:
-    """Return `[intended_use]`."""
+def _other(t: TrainingTable) -> OtherSpec:
+    return OtherSpec(
+        name=t.name, manifest=t.manifest, patient=t.patient, image=t.image, case=t.case, date=t.date
+    )  # fmt: skip
+
+
+def intended_use(t: IntendedUseTable, population: Mapping[str, Mapping[str, float]]) -> IntendedUse:
+    """Return `[intended_use]` with the population that it names or holds."""
     p = t.prevalence
     declared = None if p is None else Prevalence(value=p.value, low=p.low, high=p.high, source=p.source)
-    return IntendedUse(statement=t.statement, role=t.role, prevalence=declared)
+    return IntendedUse(
+        statement=t.statement, role=t.role, prevalence=declared, population=population, cases_per_year=t.cases_per_year
+    )
 
 
 def policy(t: PolicyFile, source: str) -> Policy:

@@ -79,6 +79,24 @@ def _spacing(value: Any) -> Any:
     return [float(v) for v in value]
 
 
+def _population(value: Any) -> Any:
+    if isinstance(value, str) and value:
+        return value
+    tables = isinstance(value, dict) and value and all(isinstance(v, dict) and v for v in value.values())
+    if not tables or not all(is_number(share) and 0 <= share <= 1 for v in value.values() for share in v.values()):
+        raise fault(
+            "wrong value", expected="a share from 0 to 1 for each level of each attribute, or the name of a CSV file",
+            fix="write sex = { female = 0.5, male = 0.5 } under [intended_use.population]",
+        )  # fmt: skip
+    return {name: {level: float(share) for level, share in levels.items()} for name, levels in value.items()}
+
+
+_SHARES = {
+    "type": "object",
+    "additionalProperties": {
+        "type": "object", "additionalProperties": {"type": "number", "minimum": 0, "maximum": 1},
+    },
+}  # fmt: skip
 _TEXT_LIST = {"anyOf": [{"type": "string"}, {"type": "array", "items": {"type": "string"}, "minItems": 1}]}
 _NUMBERS = {"type": "array", "items": {"type": "number"}}
 Texts = Annotated[list[str], BeforeValidator(_texts), WithJsonSchema(_TEXT_LIST)]
@@ -90,6 +108,9 @@ Point = Annotated[
 ]
 Pair = Annotated[list[float], BeforeValidator(_pair), WithJsonSchema({**_NUMBERS, "minItems": 2, "maxItems": 2})]
 Edges = Annotated[list[float], BeforeValidator(_edges), WithJsonSchema({**_NUMBERS, "minItems": 2})]
+Population = Annotated[
+    Any, BeforeValidator(_population), WithJsonSchema({"anyOf": [{"type": "string", "minLength": 1}, _SHARES]})
+]
 Size = Annotated[
     list[int],
     BeforeValidator(_size),

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
-from audit.config import _check, _crosscheck
+from audit.config import _beside, _check, _crosscheck, _population
 from audit.config._faults import from_validation, one_line, shown
 from audit.config._types import AuditConfig
 from audit.core import Policy, ProbeInfo, digest
@@ -45,23 +45,28 @@ def load_audit(path: Path | str, *, infos: Mapping[str, ProbeInfo] | None = None
     faults: list[AuditError] = []
     shape = _validated(_audit_file(), raw, faults)
     faults += _crosscheck.audit_faults(raw)
+    faults += _beside.beside_faults(raw)
     faults += _check.file_faults(raw, path.parent, columns=columns)
+    population = _population.population_of(raw, path.parent, faults)
     policy, policy_faults = _policy_of(raw, path)
     if policy is not None and infos is not None:
-        policy_faults += _check.policy_faults(policy, infos)
+        declared = "prevalence" in _crosscheck.table(raw, "intended_use")
+        policy_faults += _check.policy_faults(policy, infos, prevalence=declared)
     if faults or policy_faults or shape is None:
         named = _crosscheck.table(raw, "audit").get("policy")
         if faults and policy_faults:
             raise FaultsError(f"{one_line(path.name)} and {one_line(named)}", faults + policy_faults)
         raise FaultsError(one_line(path.name if faults else named), faults or policy_faults)
-    return _config(shape, policy, path.parent)
+    return _config(shape, policy, population, path.parent)
 
 
-def _config(shape: AuditFile, policy: Policy | None, root: Path) -> AuditConfig:
+def _config(
+    shape: AuditFile, policy: Policy | None, population: Mapping[str, Mapping[str, float]], root: Path
+) -> AuditConfig:
     from audit.config import _convert
 
     model, cohort = _convert.model_spec(shape.model), _convert.cohort_spec(shape.cohort)
-    use, run = _convert.intended_use(shape.intended_use), shape.audit
+    use, run = _convert.intended_use(shape.intended_use, population), shape.audit
     settings = {"profile": run.profile, "seed": run.seed, "probes": run.probes}
     return AuditConfig(
         model=model,
@@ -76,6 +81,7 @@ def _config(shape: AuditFile, policy: Policy | None, root: Path) -> AuditConfig:
         digest=digest({"model": model, "cohort": cohort, "intended_use": use, "audit": settings}),
         show_ids=run.show_ids,
         show_pixels=run.show_pixels,
+        min_cell=run.min_cell,
     )
 
 

@@ -45,6 +45,7 @@ class ProbeInfo:
         access: Least access that it needs.
         needs: What the cohort or model must have.
         metrics: Every metric that it may give, in the order of the report.
+        at_prevalence: Metrics that are given only where the prevalence in the intended population is declared.
         descriptive: Metrics that explain and never decide: no blocking rule may rest on one.
         title: Short title.
         question: The plain question that it answers, for example "Does it lean on the patient's sex?".
@@ -65,6 +66,7 @@ class ProbeInfo:
     access: Access = Access.SAVED
     needs: tuple[Need, ...] = ()
     metrics: tuple[str, ...]
+    at_prevalence: tuple[str, ...] = ()
     descriptive: tuple[str, ...] = ()
     title: str
     question: str

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from audit.core import OUTPUT_KINDS, OUTPUTS_OF, TASKS, Access, InputSpec, ModelCard, ModelSpec
+from audit.core import CHOSEN_ON, OUTPUT_KINDS, OUTPUTS_OF, TASKS, Access, InputSpec, ModelCard, ModelSpec
 from audit.errors import ModelError
 
 
@@ -25,6 +25,8 @@ def make_card(
         output=spec.output, classes=spec.classes, operating_point=spec.operating_point,
         operating_point_source=spec.operating_point_source, input=spec.input, access=access, digest=digest,
         notes=notes, phantom=phantom, clinical_tolerance=spec.clinical_tolerance,
+        horizon=spec.horizon, training_rater=spec.training_rater,
+        operating_point_chosen_on=spec.operating_point_chosen_on,
     )  # fmt: skip
 
 
@@ -44,6 +46,17 @@ def check_outputs(spec: ModelSpec) -> None:
     """
     _check_known("task", spec.task, TASKS)
     _check_known("output", spec.output, OUTPUTS_OF.get(spec.task, OUTPUT_KINDS))
+    if spec.operating_point_chosen_on not in ("", *CHOSEN_ON):
+        raise ModelError(
+            "[model] operating_point_chosen_on that cannot be used here", expected=f"one of {', '.join(CHOSEN_ON)}",
+            got=repr(spec.operating_point_chosen_on),
+            fix="a threshold chosen on the audited cases makes the audit look better: choose it on other patients",
+        )  # fmt: skip
+    if spec.task == "survival" and not (spec.horizon and spec.horizon > 0):
+        raise ModelError(
+            "[model] horizon is missing", expected="a time above 0, in the unit of the cohort's time",
+            got=repr(spec.horizon), fix="horizon = 365, for example: the time that a risk is said for",
+        )  # fmt: skip
     points = spec.operating_point.values() if isinstance(spec.operating_point, Mapping) else [spec.operating_point]
     if spec.output != "value" and any(p is not None and not 0 <= p <= 1 for p in points):
         raise ModelError(

@@ -11,7 +11,9 @@ from audit.core import ModelSpec, canonical_json
 
 def declaration(spec: ModelSpec) -> dict[str, Any]:
     """Return the declared part of a model's identity: whatever changes a score or a decision."""
+    horizon = {} if spec.horizon is None else {"horizon": spec.horizon}
     return {
+        **horizon,
         "input": spec.input,
         "task": spec.task,
         "output": spec.output,

@@ -142,7 +142,7 @@ def audit_model(
     watcher = progress or Silent()
     known = catalogue()
     check_fit(model.card, cohort)
-    _check_rules(policy, known)
+    _check_rules(policy, known, options.intended_use)
     selected = known.select(options.probes)
     if options.profile not in BUDGETS:
         raise InputError("no such profile", expected=", ".join(BUDGETS), got=options.profile, fix="choose one of them")
@@ -221,10 +221,12 @@ def _audit(
     return finished
 
 
-def _check_rules(policy: Policy, known: Catalogue) -> None:
+def _check_rules(policy: Policy, known: Catalogue, use: IntendedUse) -> None:
     """Check the rules; one on an unknown probe is left to the judge where a plugin, perhaps its own, did not load."""
     rules = tuple(r for r in policy.rules if r.probe in known.probes or not known.failed)
-    check_policy(replace(policy, rules=rules), known.infos)
+    allowed = () if known.failed else policy.allow_not_applicable
+    checked = replace(policy, rules=rules, allow_not_applicable=allowed)
+    check_policy(checked, known.infos, prevalence=use.prevalence is not None)
 
 
 def _probes(known: Catalogue, selected: Sequence[str]) -> list[type[Probe]]:
