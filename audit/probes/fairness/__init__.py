@@ -2,6 +2,7 @@
 
 from audit.core import Probe
 from audit.probes.fairness.fair001_operating_point_gap import OperatingPointGap
+from audit.probes.fairness.fair005_weak_subgroup_discovery import WeakSubgroupDiscovery
 
-PROBES: tuple[type[Probe], ...] = (OperatingPointGap,)
-__all__ = ["PROBES", "OperatingPointGap"]
+PROBES: tuple[type[Probe], ...] = (OperatingPointGap, WeakSubgroupDiscovery)
+__all__ = ["PROBES", "OperatingPointGap", "WeakSubgroupDiscovery"]
