@@ -9,15 +9,17 @@ if TYPE_CHECKING:
     from audit.session import load_cohort as load_cohort
     from audit.session import load_model as load_model
     from audit.session import run as run
+    from audit.session import scores as scores
 
 __version__ = "0.1.0"
-__all__ = ["Evidence", "__version__", "load_cohort", "load_model", "run"]
+__all__ = ["Evidence", "__version__", "load_cohort", "load_model", "run", "scores"]
 
 _WHERE = {
     "Evidence": "audit.core",
     "load_cohort": "audit.session",
     "load_model": "audit.session",
     "run": "audit.session",
+    "scores": "audit.session",
 }
 
 

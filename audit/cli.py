@@ -107,6 +107,105 @@ def run(
     raise typer.Exit(run_config(config, out, profile, probes, seed=seed, workers=workers, overwrite=overwrite))
 
 
+@app.command(epilog="Example: [bold]audit scores scores.csv --target label --score score --patient patient_id "
+             "--attributes sex,age[/bold]")  # fmt: skip
+def scores(
+    file: Annotated[
+        Path, typer.Argument(metavar="FILE", help="CSV or Parquet, a row a case, any column names.", show_default=False)
+    ],
+    target: Annotated[str, typer.Option("--target", metavar="COL", help="The reference standard.", show_default=False)],
+    score: Annotated[
+        str,
+        typer.Option(
+            "--score",
+            metavar="COL",
+            show_default=False,
+            help="The model's score; with commas one column a class, in the order of the classes.",
+        ),
+    ],
+    patient: Annotated[
+        str | None,
+        typer.Option(
+            "--patient",
+            metavar="COL",
+            show_default=False,
+            help="Who is sampled.  default: every case is its own patient",
+        ),
+    ] = None,
+    attributes: Annotated[
+        str | None,
+        typer.Option(
+            "--attributes",
+            metavar="A,B",
+            show_default=False,
+            help="Protected attributes; numbers are grouped, ages at 40 and 60, others into thirds.",
+        ),
+    ] = None,
+    policy: Annotated[
+        Path | None,
+        typer.Option(
+            "--policy",
+            metavar="FILE",
+            show_default=False,
+            help="The limits.  default: one is proposed, nothing is judged",
+        ),
+    ] = None,
+    positive: Annotated[
+        str | None,
+        typer.Option(
+            "--positive",
+            metavar="V",
+            show_default=False,
+            help="Values of the target that count as positive, with commas.",
+        ),
+    ] = None,
+    classes: Annotated[
+        str | None,
+        typer.Option(
+            "--classes", metavar="A,B,C", show_default=False, help="Names of the classes, in the order of the scores."
+        ),
+    ] = None,
+    output: Annotated[
+        Literal["probabilities", "logits", "value"] | None,
+        typer.Option(
+            "--output",
+            show_default=False,
+            help="What the scores are; with value and a numeric target a regression.  default: probabilities",
+        ),
+    ] = None,
+    operating_point: Annotated[
+        float | None,
+        typer.Option(
+            "--operating-point",
+            metavar="X",
+            show_default=False,
+            help="Threshold in use, on the probability scale.  default: 0.5 is assumed, none under a policy",
+        ),
+    ] = None,
+    case: Annotated[
+        str | None,
+        typer.Option("--case", metavar="COL", help="Ids of the cases.  default: the row", show_default=False),
+    ] = None,
+    out: Out = None,
+    profile: Annotated[Profile, typer.Option(help="How much to spend.")] = "standard",
+    seed: Annotated[int, typer.Option(metavar="N", min=0, help="Seed of the run.")] = 1,
+    overwrite: Overwrite = False,
+    debug: Debug = False,
+) -> None:
+    """Saved predictions to a report in one command.
+
+    Without a policy it measures, proposes one from the numbers of patients, and ends INCONCLUSIVE.
+    """
+    from audit._cli.scoring import Words, score_file
+
+    del debug
+    words = Words(
+        target=target, score=score, patient=patient, attributes=attributes, policy=policy, positive=positive,
+        classes=classes, output=output, operating_point=operating_point, case=case,
+    )  # fmt: skip
+    raise typer.Exit(score_file(file, words, out, profile=profile, seed=seed, overwrite=overwrite))
+
+
 @app.command(
     epilog="Example: [bold]audit init cases.csv --model model.onnx[/bold]   then   [bold]audit run audit.toml[/bold]"
 )

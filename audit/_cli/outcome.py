@@ -40,9 +40,10 @@ def print_outcome(evidence: Evidence, folder: Path | None) -> int:
         say(f"  and {_count(more, 'more rule')} that did not pass: see the report")
     for reason in verdict.reasons[:_REASONS]:
         say(f"  note  {reason}")
-    if evidence.cohort.get("patient_declared") is False:
-        say("  note  No column of patients is declared: every case counts as its own patient.")
     remarks = list(evidence.cohort.get("remarks") or ())
+    # A cohort from a manifest says it itself, and first.
+    if evidence.cohort.get("patient_declared") is False and not any("patient column" in r for r in remarks):
+        say("  note  No column of patients is declared: every case counts as its own patient.")
     for remark in remarks[:_REASONS]:
         say(f"  note  {remark}")
     if len(remarks) > _REASONS:
@@ -62,6 +63,8 @@ def sentence(evidence: Evidence) -> str:
     cohort = evidence.cohort
     scope = f"{passed} of {_count(rules, 'rule')} passed on {_count(cohort.get('n', 0), 'case')}"
     scope += f" of {_count(cohort.get('n_patients', 0), 'patient')}"
+    if not rules:
+        return f"nothing was judged{scope.partition('passed')[2]}, since no policy was given."
     if verdict.outcome == "PASS":
         return f"{scope}; nothing blocks the release."
     if not verdict.blocking:

@@ -5,7 +5,7 @@ from audit.judge._decide import decide
 from audit.judge._judge import judge
 from audit.judge._match import epsilon_value
 from audit.judge._numbers import MINUS, decimals_for, figures, number, whole
-from audit.judge._words import headline, interval, metric_words, place
+from audit.judge._words import headline, interval, metric_words, patients, place
 
 __all__ = [
     "MINUS",
@@ -18,6 +18,7 @@ __all__ = [
     "judge",
     "metric_words",
     "number",
+    "patients",
     "place",
     "whole",
     "worst_first",

@@ -19,10 +19,11 @@ if TYPE_CHECKING:
 
 from audit.session._folder import check_folder, default_folder
 from audit.session._open import load_cohort, load_golden, load_model
+from audit.session.saved import Asked, score_table, scores
 
 __all__ = [
-    "check_folder", "default_folder", "gate", "load_cohort", "load_model", "render_report", "run", "run_config",
-    "run_demo",
+    "Asked", "check_folder", "default_folder", "gate", "load_cohort", "load_model", "render_report", "run",
+    "run_config", "run_demo", "score_table", "scores",
 ]  # fmt: skip
 
 

@@ -3,23 +3,24 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
 
 import numpy as np
 
 from audit.config._faults import listed, one_line
 from audit.config.proposal._audit_text import GUESS, Seen, quoted
+from audit.config.proposal._manifest import Column
 from audit.config.proposal._margins import Cases, auc_floor, auc_width, gap_margins, rate_floor
 from audit.config.proposal._words import folded
 from audit.core import MISSING_LEVEL
 
 SOURCE = "what this cohort can show, not what is acceptable"
 _HEAD = f"""\
-# Written by 'audit init'. Set limits before the run; the policy's digest is in the evidence.
+# Written by 'audit BY'. Set limits before the run; the policy's digest is in the evidence.
 # Every limit below is {SOURCE}:
 # it comes from the numbers of patients alone. Choose your own limit, say why in `rationale`, and only then set
 # `blocking = true`. As long as no rule blocks, a run cannot PASS and ends INCONCLUSIVE.
-name = "proposed by audit init"
+name = "proposed by audit BY"
 confidence = 0.95
 [not_applicable]
 allow = []                              # probes whose absence you accept, for example ["XAI*"]
@@ -33,16 +34,36 @@ def policy_text(seen: Seen, cases: Cases | None) -> str:
         seen: What was seen.
         cases: Labels and patients of a binary task; None for other tasks, which get the rules that need no margin.
     """
-    rules = [_lost(), *(_performance(cases) if cases is not None else ())]
-    if cases is not None:
-        rules += _gaps(seen, cases)
-        rules += _confounding(seen, cases)
+    rules = list(_of_cases(seen.manifest.attributes, cases))
     if seen.model.kind != "predictions" and cases is not None:
         rules += _of_images(seen)
-    return _HEAD + "\n" + "\n".join(_distinct(rules))
+    return _text(rules, "init")
 
 
-def _distinct(rules: list[str]) -> Iterator[str]:
+def saved_policy_text(attributes: Sequence[Column], cases: Cases | None) -> str:
+    """Return policy.toml for saved predictions.
+
+    Args:
+        attributes: The attributes that are audited.
+        cases: Labels, patients and levels of a binary task; None for other tasks, which get the rules that need no
+            margin.
+    """
+    return _text(_of_cases(attributes, cases), "scores")
+
+
+def _text(rules: Iterable[str], by: str) -> str:
+    return _HEAD.replace("audit BY", f"audit {by}") + "\n" + "\n".join(_distinct(rules))
+
+
+def _of_cases(attributes: Sequence[Column], cases: Cases | None) -> Iterator[str]:
+    yield _lost()
+    if cases is not None:
+        yield from _performance(cases)
+        yield from _gaps(attributes, cases)
+        yield from _confounding(attributes, cases)
+
+
+def _distinct(rules: Iterable[str]) -> Iterator[str]:
     """Number the ids that stand twice: columns whose names differ in case or signs alone fold to one."""
     taken: dict[str, int] = {}
     for rule in rules:
@@ -108,8 +129,8 @@ def _count(cases: Cases, inside: np.ndarray[tuple[int], np.dtype[np.bool_]]) -> 
     return cases.patients_in(inside)
 
 
-def _gaps(seen: Seen, cases: Cases) -> Iterator[str]:
-    for column in seen.manifest.attributes:
+def _gaps(attributes: Sequence[Column], cases: Cases) -> Iterator[str]:
+    for column in attributes:
         probe = {"protected": "FAIR001", "protocol": "SHIFT001"}.get(column.role)
         if probe is None:
             continue
@@ -137,9 +158,9 @@ def _gap_rules(
     yield f"# no rule on {metric} by {one_line(attribute)} for {listed(few)}: too few patients for any margin\n"
 
 
-def _confounding(seen: Seen, cases: Cases) -> Iterator[str]:
+def _confounding(attributes: Sequence[Column], cases: Cases) -> Iterator[str]:
     width = auc_width(cases)
-    for column in seen.manifest.attributes:
+    for column in attributes:
         if column.role == "confounder" and width is not None:
             text = f"The interval of an AUC of 0.9 reaches {width:g} to either side in this cohort."
             yield _rule(
