@@ -2,6 +2,7 @@
 
 from audit.core import Probe
 from audit.probes.performance.perf001_headline_performance import HeadlinePerformance
+from audit.probes.performance.perf002_operating_point import OperatingPoint
 
-PROBES: tuple[type[Probe], ...] = (HeadlinePerformance,)
-__all__ = ["PROBES", "HeadlinePerformance"]
+PROBES: tuple[type[Probe], ...] = (HeadlinePerformance, OperatingPoint)
+__all__ = ["PROBES", "HeadlinePerformance", "OperatingPoint"]

@@ -126,3 +126,41 @@ def _accuracy(ctx: ProbeContext, decided: NDArray[np.generic] | None, targets: N
         whole = int(np.unique(ctx.cohort.patients).size)
         return Estimate.absent(NO_OPERATING_POINT, method="none", n=len(targets), n_patients=whole)
     return proportion(np.asarray(decided == targets, dtype=bool), ctx.cohort.patients, ctx.levels)
+
+
+UNBOUNDED = 1e9
+"""Stands for infinity, which no measurement can hold; met beyond the strictest rung of the rates only."""
+
+
+def likelihood_ratios(ctx: ProbeContext, view: ClassView) -> tuple[Estimate, Estimate]:
+    """Return the positive and the negative likelihood ratio of one class at its operating point.
+
+    They are the odds of the predictive values at a prevalence of one half, so that their intervals are those of
+    Bayes' theorem: the positive one is sensitivity / (1 - specificity), the negative (1 - sensitivity) / specificity.
+    """
+    hit, spared = rate(ctx, view, positives=True), rate(ctx, view, positives=False)
+    both, whole = both_labels(ctx, view), int(np.unique(ctx.cohort.patients).size)
+    made = partial(predictive_value, shared=both, n_patients=whole, method="MOVER of Korn-Graubard, log scale")
+    up, down = made(hit, spared, 0.5), made(spared, hit, 0.5)
+    return _odds(up, "no false alarm was seen, so the ratio is unbounded"), _odds(
+        down, "no negative case was spared, so the ratio is unbounded", turned=True
+    )
+
+
+def _odds(share: Estimate, unbounded: str, *, turned: bool = False) -> Estimate:
+    """Return the odds of a share, or their inverse; an infinite value is absent for the given reason."""
+    if share.value is None:
+        return share
+    curve = tuple(
+        (level, _odd(high, turned), _odd(low, turned)) if turned else (level, _odd(low, turned), _odd(high, turned))
+        for level, low, high in share.curve
+    )
+    value = _odd(share.value, turned)
+    if value >= UNBOUNDED:
+        return Estimate.absent(unbounded, method=share.method, n=share.n, n_patients=share.n_patients)
+    return Estimate(value=value, curve=curve, method=share.method, n=share.n, n_patients=share.n_patients)
+
+
+def _odd(share: float, turned: bool) -> float:
+    top, bottom = (1 - share, share) if turned else (share, 1 - share)
+    return min(top / bottom, UNBOUNDED) if bottom > 0 else UNBOUNDED
