@@ -3,6 +3,7 @@
 from audit.core import Probe
 from audit.probes.performance.perf001_headline_performance import HeadlinePerformance
 from audit.probes.performance.perf002_operating_point import OperatingPoint
+from audit.probes.performance.perf005_no_better_than_comparator import NoBetterThanComparator
 
-PROBES: tuple[type[Probe], ...] = (HeadlinePerformance, OperatingPoint)
-__all__ = ["PROBES", "HeadlinePerformance", "OperatingPoint"]
+PROBES: tuple[type[Probe], ...] = (HeadlinePerformance, OperatingPoint, NoBetterThanComparator)
+__all__ = ["PROBES", "HeadlinePerformance", "NoBetterThanComparator", "OperatingPoint"]
