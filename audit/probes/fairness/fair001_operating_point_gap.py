@@ -7,17 +7,12 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 
-from audit.core import Attribute, ClassView, Estimate, Measurement, Probe, ProbeContext, ProbeInfo
-from audit.probes._shared import (
-    NO_OPERATING_POINT,
-    Level,
-    comparable,
-    contrast_levels,
-    count_patients,
-    decision_contrasts,
-    levels_of,
-)
+from audit.core import Attribute, ClassView, Measurement, Probe, ProbeContext, ProbeInfo
+from audit.probes._shared import Level, comparable, contrast_levels, count_patients, levels_of
 from audit.probes._tasks import error_contrasts
+from audit.probes.fairness._explained import predictive_contrasts, selection_contrast, standardised_contrasts
+from audit.probes.fairness._rates import gaps_with_failures, own_rates, rates
+from audit.probes.fairness._unanswered import Unanswered, share_unanswered, unanswered
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -37,15 +32,30 @@ class OperatingPointGap(Probe):
         permutation test of "all levels are equal". For a real value: gaps of the mean error and of the mean absolute
         error. For a segmentation: gaps of the relative volume error, and of Dice within fifths of reference volume.
 
+        Cases without an answer, because they were set aside or because the model declined, are counted by level
+        (`share_not_answered`). Where there are any, the value of a rate or of its gap is that of the answered cases,
+        and its bounds hold both without the unanswered cases and with all of them as failures: misses among the
+        ill, false alarms among the well. So a verdict that would turn with them is open. The `_with_failures` rows
+        show the second of the two.
+
+        Further gaps: of false alarms (`fpr_gap`), of the share called positive (`selection_rate_gap`), of the
+        positive predictive value at one prevalence for all levels (`ppv_gap`) and, beside it, as this sample has it
+        (`ppv_gap_crude`). Where an attribute has the role `severity`, `sensitivity_gap_standardised` is the gap at
+        equal severity. It explains a gap and never rescues one: a group whose disease is found late is failed all
+        the same, so no blocking rule may rest on it.
+
     Why it matters clinically:
         A model with a good overall sensitivity may still miss disease mostly in those who are missed already.
         At one fixed threshold such a gap is what patients meet, whatever the AUC of their group.
 
     Known problems:
         An interval that includes 0 is no proof of equality: a rule should ask for a margin, and a small group cannot
-        show that it stays within one. Where the source of the reference standard differs between groups, part of a gap
-        may be of the labels. A gap at the operating point may come from the threshold or from the ranking; this
-        number does not tell them apart. Groups that overlap with site or severity may differ for that reason.
+        show that it stays within one. A gap says nothing of a model that is equally bad for all, so a rule on a gap
+        wants another on the rate of each level. Where the source of the reference standard differs between groups,
+        part of a gap may be of the labels. A gap at the operating point may come from the threshold or from the
+        ranking; this number does not tell them apart. Groups that overlap with site or severity may differ for that
+        reason. The share called positive differs where prevalence does. A case that was set aside because its
+        reference standard is unknown cannot be counted as a failure.
 
     Example:
         Sensitivity is 0.71 in 140 women with the disease and 0.86 in 160 men: `sensitivity_gap` is -0.15 for
@@ -64,17 +74,25 @@ class OperatingPointGap(Probe):
         name="operating-point-gap",
         family="FAIR",
         tasks=("binary", "multiclass", "multilabel", "ordinal", "regression", "segmentation"),
+        version=2,
         needs=("protected",),
         metrics=(
-            "sensitivity_gap", "specificity_gap", "sensitivity", "specificity", "bias_gap", "mae_gap",
-            "volume_bias_gap", "dice_gap",
+            "sensitivity_gap", "specificity_gap", "fpr_gap", "sensitivity", "specificity", "share_not_answered",
+            "ppv_gap", "selection_rate_gap", "bias_gap", "mae_gap", "volume_bias_gap", "dice_gap",
+            "sensitivity_gap_with_failures", "specificity_gap_with_failures", "fpr_gap_with_failures", "ppv_gap_crude",
+            "sensitivity_gap_standardised",
+        ),
+        at_prevalence=("ppv_gap",),
+        descriptive=(
+            "sensitivity_gap_with_failures", "specificity_gap_with_failures", "fpr_gap_with_failures", "ppv_gap_crude",
+            "sensitivity_gap_standardised",
         ),
         title="Gaps at the operating point",
         question="Does it fail some patients more often than others?",
         method=(
             "Each level minus the rest at the operating point, interval by variance estimates recovery from Wilson "
-            "bounds at the effective number of patients; simultaneous interval by Bonferroni, equality by patient "
-            "permutation."
+            "bounds at the effective number of patients, widened until it holds with every unanswered case as a "
+            "failure; simultaneous interval by Bonferroni, equality by patient permutation."
         ),
         limits=(
             "A gap may come from the threshold, from the ranking, from case mix or from the labels; this probe does "
@@ -89,45 +107,33 @@ class OperatingPointGap(Probe):
     def run(self, ctx: ProbeContext) -> Iterable[Measurement]:
         """Measure every level of every protected attribute; see `Probe.run`."""
         attributes = comparable(ctx.cohort.by_role("protected"), "protected")
-        return (measured for attribute in attributes for measured in _attribute(ctx, attribute))
+        gone = unanswered(ctx)
+        return (measured for attribute in attributes for measured in _attribute(ctx, attribute, gone))
 
 
-def _attribute(ctx: ProbeContext, attribute: Attribute) -> Iterator[Measurement]:
-    for view in ctx.clean.views:
-        for contrast in decision_contrasts(ctx, view):
-            yield from contrast_levels(ctx, attribute, contrast)
-        yield from _rates(ctx, attribute, view)
+def _attribute(ctx: ProbeContext, attribute: Attribute, gone: Unanswered) -> Iterator[Measurement]:
+    for index, view in enumerate(ctx.clean.views):
+        yield from _view(ctx, attribute, view, gone, index)
     for contrast in error_contrasts(ctx):
         yield from contrast_levels(ctx, attribute, contrast)
+    yield from share_unanswered(ctx, attribute, gone)
 
 
-def _rates(ctx: ProbeContext, attribute: Attribute, view: ClassView) -> Iterator[Measurement]:
-    levels = levels_of(attribute)
-    for metric, rows in (("sensitivity", view.labels), ("specificity", ~view.labels)):
-        for level in levels:
-            yield Measurement.of(
-                _rate(ctx, view, level.members & rows, metric),
-                metric=metric,
-                level=ctx.levels.confidence,
-                direction="higher",
-                subgroup=level.subgroup,
-                condition=view.condition,
-            )
+def _view(
+    ctx: ProbeContext, attribute: Attribute, view: ClassView, gone: Unanswered, index: int
+) -> Iterator[Measurement]:
+    levels = levels_of(attribute, ctx.cohort.aside)
+    found, spared, alarmed = rates(view, gone, index)
+    for rate in (found, spared, alarmed):
+        yield from contrast_levels(ctx, attribute, rate.gap(ctx))
+        yield from gaps_with_failures(ctx, rate, levels)
+    for rate in (found, spared):
+        yield from own_rates(ctx, rate, levels)
         if view.decisions is not None:
-            _test_equality(ctx, attribute, levels, view, rows, metric)
-
-
-def _rate(ctx: ProbeContext, view: ClassView, rows: NDArray[np.bool_], metric: str) -> Estimate:
-    from audit.stats import proportion
-
-    patients = ctx.cohort.patients
-    if view.decisions is None:
-        n_patients = count_patients(patients, rows)
-        return Estimate.absent(NO_OPERATING_POINT, method="none", n=int(rows.sum()), n_patients=n_patients)
-    if not rows.any():
-        kind = "positive" if metric == "sensitivity" else "negative"
-        return Estimate.absent(f"no {kind} cases", method="none")
-    return proportion((view.decisions == view.labels)[rows], patients[rows], ctx.levels)
+            _test_equality(ctx, attribute, levels, view, rate.rows, rate.metric)
+    further = (*predictive_contrasts(ctx, view), selection_contrast(ctx, view), *standardised_contrasts(ctx, found))
+    for contrast in further:
+        yield from contrast_levels(ctx, attribute, contrast)
 
 
 def _test_equality(

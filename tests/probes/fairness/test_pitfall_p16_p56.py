@@ -24,11 +24,15 @@ def gaps(logit: np.ndarray, labels: np.ndarray, group: np.ndarray) -> dict[str, 
 
 
 def test_another_prevalence_alone_is_no_gap() -> None:
-    """One in ten is ill in A and six in ten in B; given the label nothing differs, and no gap reaches 0.1."""
+    """One in ten is ill in A and six in ten in B; given the label nothing differs, and no gap of errors reaches 0.1."""
     rng = np.random.default_rng(1)
     group = np.repeat(["A", "B"], N // 2)
     labels = (rng.random(N) < np.where(group == "A", 0.1, 0.6)).astype(int)
-    for metric, m in gaps(2.0 * (labels - 0.5) + rng.normal(0, 1, N), labels, group).items():
+    found = gaps(2.0 * (labels - 0.5) + rng.normal(0, 1, N), labels, group)
+    # Who is called ill more often differs as it must: that gap is of selection, not of errors.
+    assert found.pop("selection_rate_gap").value == pytest.approx(0.34, abs=0.05)
+    assert "ppv_gap" in found
+    for metric, m in found.items():
         bounds = m.estimate().bounds(0.025)
         assert bounds is not None
         assert -0.1 < bounds[0] < 0 < bounds[1] < 0.1, metric
