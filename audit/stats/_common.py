@@ -88,7 +88,7 @@ def alphas(levels: Levels) -> Floats:
     return np.asarray(levels.rungs, dtype=np.float64)
 
 
-def t_quantile(alpha: Floats, df: int) -> Floats:
+def t_quantile(alpha: Floats, df: float) -> Floats:
     """Return the upper quantile of Student's t at one-sided levels."""
     from scipy.special import stdtrit
 
