@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 MAX_NUMERIC_LEVELS = 12
-_FREE = {"covariate", "severity", "repeat"}
+_FREE = {"covariate", "severity", "repeat", "rater"}
 
 
 def read_attribute(

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from audit.core import Cohort, digest
+from audit.core import Aside, Cohort, OtherSplit, digest
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -36,7 +37,8 @@ def cohort_digest(cohort: Cohort, references: Sequence[NDArray[np.str_]] = (), c
         contents: Digest of image contents, where they are at hand.
     """
     return digest(
-        {
+        _beside(cohort)
+        | {
             "case_ids": cohort.case_ids.tolist(),
             "patients": cohort.patient_ids[cohort.patients].tolist() if cohort.patient_declared else None,
             "targets": cohort.targets.tolist(),
@@ -47,6 +49,51 @@ def cohort_digest(cohort: Cohort, references: Sequence[NDArray[np.str_]] = (), c
             "contents": contents,
         }
     )
+
+
+def _beside(cohort: Cohort) -> dict[str, Any]:
+    """Return what stands beside the cases; a cohort without it keeps the digest that it had before."""
+    aside, pending = cohort.aside, cohort.unverified
+    said: dict[str, Any] = {
+        "raters": {k: _numbers(v) for k, v in cohort.raters.items()},
+        "comparators": [[c.spec, _numbers(c.values)] for c in cohort.comparators.values()],
+        "ungradable": None if cohort.ungradable is None else cohort.ungradable.tolist(),
+        "others": [_other(o) for o in cohort.others],
+        "aside": None if aside is None else _aside(aside, cohort.patient_ids),
+        "unverified": None if pending is None else cohort_digest(pending.cohort),
+    }
+    return {k: v for k, v in said.items() if v}
+
+
+def _other(split: OtherSplit) -> list[Any]:
+    columns = (split.case_ids, split.patient_ids, split.dates, split.references)
+    return [split.name, *(None if c is None else c.tolist() for c in columns)]
+
+
+def _aside(aside: Aside, patient_ids: NDArray[np.str_]) -> list[Any]:
+    return [
+        aside.case_ids.tolist(), patient_ids[aside.patients].tolist(), np.where(aside.known, 1, 0).tolist(),
+        np.nan_to_num(aside.targets).tolist(), aside.reasons.tolist(),
+        {n: a.levels.tolist() for n, a in aside.attributes.items()},
+        None if aside.ungradable is None else aside.ungradable.tolist(),
+    ]  # fmt: skip
+
+
+def recoded(cohort: Cohort) -> Cohort:
+    """Return the cohort with patients numbered by first appearance: among the cases, those aside, those unverified."""
+    aside, pending = cohort.aside, cohort.unverified
+    parts = [cohort.patients]
+    parts += [] if aside is None else [aside.patients]
+    parts += [] if pending is None else [pending.cohort.patients]
+    codes, ids = coded(cohort.patient_ids[np.concatenate(parts)])
+    pieces = iter(np.split(codes, np.cumsum([len(p) for p in parts])[:-1]))
+    cohort = replace(cohort, patients=next(pieces), patient_ids=ids)
+    if aside is not None:
+        cohort = replace(cohort, aside=replace(aside, patients=next(pieces)))
+    if pending is not None:
+        cases = replace(pending.cohort, patients=next(pieces), patient_ids=ids)
+        cohort = replace(cohort, unverified=replace(pending, cohort=cases))
+    return cohort
 
 
 def _numbers(values: NDArray[np.float64] | None) -> list[float | None] | None:

@@ -3,21 +3,34 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from difflib import get_close_matches
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from audit.cohorts._attributes import read_attribute
-from audit.cohorts._build import NO_PATIENTS, coded, cohort_digest, distinct_text
+from audit.cohorts._beside import Beside
+from audit.cohorts._build import NO_PATIENTS, coded, cohort_digest, recoded
+from audit.cohorts._columns import check_columns, wanted_columns
+from audit.cohorts._others import divided, no_cells, other_split, read_other
 from audit.cohorts._preflight import unreadable
+from audit.cohorts._readings import read_flags, read_follow_up
 from audit.cohorts._source import FileSource, MaskSource
-from audit.cohorts._table import Table, read_columns, read_table
+from audit.cohorts._table import Table, read_table
 from audit.cohorts._targets import Targets, no_reasons, read_targets
-from audit.core import MISSING_LEVEL, Attribute, Cohort, CohortSpec, InputSpec, Ledger, Task
+from audit.core import (
+    MISSING_LEVEL,
+    NOT_VERIFIED,
+    Attribute,
+    Cohort,
+    CohortSpec,
+    InputSpec,
+    Ledger,
+    OtherSplit,
+    Task,
+)
 from audit.errors import AuditError, FaultsError, ManifestError
 
 if TYPE_CHECKING:
@@ -46,57 +59,18 @@ def load_cohort(
         FaultsError: Columns that are not there, ids twice, undeclared target values, numbers without bins, or no case
             left: all that is wrong at once.
     """
-    path = Path(root) / spec.manifest
-    _check_columns(spec, path, task)
-    table, remarks = _split(spec, read_table(path, _wanted(spec)))
-    rows = _Rows(spec=spec, table=table, folder=path.parent, root=Path(root), input=input or InputSpec())
-    return rows.cohort(task, classes, remarks)
+    path, input = Path(root) / spec.manifest, input or InputSpec()
+    check_columns(spec, path, task)
+    table, splits, remarks = divided(spec, read_table(path, wanted_columns(spec)))
+    verified = _verified(spec, table, task)
+    rows = _Rows(spec=spec, table=table, folder=path.parent, root=Path(root), input=input, verified=verified)
+    return rows.cohort(task, classes, remarks, splits)
 
 
-def _wanted(spec: CohortSpec) -> tuple[str, ...]:
-    single = (spec.image, spec.case, spec.patient, spec.mask, spec.split, spec.reference_method)
-    names = (*spec.target, *(c for c in single if c), *(a.name for a in spec.attributes))
-    return tuple(dict.fromkeys(names))
-
-
-def _check_columns(spec: CohortSpec, path: Path, task: Task) -> None:
-    there = read_columns(path)
-    faults: list[AuditError] = []
-    for column in _wanted(spec):
-        # A word such as "histology" may stand where a column may; it need not be one.
-        if column in there or (column == spec.reference_method and column not in spec.target):
-            continue
-        if task == "segmentation" and column in spec.target and spec.mask:
-            continue
-        near = get_close_matches(column, there, n=1)
-        hint = f"did you mean {near[0]!r}?" if near else "correct the name under [cohort] in audit.toml"
-        if len(there) == 1 and any(mark in there[0] for mark in ";\t|"):
-            hint = "the file seems to be separated by another sign than a comma; save it with commas"
-        faults.append(
-            ManifestError(
-                f"no column {column!r}",
-                expected=f"one of {', '.join(repr(c) for c in there)}",
-                got=repr(column),
-                fix=hint,
-            )
-        )
-    if faults:
-        raise FaultsError(path.name, faults)
-
-
-def _split(spec: CohortSpec, table: Table) -> tuple[Table, tuple[str, ...]]:
-    if spec.split is None or spec.split_value is None:
-        return table, ()
-    inside = table[spec.split] == spec.split_value
-    if not inside.any():
-        there = distinct_text(table[spec.split])
-        raise ManifestError(
-            f"{spec.split}: no row belongs to the split", expected=f"{spec.split_value!r} in some rows", got=there,
-            fix="correct the split's value under [cohort]",
-        )  # fmt: skip
-    left = int((~inside).sum())
-    remark = f"{left} rows of the manifest belong to other splits and were not read." if left else ""
-    return table.only(inside), (remark,) if remark else ()
+def _verified(spec: CohortSpec, table: Table, task: Task) -> NDArray[np.bool_] | None:
+    if spec.verified is None or task == "segmentation":
+        return None
+    return read_flags(f"cohort.reference.verified ({spec.verified})", table[spec.verified])
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -108,33 +82,65 @@ class _Rows:
     folder: Path
     root: Path
     input: InputSpec
+    verified: NDArray[np.bool_] | None
 
-    def cohort(self, task: Task, classes: tuple[str, ...], remarks: tuple[str, ...]) -> Cohort:
+    def cohort(
+        self, task: Task, classes: tuple[str, ...], remarks: tuple[str, ...], splits: Mapping[str, Table]
+    ) -> Cohort:
         faults: list[AuditError] = []
         targets = self._targets(task, classes, faults)
         attributes, notes = self._attributes(faults)
         ids = self._ids(faults)
+        others = self._others(splits, faults)
+        beside = Beside(spec=self.spec, table=self.table, task=task).read(targets, faults)
         if faults or targets is None:
             raise FaultsError(self.table.name, faults)
         reasons = self._reasons(targets, task)
         used = np.flatnonzero(reasons == None)  # noqa: E711 - element by element
-        aside = Counter(str(r) for r in reasons if r is not None)
         if not used.size:
-            raise FaultsError(self.table.name, [_nothing_left(len(reasons), aside)])
-        whole = self._whole(task, targets, attributes, ids, (*remarks, *targets.remarks, *notes))
-        cohort = whole.subset(used, Ledger(read=len(reasons), used=len(used), set_aside=dict(sorted(aside.items()))))
-        return self._finished(cohort, task, used)
+            counts = Counter(str(r) for r in reasons if r is not None)
+            raise FaultsError(self.table.name, [_nothing_left(len(reasons), counts)])
+        whole = self._whole(task, targets, attributes, ids, (*remarks, *targets.remarks, *notes, *beside.remarks))
+        whole = replace(whole, others=others, **beside.fields)
+        known = self._known(targets, reasons)
+        cohort = whole.set_aside(reasons.tolist(), known=known)
+        ledger = replace(cohort.ledger, set_aside=dict(sorted(cohort.ledger.set_aside.items())))
+        return self._finished(replace(cohort, ledger=ledger), task, reasons)
 
     def _targets(self, task: Task, classes: tuple[str, ...], faults: list[AuditError]) -> Targets | None:
         if task == "segmentation":
             n = self.table.rows
             return Targets(values=np.zeros(n, dtype=np.int64), classes=classes, reasons=no_reasons(n))
+        spec = self.spec
         try:
-            columns = [(c, self.table[c]) for c in self.spec.target]
-            return read_targets(columns, task=task, classes=classes, positive=self.spec.positive)
+            if task == "survival":
+                time, event = str(spec.time), str(spec.event)
+                return read_follow_up(self._cells(time), self._cells(event), (time, event))
+            columns = [(c, self._cells(c)) for c in spec.target]
+            return read_targets(columns, task=task, classes=classes, positive=spec.positive)
         except ManifestError as error:
             faults.append(error)
             return None
+
+    def _cells(self, column: str) -> NDArray[np.str_]:
+        """Return the cells of the reference standard; where nobody obtained it, what stands there is no answer."""
+        cells = self.table[column]
+        return cells if self.verified is None else np.where(self.verified, cells, "").astype(np.str_)
+
+    def _others(self, splits: Mapping[str, Table], faults: list[AuditError]) -> tuple[OtherSplit, ...]:
+        spec = self.spec
+        images = FileSource(references=no_cells(), folder=self.folder, root=self.root, input=self.input)
+        found = [
+            other_split(name, table, case=spec.case, patient=spec.patient, image=spec.image, images=images)
+            for name, table in splits.items()
+        ]
+        read = [read_other(other, self.root, self.input, faults) for other in spec.others]
+        return (*found, *(o for o in read if o is not None))
+
+    def _known(self, targets: Targets, reasons: NDArray[Any]) -> NDArray[np.bool_]:
+        lost = [str(r).startswith(("no reference segm", "reference segm")) for r in reasons]
+        known: NDArray[np.bool_] = (targets.reasons == None) & ~np.array(lost, dtype=bool)  # noqa: E711 - as above
+        return known
 
     def _attributes(self, faults: list[AuditError]) -> tuple[dict[str, Attribute], tuple[str, ...]]:
         attributes: dict[str, Attribute] = {}
@@ -179,6 +185,8 @@ class _Rows:
     def _reasons(self, targets: Targets, task: Task) -> NDArray[Any]:
         """Return why each row is set aside: the first reason that holds, None for a row that is used."""
         reasons = targets.reasons.copy()
+        if self.verified is not None:
+            reasons[~self.verified] = None
         if self.spec.patient:
             _add(reasons, np.flatnonzero(self.table[self.spec.patient] == ""), "patient id is empty")
         if self.spec.image:
@@ -189,6 +197,8 @@ class _Rows:
             _add(reasons, np.flatnonzero(self.table[mask] == ""), "no reference segmentation")
             for index, reason in unreadable(self.table[mask], folder=self.folder, root=self.root).items():
                 _add(reasons, [index], reason.replace("image", "reference segmentation", 1))
+        if self.verified is not None:
+            _add(reasons, np.flatnonzero(~self.verified), NOT_VERIFIED)
         return reasons
 
     def _mask_column(self, task: Task) -> str | None:
@@ -200,7 +210,10 @@ class _Rows:
         self, task: Task, targets: Targets, attributes: dict[str, Attribute], ids: NDArray[np.str_], remarks: Any
     ) -> Cohort:
         declared = self.spec.patient is not None
-        patients, patient_ids = coded(self.table[self.spec.patient] if self.spec.patient else ids)
+        patients, patient_ids = coded(self._owners(ids))
+        follow_up = {}
+        if task == "survival":
+            follow_up = {"time": targets.values[:, 0], "event": targets.values[:, 1] == 1}
         method = self.spec.reference_method
         return Cohort(
             name=self.spec.name or Path(self.spec.manifest).stem, case_ids=ids, patients=patients,
@@ -208,34 +221,52 @@ class _Rows:
             ledger=Ledger(read=len(ids), used=len(ids)), classes=targets.classes, design=self.spec.design,
             reference_method=method, reference_levels=self._reference_levels(),
             provenance=self.spec.provenance, remarks=remarks if declared else (NO_PATIENTS, *remarks),
-            spacing_mm=self.input.spacing_mm,
+            spacing_mm=self.input.spacing_mm, **follow_up,
         )  # fmt: skip
+
+    def _owners(self, ids: NDArray[np.str_]) -> NDArray[np.str_]:
+        """Return whose each case is; a row without a patient id, which is set aside, is a patient of its own."""
+        if not self.spec.patient:
+            return ids
+        cells = self.table[self.spec.patient]
+        # No cell starts with this sign: cells are stripped.
+        return np.where(cells == "", np.char.add("\x1f", self.table.numbers.astype(np.str_)), cells).astype(np.str_)
 
     def _reference_levels(self) -> NDArray[np.str_] | None:
         cells = self.table.cells.get(self.spec.reference_method)
         return None if cells is None else np.where(cells == "", MISSING_LEVEL, cells)
 
-    def _finished(self, cohort: Cohort, task: Task, used: NDArray[np.int64]) -> Cohort:
+    def _finished(self, cohort: Cohort, task: Task, reasons: NDArray[Any]) -> Cohort:
         """Return the cohort of the cases used, with patients coded anew, its images and its digest."""
-        patients, patient_ids = coded(cohort.patient_ids[cohort.patients])
-        cohort = replace(cohort, patients=patients, patient_ids=patient_ids)
+        cohort = recoded(cohort)
         references = []
         mask = self._mask_column(task)
         if self.spec.image:
+            used = np.flatnonzero(reasons == None)  # noqa: E711 - element by element
             cells = self.table[self.spec.image][used]
             images = FileSource(references=cells, folder=self.folder, root=self.root, input=self.input).sized()
             if images.input.size and not self.input.size:
                 size = " x ".join(str(s) for s in images.input.size)
                 note = f"The model declares no size: {size}, that of the first readable image, holds for all."
                 cohort = replace(cohort, remarks=(*cohort.remarks, note))
-            cohort = replace(cohort, images=images)
+            cohort = replace(cohort, images=images, others=tuple(_sized(o, images.input) for o in cohort.others))
             references.append(cells)
+            if cohort.unverified is not None:
+                pending = self.table[self.spec.image][reasons == NOT_VERIFIED]
+                cases = replace(cohort.unverified.cohort, images=replace(images, references=pending))
+                cohort = replace(cohort, unverified=replace(cohort.unverified, cohort=cases))
+                references.append(pending)
             if mask:
                 lesions = replace(images, references=self.table[mask][used], input=replace(images.input, channels=1))
                 binary = task != "segmentation" or len(cohort.classes) <= 2
                 cohort = replace(cohort, masks=MaskSource(source=lesions, binary=binary))
                 references.append(self.table[mask][used])
         return replace(cohort, digest=cohort_digest(cohort, references))
+
+
+def _sized(split: OtherSplit, input: InputSpec) -> OtherSplit:
+    images = split.images
+    return replace(split, images=replace(images, input=input)) if isinstance(images, FileSource) else split
 
 
 def _add(reasons: NDArray[Any], rows: Sequence[int] | NDArray[Any], reason: str) -> None:

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from audit.core import Task
 
 NO_TARGET = "no target"
-_FLAGS = {"0": 0, "1": 1, "0.0": 0, "1.0": 1, "false": 0, "true": 1}
+FLAGS = {"0": 0, "1": 1, "0.0": 0, "1.0": 1, "false": 0, "true": 1}
 _BINARY = ("negative", "positive")
 MOST_NAMED = 12
 # What other programs write where a table has a gap; a case without a reference standard is no negative.
@@ -104,8 +104,8 @@ def _binary(name: str, cells: NDArray[np.str_], classes: tuple[str, ...], positi
         if strange and len(strange) == len(positive):
             near = get_close_matches(strange[0], sorted(there), n=1)
             raise ManifestError(
-                f"{name}: no case has a positive value", expected=f"one of {_shown(positive)}",
-                got=_shown(sorted(there)),
+                f"{name}: no case has a positive value", expected=f"one of {named_values(positive)}",
+                got=named_values(sorted(there)),
                 fix=f"did you mean {near[0]!r}?" if near else "correct `positive` under [cohort]",
             )  # fmt: skip
         named = {*positive, *classes}
@@ -114,7 +114,7 @@ def _binary(name: str, cells: NDArray[np.str_], classes: tuple[str, ...], positi
         others = sorted(set(cells[(cells != "") & ~gaps].tolist()) - set(positive))
         return Targets(values=values, classes=classes, reasons=reasons, remarks=_negatives(name, others))
     lookup = {classes[0]: 0, classes[1]: 1} if len(classes) == 2 else {}
-    values = _looked_up(name, cells, [lookup, _FLAGS], expected=f"0 or 1, or one of {_shown(classes)}", fix=(
+    values = _looked_up(name, cells, [lookup, FLAGS], expected=f"0 or 1, or one of {named_values(classes)}", fix=(
         "say under [cohort] which values count as positive, for example positive = [\"...\"]"
     ))  # fmt: skip
     return Targets(values=values, classes=classes, reasons=reasons)
@@ -125,7 +125,7 @@ def _negatives(name: str, others: Sequence[str]) -> tuple[str, ...]:
     if len(others) > MOST_NAMED:
         # So many are no classes but free text, which may speak of a patient.
         return (f"{name}: {len(others)} different values count as negative.",)
-    return (f"{name}: counted as negative are {_shown(others)}.",) if len(others) > 1 else ()
+    return (f"{name}: counted as negative are {named_values(others)}.",) if len(others) > 1 else ()
 
 
 def _multiclass(name: str, cells: NDArray[np.str_], classes: tuple[str, ...]) -> Targets:
@@ -137,7 +137,7 @@ def _multiclass(name: str, cells: NDArray[np.str_], classes: tuple[str, ...]) ->
     names = {c: i for i, c in enumerate(classes)}
     numbers = {str(i): i for i in range(len(classes))}
     values = _looked_up(
-        name, cells, [names, numbers], expected=f"one of {_shown(classes)}, or an index 0 to {len(classes) - 1}",
+        name, cells, [names, numbers], expected=f"one of {named_values(classes)}, or an index 0 to {len(classes) - 1}",
         fix="correct `classes` under [model], or leave the other cases out of the manifest",
     )  # fmt: skip
     return Targets(values=values, classes=classes, reasons=_empty(cells))
@@ -154,7 +154,7 @@ def _multilabel(columns: Sequence[tuple[str, NDArray[np.str_]]], classes: tuple[
     values = []
     for name, cells in columns:
         fix = "write findings as 0 and 1; leave a cell empty where it is not known"
-        values.append(_looked_up(name, cells, [_FLAGS], expected="0 or 1", fix=fix))
+        values.append(_looked_up(name, cells, [FLAGS], expected="0 or 1", fix=fix))
         reasons[cells == ""] = NO_TARGET
     return Targets(values=np.stack(values, axis=1), classes=classes or names, reasons=reasons)
 
@@ -173,9 +173,15 @@ def _looked_up(
             return np.array([known.get(c, 0) for c in cells.tolist()], dtype=np.int64)
     best = max(lookups, key=lambda lookup: sum(v in lookup for v in there))
     strange = [v for v in there if v not in best]
-    raise ManifestError(f"{name}: a value that is no class", expected=expected, got=_shown(strange), fix=fix)
+    raise ManifestError(f"{name}: a value that is no class", expected=expected, got=named_values(strange), fix=fix)
 
 
-def _shown(values: Sequence[str], most: int = 6) -> str:
+def is_gap(cell: str) -> bool:
+    """Tell whether a cell is what other programs write where a table has a gap."""
+    return cell.casefold() in _GAPS
+
+
+def named_values(values: Sequence[str], most: int = 6) -> str:
+    """Return some values of a column for a message."""
     text = ", ".join(repr(str(v)[:40]) for v in values[:most])
     return text + (f" and {len(values) - most} more" if len(values) > most else "") or "nothing"

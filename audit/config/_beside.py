@@ -8,16 +8,9 @@ from typing import Any
 
 from audit.config._crosscheck import table
 from audit.config._faults import did_you_mean, listed, one_line, shown
-from audit.errors import ConfigError
+from audit.core import COMPARATOR_OUTPUTS, TASKS, Comparator
+from audit.errors import AuditError, ConfigError
 
-# What one column of a comparator can say of a task; a task that is not named has no comparators.
-_COMPARABLE: Mapping[str, tuple[str, ...]] = {
-    "binary": ("probabilities", "value", "decision"),
-    "multiclass": ("decision",),
-    "ordinal": ("decision",),
-    "regression": ("value",),
-    "survival": ("probabilities", "value"),
-}
 _UNVERIFIABLE = ("segmentation", "detection")
 
 
@@ -94,39 +87,21 @@ def _roles(spec: Mapping[str, Any]) -> list[Any]:
 
 
 def _comparators(task: Any, comparators: Mapping[str, Any]) -> Iterator[ConfigError]:
-    for name in comparators:
-        spec, where = table(comparators, name), f"cohort.comparators.{one_line(name)}"
-        yield from comparator_faults(task, spec.get("output"), spec.get("operating_point"), where)
-
-
-def comparator_faults(task: Any, output: Any, point: Any, where: str) -> Iterator[ConfigError]:
-    """Give what is wrong between a task and a comparator.
-
-    Args:
-        task: The model's task.
-        output: What the comparator's column holds.
-        point: Its operating point, None where it has none.
-        where: What messages call it.
-    """
-    if isinstance(task, str) and output in _COMPARABLE["binary"] and output not in _COMPARABLE.get(task, ()):
-        allowed = _COMPARABLE.get(task, ())
-        yield ConfigError(
-            f"{where}: does not go with the task", got=shown(output),
-            expected=f"{' or '.join(allowed)} for task '{task}'" if allowed else f"none for task '{one_line(task)}'",
-            fix="correct its output" if allowed else "take it out",
-        )  # fmt: skip
-    if point is None or isinstance(point, bool) or not isinstance(point, (int, float)):
+    if not comparators or task not in TASKS:
         return
-    if output == "decision":
-        yield ConfigError(
-            f"{where}: a threshold on decisions", expected="no operating_point for output 'decision'",
-            got=shown(point), fix="take it out",
-        )  # fmt: skip
-    if output == "probabilities" and not 0 <= point <= 1:
-        yield ConfigError(
-            f"{where}: operating_point is not a probability", expected="a number from 0 to 1", got=shown(point),
-            fix="give the threshold on the comparator's own scale",
-        )  # fmt: skip
+    from audit.cohorts import check_comparator
+
+    for name in comparators:
+        spec = table(comparators, name)
+        output, point = spec.get("output"), spec.get("operating_point")
+        if output not in COMPARATOR_OUTPUTS:
+            continue
+        number = float(point) if isinstance(point, (int, float)) and not isinstance(point, bool) else None
+        declared = Comparator(name=one_line(name), column="", output=output, operating_point=number)
+        try:
+            check_comparator(declared, task)
+        except AuditError as error:
+            yield ConfigError(error.problem, expected=error.expected, got=error.got, fix=error.fix)
 
 
 def other_tables(cohort: Mapping[str, Any]) -> list[tuple[str, Mapping[str, Any]]]:

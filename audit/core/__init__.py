@@ -5,7 +5,7 @@ from audit.core.beside import NOT_VERIFIED, UNGRADABLE, Aside, ComparatorValues,
 from audit.core.canonical import canonical_json, digest, plain
 from audit.core.cohort import Cohort, Ledger
 from audit.core.context import BUDGETS, Budget, IntendedUse, Predictions, Prevalence, ProbeContext, Profile, Sink
-from audit.core.declared import YES, CohortSpec, Comparator, ComparatorOutput, OtherSpec
+from audit.core.declared import COMPARATOR_OUTPUTS, YES, CohortSpec, Comparator, ComparatorOutput, OtherSpec
 from audit.core.evidence import SCHEMA_VERSION, Evidence, NotTested
 from audit.core.images import ImageSource, SourceView
 from audit.core.levels import LADDER, Levels
@@ -44,10 +44,10 @@ from audit.core.probe import (
 from audit.core.verdict import EXIT_CODES, STATUSES, Finding, Outcome, Status, Verdict
 
 __all__ = [
-    "BUDGETS", "CHOSEN_ON", "CLASSIFICATION", "COUNT", "EXIT_CODES", "FAMILIES", "KINDS", "LADDER", "MISSING_LEVEL",
-    "MODALITIES", "NOT_VERIFIED", "OUTPUTS_OF", "OUTPUT_KINDS", "ROLES", "SCHEMA_VERSION", "STATUSES", "TASKS",
-    "UNGRADABLE", "YES", "Access", "Artifact", "Aside", "Attribute", "AttributeSpec", "Budget", "ChosenOn",
-    "ClassView", "Cohort", "CohortSpec", "Comparator", "ComparatorOutput", "ComparatorValues", "Curve",
+    "BUDGETS", "CHOSEN_ON", "CLASSIFICATION", "COMPARATOR_OUTPUTS", "COUNT", "EXIT_CODES", "FAMILIES", "KINDS",
+    "LADDER", "MISSING_LEVEL", "MODALITIES", "NOT_VERIFIED", "OUTPUTS_OF", "OUTPUT_KINDS", "ROLES", "SCHEMA_VERSION",
+    "STATUSES", "TASKS", "UNGRADABLE", "YES", "Access", "Artifact", "Aside", "Attribute", "AttributeSpec", "Budget",
+    "ChosenOn", "ClassView", "Cohort", "CohortSpec", "Comparator", "ComparatorOutput", "ComparatorValues", "Curve",
     "DifferentiableModel", "Direction", "Estimate", "Evidence", "Finding", "ImageSource", "ImagingModel", "InputSpec",
     "IntendedUse", "Ledger", "Levels", "Limit", "Measurement", "ModelCard", "ModelSpec", "Need", "NotApplicable",
     "NotTested", "OtherSpec", "OtherSplit", "Outcome", "OutputKind", "Policy", "Predictions", "Prevalence", "Probe",

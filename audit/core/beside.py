@@ -27,7 +27,7 @@ class ComparatorValues:
 
     Args:
         spec: The declaration.
-        values: (n,) float, NaN where it said nothing; in [0, 1] for probabilities, 0 or 1 for decisions.
+        values: (n,) float, NaN where it said nothing; in [0, 1] for probabilities, the class index for decisions.
     """
 
     spec: Comparator
@@ -59,6 +59,30 @@ class Aside:
 
     def __len__(self) -> int:
         return len(self.case_ids)
+
+    def and_also(self, later: Aside) -> Aside:
+        """Return these cases and those that were set aside later; both are of one cohort."""
+        flags = (self.ungradable, later.ungradable)
+        return Aside(
+            case_ids=_joined(self.case_ids, later.case_ids),
+            patients=_joined(self.patients, later.patients),
+            targets=_joined(self.targets, later.targets),
+            known=_joined(self.known, later.known),
+            attributes={k: _attribute(a, later.attributes[k]) for k, a in self.attributes.items()},
+            reasons=_joined(self.reasons, later.reasons),
+            ungradable=None if flags[0] is None or flags[1] is None else _joined(flags[0], flags[1]),
+        )
+
+
+def _joined(first: NDArray[Any], second: NDArray[Any]) -> NDArray[Any]:
+    return np.concatenate([first, second])
+
+
+def _attribute(first: Attribute, second: Attribute) -> Attribute:
+    numbers = None
+    if first.numbers is not None and second.numbers is not None:
+        numbers = _joined(first.numbers, second.numbers)
+    return Attribute(spec=first.spec, levels=_joined(first.levels, second.levels), numbers=numbers)
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)

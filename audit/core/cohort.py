@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from audit.core.attributes import Attribute, Role, kept
-from audit.core.beside import Aside, ComparatorValues, OtherSplit, Unverified
+from audit.core.beside import NOT_VERIFIED, Aside, ComparatorValues, OtherSplit, Unverified
 from audit.core.images import ImageSource, SourceView
 
 if TYPE_CHECKING:
@@ -142,6 +142,50 @@ class Cohort:
             event=_rows(self.event, rows),
             ledger=ledger or Ledger(read=len(rows), used=len(rows)),
         )
+
+    def set_aside(self, reasons: Sequence[str | None], *, known: NDArray[np.bool_] | None = None) -> Cohort:
+        """Return the cohort without the cases that have a reason; each of them goes to where it can be counted.
+
+        Args:
+            reasons: (n,) why a case is not used, None for one that is. `NOT_VERIFIED` brings it to `unverified`, any
+                other reason to `aside`.
+            known: (n,) bool, whether the target of a case is known; all by default.
+        """
+        out = np.array([r is not None for r in reasons], dtype=bool)
+        if not out.any():
+            return self
+        pending = np.array([r == NOT_VERIFIED for r in reasons], dtype=bool)
+        lost = np.flatnonzero(out & ~pending)
+        aside, unverified = self.aside, self.unverified
+        if lost.size:
+            here = self._as_aside(lost, [str(reasons[int(i)]) for i in lost], known)
+            aside = here if aside is None else aside.and_also(here)
+        if pending.any():
+            unverified = Unverified(cohort=self._as_unverified(np.flatnonzero(pending)))
+        ledger = self.ledger.without([r for r in reasons if r is not None])
+        return replace(self.subset(~out, ledger=ledger), aside=aside, unverified=unverified)
+
+    def _as_aside(self, rows: NDArray[np.int64], reasons: Sequence[str], known: NDArray[np.bool_] | None) -> Aside:
+        targets = self.targets[rows].copy()
+        there = np.ones(len(rows), dtype=bool) if known is None else known[rows]
+        targets[~there] = np.nan if targets.dtype.kind == "f" else -1
+        return Aside(
+            case_ids=self.case_ids[rows],
+            patients=self.patients[rows],
+            targets=targets,
+            known=there,
+            attributes={k: kept(a, rows, set_aside=False) for k, a in self.attributes.items()},
+            reasons=np.array(reasons, dtype=np.str_),
+            ungradable=_rows(self.ungradable, rows),
+        )
+
+    def _as_unverified(self, rows: NDArray[np.int64]) -> Cohort:
+        cases = self.subset(rows)
+        # What is unknown must not look like an answer: neither an event that was not seen nor a negative.
+        return replace(
+            cases, targets=np.zeros_like(cases.targets), time=None, event=None, masks=None, reference_levels=None,
+            aside=None, others=(), unverified=None,
+        )  # fmt: skip
 
 
 def _rows(values: Any, rows: NDArray[np.int64]) -> Any:

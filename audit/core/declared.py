@@ -8,6 +8,7 @@ from typing import Literal
 from audit.core.attributes import AttributeSpec
 
 ComparatorOutput = Literal["probabilities", "value", "decision"]
+COMPARATOR_OUTPUTS: tuple[ComparatorOutput, ...] = ("probabilities", "value", "decision")
 YES = ("1", "1.0", "true", "yes")
 
 
@@ -18,7 +19,8 @@ class Comparator:
     Args:
         name: What it is called.
         column: The manifest's column with its answers.
-        output: "probabilities" in [0, 1], "value" (a number, higher for more of the target) or "decision" (0 or 1).
+        output: "probabilities" in [0, 1], "value" (a number, higher for more of the target) or "decision" (the target's
+            own values).
         operating_point: Threshold on its answers; None where none is declared, and for decisions.
     """
 

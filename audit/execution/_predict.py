@@ -9,7 +9,17 @@ from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
 import numpy as np
 
-from audit.core import CLASSIFICATION, Budget, Cohort, ImagingModel, ModelCard, Predictions, digest
+from audit.core import (
+    CLASSIFICATION,
+    UNGRADABLE,
+    Budget,
+    Cohort,
+    ImagingModel,
+    ModelCard,
+    Predictions,
+    Unverified,
+    digest,
+)
 from audit.errors import AuditError, InputError, ModelError
 from audit.execution._progress import Progress
 
@@ -40,10 +50,12 @@ class Clean:
     Args:
         cohort: The cases used, with the full ledger and a digest that covers what was read.
         predictions: One row a case used.
+        unverified: One row a case of `cohort.unverified`; None where there is none that the model answered.
     """
 
     cohort: Cohort
     predictions: Predictions
+    unverified: Predictions | None = None
 
 
 def clean_predictions(
@@ -65,13 +77,8 @@ def clean_predictions(
         InputError: No case is left, or a model that must see images has a cohort without any.
         ModelError: The model fails on readable images, or answers in a shape that was not declared.
     """
-    if isinstance(model, AnswersByCase):
-        raw, reasons = model.raw_for(cohort.case_ids)
-        seen = ""
-    else:
-        raw, reasons, seen = _ask(model, cohort, budget, workers, progress)
-    raw = np.asarray(raw, dtype=np.float64)
-    why = _why_not(raw, reasons, model.card)
+    raw, why, seen = _answers(model, cohort, budget, workers, progress)
+    why = _declined(why, cohort)
     keep = np.array([w is None for w in why], dtype=bool)
     if not keep.any():
         counts = cohort.ledger.without([w for w in why if w]).set_aside
@@ -80,13 +87,53 @@ def clean_predictions(
             got="; ".join(f"{n} x {reason}" for reason, n in sorted(counts.items())) or "an empty cohort",
             fix="correct the manifest or the declaration in [model]",
         )  # fmt: skip
-    used = cohort.subset(keep, ledger=cohort.ledger.without([w for w in why if w]))
-    used = replace(used, digest=digest([cohort.digest, seen]))
+    used = cohort.set_aside(why)
+    used, pending, beside = _unverified(model, used, budget, workers, progress)
+    used = replace(used, digest=digest([cohort.digest, seen, *beside]))
     columns = SEGMENTATION_COLUMNS if model.card.task == "segmentation" else ()
     return Clean(
         cohort=used,
         predictions=Predictions(raw=raw[keep], card=model.card, targets=used.targets, columns=columns),
+        unverified=pending,
     )
+
+
+def _answers(
+    model: ImagingModel, cohort: Cohort, budget: Budget, workers: int, progress: Progress
+) -> tuple[NDArray[np.float64], list[str | None], str]:
+    """Return raw outputs, why each case has none that can be used, and the digest of the images read."""
+    if isinstance(model, AnswersByCase):
+        raw, reasons = model.raw_for(cohort.case_ids)
+        seen = ""
+    else:
+        raw, reasons, seen = _ask(model, cohort, budget, workers, progress)
+    raw = np.asarray(raw, dtype=np.float64)
+    return raw, _why_not(raw, reasons, model.card), seen
+
+
+def _declined(why: list[str | None], cohort: Cohort) -> list[str | None]:
+    """Return the reasons, with that of a case which the model declined named as such."""
+    flags = cohort.ungradable
+    if flags is None:
+        return why
+    # A score outside its range is an answer, and a wrong one, whatever else is said of the case.
+    return [UNGRADABLE if w is not None and w != OUTSIDE and flags[i] else w for i, w in enumerate(why)]
+
+
+def _unverified(
+    model: ImagingModel, cohort: Cohort, budget: Budget, workers: int, progress: Progress
+) -> tuple[Cohort, Predictions | None, list[str]]:
+    """Ask about the cases without a reference standard, too: whom nobody verified is a question of the scores."""
+    if cohort.unverified is None:
+        return cohort, None, []
+    cases = cohort.unverified.cohort
+    raw, why, seen = _answers(model, cases, budget, workers, progress)
+    keep = np.array([w is None for w in why], dtype=bool)
+    answered = Unverified(cohort=cases.subset(keep), unanswered=int((~keep).sum()))
+    cohort = replace(cohort, unverified=answered)
+    if not keep.any():
+        return cohort, None, [seen]
+    return cohort, Predictions(raw=raw[keep], card=model.card, targets=answered.cohort.targets), [seen]
 
 
 def _ask(
@@ -163,7 +210,7 @@ def _why_not(raw: NDArray[np.float64], reasons: tuple[str | None, ...], card: Mo
     masks = card.task == "segmentation"
     # Overlap and distance are undefined where a mask is empty; that is no fault of the answer. Volumes always exist.
     finite: NDArray[np.bool_] = np.logical_and.reduce(np.isfinite(raw[:, -2:] if masks else raw), axis=1)
-    bounded = card.output == "probabilities" and card.task in CLASSIFICATION and not masks
+    bounded = card.output == "probabilities" and card.task in (*CLASSIFICATION, "survival")
     inside: NDArray[np.bool_] = np.logical_and.reduce((raw >= 0) & (raw <= 1), axis=1) | (not bounded)
     for i in range(len(why)):
         if why[i] is None and not finite[i]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import re
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -56,6 +56,7 @@ class Setting:
         layer: Declared layer for layer attributions.
         store: Writes an artifact.
         show_pixels: Whether image content may be stored.
+        unverified: What the model says of the cases without a reference standard.
     """
 
     model: ImagingModel
@@ -71,6 +72,7 @@ class Setting:
     layer: str | None
     store: Store
     show_pixels: bool
+    unverified: Predictions | None = None
 
 
 Condition = tuple[str, "NDArray[np.int64]", "NDArray[np.float64]"]
@@ -119,7 +121,7 @@ def run_probe(probe: type[Probe], setting: Setting, progress: Progress) -> Ran:
         model=setting.model, cohort=setting.cohort, clean=setting.clean, rng=np.random.default_rng(seed),
         budget=setting.budget, levels=setting.levels, intended_use=setting.intended_use, sink=sink,
         golden=setting.golden, golden_tolerance=setting.golden_tolerance, digest_before=setting.digest_before,
-        layer=setting.layer,
+        layer=setting.layer, unverified=setting.unverified,
     )  # fmt: skip
     try:
         measurements = tuple(probe().run(context))
@@ -167,7 +169,18 @@ def redact(text: str, cohort: Cohort) -> str:
     flat = _PATH.sub("<path>", " ".join(text.split()))
     words = set(re.findall(r"[^\s'\",;:()\[\]{}]+", flat))
     # Ids of one or two characters are as often a number of the message itself.
-    ids = {i for i in (*cohort.case_ids.tolist(), *cohort.patient_ids.tolist()) if len(i) > 2} & words
+    ids = {i for part in _ids(cohort) for i in part.tolist() if len(i) > 2} & words
     for secret in sorted(ids, key=len, reverse=True):
         flat = flat.replace(secret, "<id>")
     return flat[:400]
+
+
+def _ids(cohort: Cohort) -> Iterator[NDArray[np.str_]]:
+    """Give every id of a case or a patient that the audit knows of."""
+    yield from (cohort.case_ids, cohort.patient_ids)
+    if cohort.aside is not None:
+        yield cohort.aside.case_ids
+    if cohort.unverified is not None:
+        yield cohort.unverified.cohort.case_ids
+    for split in cohort.others:
+        yield from (split.case_ids, split.patient_ids)

@@ -192,6 +192,7 @@ def _audit(
         levels=Levels(confidence=policy.confidence), intended_use=options.intended_use, golden=options.golden,
         golden_tolerance=options.golden_tolerance, digest_before=before, layer=options.layer,
         store=lambda artifact: store_artifact(folder, artifact), show_pixels=options.show_pixels,
+        unverified=clean.unverified,
     )  # fmt: skip
     ran: dict[str, Ran] = {}
     for index, probe in enumerate(order(probes)):

@@ -37,7 +37,7 @@ def test_values_outside_the_bins_are_said() -> None:
     assert remarks == ("age: 2 cases have a value that is no number within 0 to 90 and count as (missing).",)
 
 
-@pytest.mark.parametrize("role", ["protected", "confounder", "protocol", "rater"])
+@pytest.mark.parametrize("role", ["protected", "confounder", "protocol"])
 def test_a_number_without_bins_is_a_fault(role: Role) -> None:
     """More than twelve numeric values need bins that the user chooses."""
     spec = AttributeSpec(name="age", role=role)

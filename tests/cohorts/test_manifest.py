@@ -54,7 +54,7 @@ def test_set_aside_cases_are_counted_by_reason(tmp_path: Path, write_csv: Write)
         "patient id is empty": 1,
     }
     assert cohort.n_patients == 1
-    assert cohort.patient_ids.tolist() == ["a"]
+    assert cohort.patient_ids[cohort.patients].tolist() == ["a"]
 
 
 def test_all_faults_at_once(write_csv: Write, tmp_path: Path) -> None:
