@@ -68,6 +68,8 @@ def _placements(scores: Floats, others: Floats) -> Floats:
 
 FEW = 10
 """Patients of the rarer class below which the logit interval alone does not hold its error."""
+PSEUDO = 0.01
+"""Share of a patient more, in either class, whose cases are all ranked on the wrong side."""
 
 
 def area_of(scores: Floats, labels: Bools, patients: Patients) -> Area:
@@ -106,6 +108,10 @@ def area_bounds(area: Area, alpha: Floats) -> Bounds | None:
     At an AUC of 1 the lower bound is the smallest share that all patients of the rarer class still reach. With fewer
     than ten of them no bound is better than that: the variance of so few placements is too small too often (5 against
     300 patients at a true AUC of 0.9, 2,500 cohorts: the plain lower bound is too high in 7.2 % instead of 2.5 %).
+
+    A bound that is better than that of a flawless ranking counts, in either class, a hundredth of a patient more who
+    is ranked wholly wrong for its side. Near an AUC of 1 the variance is smallest in the very cohorts that by luck lack
+    patients who are ranked low. The hundredth never takes a bound beyond that of a flawless ranking.
     """
     a, few = area.value, area.smaller_class
     if a in (0.0, 1.0):
@@ -113,13 +119,22 @@ def area_bounds(area: Area, alpha: Floats) -> Bounds | None:
         return (flawless, np.ones_like(alpha)) if a == 1 else (np.zeros_like(alpha), 1 - flawless)
     if area.variance <= 0:
         return None
-    half = t_quantile(alpha, few - 1) * np.sqrt(area.variance) / (a * (1 - a))
-    logit = np.log(a) - np.log1p(-a)
-    low, high = _expit(logit - half), _expit(logit + half)
+    low, high = _logit_low(area, a, alpha), 1 - _logit_low(area, 1 - a, alpha)
     if few < FEW:
         flawless = alpha ** (1 / few)
         return np.minimum(low, flawless), np.maximum(high, 1 - flawless)
     return low, high
+
+
+def _logit_low(area: Area, a: float, alpha: Floats) -> Floats:
+    """Return the lower bound of an area, or with one minus its value that of the negated scores."""
+    few, logit = area.smaller_class, np.log(a) - np.log1p(-a)
+    scale = t_quantile(alpha, few - 1) / (a * (1 - a))
+    more = PSEUDO * a**2 * (1 / area.positive_patients**2 + 1 / area.negative_patients**2)
+    plain = _expit(logit - scale * np.sqrt(area.variance))
+    cautious = _expit(logit - scale * np.sqrt(area.variance + more))
+    # On the logit scale the least variance is boundless next to 1, where a flawless ranking is not.
+    return np.maximum(cautious, np.minimum(plain, alpha ** (1 / few)))
 
 
 def _expit(x: Floats) -> Floats:

@@ -15,7 +15,7 @@ from audit.core import Levels
 from audit.stats import auc
 from audit.stats._auc import area_of
 from audit.stats._common import Patients
-from tests.stats.scenarios import clustered_scores
+from validation.statistics.scenarios import clustered_scores
 
 LEVELS = Levels()
 CELLS = {
@@ -57,6 +57,37 @@ def test_one_image_a_patient_is_delong_by_hand():
     centre = np.log(value / (1 - value))
     expected = 1 / (1 + np.exp(-(centre - half))), 1 / (1 + np.exp(-(centre + half)))
     assert auc(scores, labels, np.arange(10), LEVELS).bounds(0.025) == pytest.approx(expected, abs=1e-12)
+
+
+def test_a_bound_better_than_flawless_counts_a_hundredth_of_a_patient():
+    """40 + 40 patients with placements of .8 but for one of .6: the variance grows by .01 A^2 (1 + 1) / 40^2."""
+    rank = np.r_[np.arange(40.0), 39.5 + np.zeros(40)]
+    rank[40] = 35.5  # This positive ranks below the four highest controls.
+    labels = np.arange(80) >= 40
+    value = 1 - 4 / 1600
+    variance = (4 / 40) ** 2 / 1600 + np.r_[np.zeros(36), np.full(4, 1 / 40)].var(ddof=1) / 40
+    area = area_of(rank, labels, Patients.of(np.arange(80)))
+    assert (area.value, area.variance) == pytest.approx((value, variance), abs=1e-12)
+    logit, scale = np.log(value / (1 - value)), student.ppf(0.975, 39) / (value * (1 - value))
+    plain, cautious = (
+        1 / (1 + np.exp(-(logit - scale * np.sqrt(v)))) for v in (variance, variance + 0.01 * value**2 * 2 / 40**2)
+    )
+    low, _ = auc(rank, labels, np.arange(80), LEVELS).bounds(0.025)
+    flawless = 0.025 ** (1 / 40)
+    assert plain > flawless
+    assert low == pytest.approx(max(cautious, flawless), abs=1e-12)
+
+
+def test_a_bound_worse_than_flawless_is_that_of_the_logit_scale():
+    """An AUC of .75 keeps the plain logit interval to the last digit."""
+    rng = np.random.default_rng(12)
+    labels = np.arange(120) < 60
+    scores = rng.normal(size=120) + labels
+    area = area_of(scores, labels, Patients.of(np.arange(120)))
+    half = student.ppf(0.975, 59) * np.sqrt(area.variance) / (area.value * (1 - area.value))
+    logit = np.log(area.value / (1 - area.value))
+    expected = tuple(1 / (1 + np.exp(-(logit + sign * half))) for sign in (-1, 1))
+    assert auc(scores, labels, np.arange(120), LEVELS).bounds(0.025) == pytest.approx(expected, abs=1e-12)
 
 
 def test_repeated_cases_are_no_evidence():

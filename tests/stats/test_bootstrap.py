@@ -8,7 +8,7 @@ import pytest
 from audit.core import Levels
 from audit.stats import bootstrap, bootstrap_many, mean
 from audit.stats._kernel import patient_weights
-from tests.stats.scenarios import clustered_hits
+from validation.statistics.scenarios import clustered_hits
 
 LEVELS = Levels()
 

@@ -8,7 +8,7 @@ from statsmodels.stats.proportion import proportion_confint
 
 from audit.core import Levels
 from audit.stats import auc, auc_gap, mean_gap, proportion_gap
-from tests.stats.scenarios import clustered_hits, clustered_scores
+from validation.statistics.scenarios import clustered_hits, clustered_scores
 
 LEVELS = Levels()
 

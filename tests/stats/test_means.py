@@ -9,7 +9,7 @@ from scipy.stats import ttest_1samp, ttest_rel
 
 from audit.core import Levels
 from audit.stats import mean, paired_difference
-from tests.stats.scenarios import clustered_hits
+from validation.statistics.scenarios import clustered_hits
 
 LEVELS = Levels()
 

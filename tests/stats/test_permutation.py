@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from audit.stats import equal_groups_p
-from tests.stats.scenarios import clustered_hits
+from validation.statistics.scenarios import clustered_hits
 
 
 def test_two_groups_agree_with_all_permutations():

@@ -12,7 +12,7 @@ from audit.core import LADDER, Levels
 from audit.stats import proportion
 from audit.stats._common import Patients, alphas
 from audit.stats._proportion import share_of, wilson_bounds
-from tests.stats.scenarios import clustered_hits
+from validation.statistics.scenarios import clustered_hits
 
 LEVELS = Levels()
 SPARSE = {

@@ -1,0 +1,54 @@
+"""Simulates every method and writes results.json and the tables of docs/statistics.md.
+
+Usage: python -m validation.statistics [--only PREFIX ...] [--processes N] [--share X] [--page] [--list]
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Mapping
+from typing import Any
+
+from validation.statistics._run import run_all, store, stored
+from validation.statistics.catalogue import studies
+
+
+def main(arguments: list[str]) -> int:
+    """Run what is asked for; 1 where an acceptance is not kept."""
+    parser = argparse.ArgumentParser(prog="python -m validation.statistics", description=__doc__.splitlines()[0])
+    parser.add_argument("--only", nargs="*", default=[""], help="ids that begin with one of these")
+    parser.add_argument("--processes", type=int, default=1)
+    parser.add_argument("--share", type=float, default=1.0, help="share of the repeats; other than 1 nothing is stored")
+    parser.add_argument("--page", action="store_true", help="write the page from the stored results and run nothing")
+    parser.add_argument("--list", action="store_true", help="list the simulations and run nothing")
+    asked = parser.parse_args(arguments)
+    chosen = [s for s in studies() if s.id.startswith(tuple(asked.only))]
+    if asked.list:
+        print("\n".join(f"{s.id}\t{s.repeats}\t{s.method}\t{s.scenario}" for s in chosen))
+        return 0
+    if asked.page:
+        return _written(stored())
+    rows = run_all(chosen, processes=asked.processes, share=asked.share)
+    for row in rows:
+        told = ", ".join(f"{k} {v['mean']} ({v['error']})" for k, v in row["quantities"].items())
+        print(f"{'' if _sound(row) else 'NOT KEPT '}{row['id']}: {told}")
+    if asked.share != 1:
+        return 0 if all(map(_sound, rows)) else 1
+    return _written(store(rows, [s.id for s in studies()]))
+
+
+def _sound(row: Mapping[str, Any]) -> bool:
+    """Tell whether every acceptance of a row is as it is said to be: kept, or a known deviation that deviates."""
+    return all(a["kept"] != bool(a["deviation"]) for a in row["accept"].values())
+
+
+def _written(results: Mapping[str, Any]) -> int:
+    from validation.statistics._page import write
+
+    write(results)
+    return 0 if all(map(_sound, results["studies"])) else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
