@@ -2,6 +2,7 @@
 
 from audit.config._check import check_columns, check_policy, columns_of
 from audit.config._load import AUDIT_SECTIONS, load_audit, load_policy, policy_from, schema
+from audit.config._population import population_faults
 from audit.config._types import AuditConfig
 
 __all__ = [
@@ -13,5 +14,6 @@ __all__ = [
     "load_audit",
     "load_policy",
     "policy_from",
+    "population_faults",
     "schema",
 ]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -17,7 +17,13 @@ Condition = tuple[str, "NDArray[np.int64]", "NDArray[np.float64]"]
 
 
 def write_predictions(
-    path: Path, cohort: Cohort, clean: Predictions, conditions: Sequence[Condition], pseudonyms: Pseudonyms | Plain
+    path: Path,
+    cohort: Cohort,
+    clean: Predictions,
+    conditions: Sequence[Condition],
+    pseudonyms: Pseudonyms | Plain,
+    *,
+    unverified: Predictions | None = None,
 ) -> None:
     """Write clean outputs and those under each condition that a headline rests on, one row a case and condition.
 
@@ -27,42 +33,71 @@ def write_predictions(
         clean: What the model said of them.
         conditions: (name, case indices, raw outputs).
         pseudonyms: Names in place of ids.
+        unverified: What the model said of the cases without a reference standard, whose targets stay empty.
     """
     import numpy as np
     import pyarrow as pa
     import pyarrow.parquet as pq
 
-    cases = np.asarray(pseudonyms.names("case", cohort.case_ids.tolist()), dtype=object)
-    patients = np.asarray(pseudonyms.names("patient", cohort.patient_ids[cohort.patients].tolist()), dtype=object)
-    # A repeat is named by an id, as a patient is.
-    levels = {
-        name: np.asarray(
-            pseudonyms.names("repeat", a.levels.tolist()) if set(a.roles) <= {"repeat"} else a.levels, dtype=object
-        )
-        for name, a in cohort.attributes.items()
-    }
-    everything = np.arange(len(cohort))
     rows: dict[str, list[Any]] = {}
 
     def add(name: str, values: Any) -> None:
         rows.setdefault(name, []).append(np.asarray(values))
 
-    for condition, index, raw in [("clean", everything, clean.raw), *conditions]:
+    def write(
+        condition: str,
+        who: Mapping[str, NDArray[Any]],
+        levels: Mapping[str, NDArray[Any]],
+        index: NDArray[np.int64],
+        raw: NDArray[np.float64],
+    ) -> None:
         add("condition", np.full(len(index), condition, dtype=object))
-        add("case", cases[index])
-        add("patient", patients[index])
-        for name, column in _targets(cohort):
+        for name, column in who.items():
             add(name, column[index])
         for k in range(raw.shape[1]):
             add(clean.columns[k] if clean.columns else f"output_{k}", raw[:, k].astype(np.float64))
-        for attribute in cohort.attributes.values():
-            add(f"attribute.{attribute.name}", levels[attribute.name][index])
+        for name, column in levels.items():
+            add(name, column[index])
+
+    who, levels = {**_names(cohort, pseudonyms), **dict(_targets(cohort))}, _levels(cohort, pseudonyms)
+    for condition, index, raw in [("clean", np.arange(len(cohort)), clean.raw), *conditions]:
+        write(condition, who, levels, index, raw)
+    if unverified is not None and cohort.unverified is not None:
+        cases = cohort.unverified.cohort
+        nothing = {name: np.full(len(cases), None, dtype=object) for name, _ in _targets(cohort)}
+        everything = np.arange(len(cases))
+        who = {**_names(cases, pseudonyms), **nothing}
+        write("unverified", who, _levels(cases, pseudonyms), everything, unverified.raw)
     # A distance to an empty mask is undefined: null in the file, never NaN.
     table = pa.table({name: pa.array(np.concatenate(parts), from_pandas=True) for name, parts in rows.items()})
     pq.write_table(table, path, compression="zstd", write_statistics=False)
 
 
+def _names(cohort: Cohort, pseudonyms: Pseudonyms | Plain) -> dict[str, NDArray[Any]]:
+    import numpy as np
+
+    patients = cohort.patient_ids[cohort.patients].tolist()
+    return {
+        "case": np.asarray(pseudonyms.names("case", cohort.case_ids.tolist()), dtype=object),
+        "patient": np.asarray(pseudonyms.names("patient", patients), dtype=object),
+    }
+
+
+def _levels(cohort: Cohort, pseudonyms: Pseudonyms | Plain) -> dict[str, NDArray[Any]]:
+    import numpy as np
+
+    columns = {}
+    for name, a in cohort.attributes.items():
+        # A repeat is named by an id, as a patient is.
+        hidden = set(a.roles) <= {"repeat"}
+        levels = pseudonyms.names("repeat", a.levels.tolist()) if hidden else a.levels
+        columns[f"attribute.{name}"] = np.asarray(levels, dtype=object)
+    return columns
+
+
 def _targets(cohort: Cohort) -> list[tuple[str, NDArray[Any]]]:
+    if cohort.time is not None and cohort.event is not None:
+        return [("time", cohort.time), ("event", cohort.event)]
     if cohort.targets.ndim == 1:
         return [("target", cohort.targets)]
     return [(f"target_{i}", cohort.targets[:, i]) for i in range(cohort.targets.shape[1])]

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from audit.core import Cohort, ModelCard
-from audit.errors import InputError
+from audit.core import CHOSEN_ON, Cohort, IntendedUse, ModelCard
+from audit.errors import FaultsError, InputError
 
 _FIX = "load the cohort with the task and the classes of the model"
 
@@ -35,8 +35,14 @@ def check_fit(card: ModelCard, cohort: Cohort) -> None:
             "model and cohort have different classes", expected=", ".join(mine),
             got=", ".join(theirs), fix=_FIX,
         )  # fmt: skip
+    _check_declared(card, cohort)
     targets = np.asarray(cohort.targets)
-    if (targets.ndim == 2) != (card.task == "multilabel"):
+    if card.task == "survival" and (cohort.time is None or cohort.event is None or targets.shape[1:] != (2,)):
+        raise InputError(
+            "the targets are not those of task 'survival'", expected="times and events", got=f"shape {targets.shape}",
+            fix=_FIX,
+        )  # fmt: skip
+    if (targets.ndim == 2) != (card.task in ("multilabel", "survival")):
         wanted = "one column a finding" if card.task == "multilabel" else "one target a case"
         raise InputError(
             f"the targets are not those of task {card.task!r}", expected=wanted, got=f"shape {targets.shape}", fix=_FIX
@@ -48,6 +54,40 @@ def check_fit(card: ModelCard, cohort: Cohort) -> None:
             f"the targets are not those of task {card.task!r}", expected=wanted,
             got=f"{targets.min():g} to {targets.max():g}", fix=_FIX,
         )  # fmt: skip
+
+
+def _check_declared(card: ModelCard, cohort: Cohort) -> None:
+    """Check what a model of one's own may claim in its card; a loaded model's declaration was checked before."""
+    if card.operating_point_chosen_on not in ("", *CHOSEN_ON):
+        raise InputError(
+            "the operating point was not chosen on other cases", expected=f"one of {', '.join(CHOSEN_ON)}",
+            got=repr(card.operating_point_chosen_on),
+            fix="a threshold chosen on the audited cases makes the audit look better: choose it on other patients",
+        )  # fmt: skip
+    raters = [a.name for a in cohort.by_role("rater")]
+    if card.training_rater and card.training_rater not in raters:
+        raise InputError(
+            "training_rater is no rater of the cohort", got=repr(card.training_rater),
+            expected=f"one of {', '.join(raters)}" if raters else "an attribute of role rater (there is none)",
+            fix="declare its column with the role rater",
+        )  # fmt: skip
+
+
+def check_use(use: IntendedUse, cohort: Cohort) -> None:
+    """Check that a declared population is one, and of attributes that the cohort has.
+
+    Args:
+        use: The declared use.
+        cohort: The cases.
+
+    Raises:
+        FaultsError: Shares do not add up, or an attribute is not there; all that is wrong at once.
+    """
+    from audit.config import population_faults
+
+    faults = population_faults(use.population, cohort.attributes)
+    if faults:
+        raise FaultsError("intended use", faults)
 
 
 def _classes(card: ModelCard) -> int:

@@ -16,6 +16,7 @@ from audit.core import (
     Cohort,
     ModelCard,
     NotTested,
+    OtherSplit,
     Predictions,
     ProbeInfo,
     ProbeResult,
@@ -58,7 +59,35 @@ def describe_cohort(cohort: Cohort, card: ModelCard) -> dict[str, Any]:
         "remarks": list(cohort.remarks),
         "targets": _targets(cohort, card),
         "attributes": [_attribute(a, cohort) for a in cohort.attributes.values()],
+        **_beside(cohort),
     }
+
+
+def _beside(cohort: Cohort) -> dict[str, Any]:
+    """Return counts of what stands beside the cases; nothing where nothing is declared."""
+    said: dict[str, Any] = {
+        "comparators": [
+            {**plain(c.spec), **_count(cohort, np.isfinite(c.values))} for c in cohort.comparators.values()
+        ],
+        "raters": [{"name": k, **_count(cohort, np.isfinite(v))} for k, v in cohort.raters.items()],
+        "other_splits": [_other(o) for o in cohort.others],
+    }
+    if cohort.ungradable is not None:
+        said["ungradable"] = _count(cohort, cohort.ungradable)
+    if cohort.event is not None:
+        said["events"] = _count(cohort, cohort.event)
+    if cohort.unverified is not None:
+        cases = cohort.unverified.cohort
+        said["unverified"] = {
+            "n": len(cases), "n_patients": cases.n_patients, "unanswered": cohort.unverified.unanswered,
+        }  # fmt: skip
+    return {k: v for k, v in said.items() if v}
+
+
+def _other(split: OtherSplit) -> dict[str, Any]:
+    named = split.patient_ids[split.patient_ids != ""]
+    patients = int(np.unique(named).size) if split.patient_declared else None
+    return {"name": split.name, "n": len(split), "n_patients": patients}
 
 
 def _count(cohort: Cohort, inside: Any) -> dict[str, int]:
@@ -80,8 +109,13 @@ def _targets(cohort: Cohort, card: ModelCard) -> list[dict[str, Any]]:
 def _listed(attribute: Attribute) -> tuple[str, ...]:
     """Return the levels that may be named: not those of a number, of which a patient may be the only one."""
     names, roles = attribute.level_names(), set(attribute.roles)
-    many = len(names) > _MOST_LEVELS and roles <= {"covariate", "severity", "repeat"}
+    many = len(names) > _MOST_LEVELS and roles <= {"covariate", "severity", "repeat", "rater"}
     return () if many or roles <= {"repeat"} else names
+
+
+def levels_shown(cohort: Cohort) -> dict[str, tuple[str, ...]]:
+    """Return the levels that may be named, by attribute."""
+    return {a.name: _listed(a) for a in cohort.attributes.values()}
 
 
 def _attribute(attribute: Attribute, cohort: Cohort) -> dict[str, Any]:

@@ -7,7 +7,7 @@ from inspect import signature
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from audit.core import AttributeSpec, Cohort, CohortSpec, ImagingModel, InputSpec, ModelSpec
+from audit.core import AttributeSpec, Cohort, CohortSpec, Comparator, ImagingModel, InputSpec, ModelSpec, OtherSpec
 from audit.errors import InputError
 
 if TYPE_CHECKING:
@@ -85,7 +85,9 @@ def load_cohort(
         attributes: For a manifest: role, or the keys of one entry of `[cohort.attributes]`, by column. For arrays:
             (values, role) or (values, role, reason) by name.
         root: Folder that paths are relative to.
-        **declared: For a manifest the other keys of `[cohort]`; for arrays those of `audit.cohorts.from_arrays`.
+        **declared: For a manifest the other keys of `[cohort]` (`comparators` by name with `column` and `output`,
+            `training` and `other` with `manifest` and columns, `verified`, `ungradable`, `time`, `event`, ...); for
+            arrays those of `audit.cohorts.from_arrays`.
 
     Returns:
         The cohort.
@@ -107,12 +109,36 @@ def load_cohort(
             ) from error  # fmt: skip
         return cohorts.from_arrays(source, **given)
     spec_input = _input(input)
-    for key in ("target", "positive"):
+    for key in ("target", "positive", "ungradable_values"):
         if isinstance(declared.get(key), str):
             declared[key] = (declared[key],)
+    declared |= _beside(declared)
     specs = tuple(_attribute(name, value) for name, value in (attributes or {}).items())
     spec: CohortSpec = _typed(CohortSpec, {**declared, "manifest": str(source), "attributes": specs}, "[cohort]")
     return cohorts.load_cohort(spec, Path(root), task=task, classes=classes, input=spec_input)  # type: ignore[arg-type]
+
+
+def _beside(declared: dict[str, Any]) -> dict[str, Any]:
+    """Return comparators and other splits as they are typed; their keys are taken out of what was declared."""
+    comparators = tuple(
+        _typed(Comparator, {**_keys(value, f"comparator {name}"), "name": name}, f"comparator {name}")
+        for name, value in (declared.pop("comparators", None) or {}).items()
+    )
+    others = list(declared.pop("other", None) or ())
+    training = declared.pop("training", None)
+    if training is not None:
+        others.insert(0, {"name": "training", **_keys(training, "training")})
+    read = (_typed(OtherSpec, _keys(o, "other"), "[[cohort.other]]") for o in others)
+    return {"comparators": comparators, "others": tuple(read)}
+
+
+def _keys(value: Any, where: str) -> dict[str, Any]:
+    if not isinstance(value, Mapping):
+        raise InputError(
+            f"{where}: no table of keys", expected="for example {\"column\": ..., \"output\": ...}",
+            got=type(value).__name__, fix="give the keys that audit.toml has",
+        )  # fmt: skip
+    return dict(value)
 
 
 def _with_roles(attributes: Mapping[str, Any] | None) -> Mapping[str, Any] | None:

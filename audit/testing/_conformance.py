@@ -126,6 +126,11 @@ def _fingerprint(ctx: ProbeContext) -> tuple[str, ...]:
     cohort = ctx.cohort
     arrays = [ctx.clean.raw, ctx.clean.targets, cohort.targets, cohort.patients, cohort.case_ids, cohort.patient_ids]
     arrays += [a.levels for a in cohort.attributes.values()]
+    arrays += [*cohort.raters.values(), *(c.values for c in cohort.comparators.values())]
+    arrays += [v for v in (cohort.ungradable, cohort.time, cohort.event) if v is not None]
+    arrays += [] if cohort.aside is None else [cohort.aside.targets, cohort.aside.patients, cohort.aside.reasons]
+    arrays += [] if ctx.unverified is None else [ctx.unverified.raw]
+    arrays += [c for o in cohort.others for c in (o.case_ids, o.patient_ids)]
     sources = [s for s in (cohort.images, cohort.masks) if s is not None]
     arrays += [s.load(i) for s in sources for i in range(min(16, len(s)))]
     return (ctx.model.state_digest(), *(_hash(a) for a in arrays))
@@ -180,9 +185,11 @@ def _saved(
 def _attributes(rng: np.random.Generator, n: int, sites: NDArray[Any] | None = None) -> tuple[Any, ...]:
     sex = np.array(["female", "male"])[rng.integers(0, 2, n)]
     place = np.array(["north", "south"])[rng.integers(0, 2, n)] if sites is None else sites
+    age = np.array(["[20, 60)", "[60, 90]"])[rng.integers(0, 2, n)]
     return (
         attribute("sex", sex, "protected", also=("confounder",), reason="body size"),
         attribute("site", place, "protocol", also=("confounder",), reason="case mix"),
+        attribute("age", age, "protected"),
     )
 
 
