@@ -4,12 +4,16 @@ from audit.core import Probe
 from audit.probes.performance.perf001_headline_performance import HeadlinePerformance
 from audit.probes.performance.perf002_operating_point import OperatingPoint
 from audit.probes.performance.perf005_no_better_than_comparator import NoBetterThanComparator
+from audit.probes.performance.perf006_association_parity import AssociationParity
 from audit.probes.performance.perf010_operational_load import OperationalLoad
 
 PROBES: tuple[type[Probe], ...] = (
     HeadlinePerformance,
     OperatingPoint,
     NoBetterThanComparator,
+    AssociationParity,
     OperationalLoad,
 )
-__all__ = ["PROBES", "HeadlinePerformance", "NoBetterThanComparator", "OperatingPoint", "OperationalLoad"]
+__all__ = [
+    "PROBES", "AssociationParity", "HeadlinePerformance", "NoBetterThanComparator", "OperatingPoint", "OperationalLoad",
+]  # fmt: skip
