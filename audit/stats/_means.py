@@ -24,7 +24,7 @@ from audit.stats._common import (
 )
 
 Support = tuple[float | None, float | None]
-PLAIN = "cluster t"
+PLAIN = "cluster t, corrected for skewness"
 BOUNDED = "cluster t with a pseudo-patient"
 
 
@@ -52,7 +52,8 @@ def average_bounds(average: Average, support: Support, alpha: Floats) -> Bounds 
     """Return t bounds, None where the values do not vary and no support bounds them.
 
     On a side with a support one pseudo-patient of average size is added at the worst value: rare complete failures,
-    not one of which may be in the sample, otherwise leave the bound too near.
+    not one of which may be in the sample, otherwise leave the bound too near. On a side without one the bound is
+    corrected for skewness towards it (Johnson 1978), since large errors are rare in a sample that happens to be mild.
     """
     steady = not np.any(np.abs(average.influence) > 1e-15 * max(1.0, abs(average.value)))
     sides = []
@@ -65,9 +66,20 @@ def average_bounds(average: Average, support: Support, alpha: Floats) -> Bounds 
             sums, sizes = np.append(sums, worst * size), np.append(sizes, size)
         mean, count = float(sums.sum() / sizes.sum()), len(sums)
         se = np.sqrt(count / (count - 1) * np.sum((sums - mean * sizes) ** 2)) / sizes.sum()
-        bound = mean + sign * t_quantile(alpha, count - 1) * se
+        t = t_quantile(alpha, count - 1)
+        bound = mean + sign * (t if worst is not None else _unskewed(average.influence, t, sign)) * se
         sides.append(bound if worst is None else sign * np.minimum(sign * bound, sign * worst))
     return sides[0], sides[1]
+
+
+def _unskewed(influence: Floats, t: Floats, sign: int) -> Floats:
+    """Return t quantiles with Johnson's term for skewness, never below the plain ones.
+
+    The term is g (1 + 2 t^2) / 6 with g the skewness over the root of the number of patients.
+    """
+    g = sign * float(np.sum(influence**3)) / float(np.sum(influence**2)) ** 1.5
+    out: Floats = t + max(g, 0.0) * (1 + 2 * t**2) / 6
+    return out
 
 
 def method_of(support: Support) -> str:
@@ -91,7 +103,9 @@ def mean(values: NDArray[Any], patients: Ints, levels: Levels, *, support: Suppo
     """Estimate the mean over cases.
 
     The variance is the linearised one between patients, with a t quantile of patients - 1. Where the values are
-    bounded, the bound on that side is taken with one pseudo-patient at the worst value.
+    bounded, the bound on that side is taken with one pseudo-patient at the worst value; where they are not, it is
+    corrected for skewness towards that side (Johnson 1978, Journal of the American Statistical Association 73). No
+    correction holds for any distribution whatever: with errors that are rare and very large a bound misses too often.
 
     Args:
         values: (n,) finite.

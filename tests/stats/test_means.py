@@ -15,19 +15,33 @@ LEVELS = Levels()
 
 
 def test_one_case_a_patient_is_the_t_interval():
-    """With one case a patient the bounds are those of scipy's one-sample t interval, to 1e-12."""
-    x = np.random.default_rng(1).normal(3, 2, 25)
+    """With one case a patient and no skewness the bounds are those of scipy's one-sample t interval, to 1e-12."""
+    half = np.random.default_rng(1).normal(0, 2, 12)
+    x = 3 + np.r_[half, 0, -half]
     found = mean(x, np.arange(25), LEVELS)
     assert found.value == pytest.approx(x.mean(), abs=1e-12)
     assert found.bounds(0.025) == pytest.approx(tuple(ttest_1samp(x, 0).confidence_interval(0.95)), abs=1e-12)
 
 
 def test_paired_difference_is_the_paired_t_interval():
-    """With one case a patient the bounds are those of scipy's paired t interval, to 1e-12."""
+    """Without skewness the bounds are those of scipy's paired t interval, to 1e-12."""
     rng = np.random.default_rng(2)
-    a, b = rng.normal(size=(2, 30))
+    b, half = rng.normal(size=30), rng.normal(size=15)
+    a = b + 0.2 + np.r_[half, -half]
     found = paired_difference(a, b, np.arange(30), LEVELS)
     assert found.bounds(0.025) == pytest.approx(tuple(ttest_rel(a, b).confidence_interval(0.95)), abs=1e-12)
+
+
+def test_a_skewed_side_is_corrected_by_hand():
+    """Errors 0, 0, 0, 0, 5: skewness 1.5 over the root of 5, added to the upper t quantile alone."""
+    x = np.array([0.0, 0, 0, 0, 5])
+    # Deviations -1 (four times) and 4: sum of squares 20, of cubes 60, so g = 60 / 20^1.5.
+    se, t, g = np.sqrt(20 / 4 / 5), student.ppf(0.975, 4), 60 / 20**1.5
+    low, high = mean(x, np.arange(5), LEVELS).bounds(0.025)
+    assert low == pytest.approx(1 - t * se, abs=1e-12)
+    assert high == pytest.approx(1 + (t + g * (1 + 2 * t**2) / 6) * se, abs=1e-12)
+    mirrored = mean(-x, np.arange(5), LEVELS).bounds(0.025)
+    assert mirrored == pytest.approx((-high, -low), abs=1e-12)
 
 
 def test_repeated_cases_are_no_evidence():

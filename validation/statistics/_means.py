@@ -8,7 +8,18 @@ from dataclasses import dataclass
 import numpy as np
 
 from audit.stats import mean, paired_difference
-from validation.statistics._study import COVERED, LEVELS, TAIL, TAILS, Accept, Study, Values, held_by
+from validation.statistics._study import (
+    ALPHA,
+    COVERED,
+    LEVELS,
+    TAIL,
+    TAILS,
+    Accept,
+    Study,
+    Values,
+    held,
+    held_by,
+)
 from validation.statistics.scenarios import Floats, clustered_hits
 
 SIZES = (10, 20, 50, 150)
@@ -72,6 +83,44 @@ def _clustered(patients: int) -> Callable[[np.random.Generator], Values]:
     return once
 
 
+def _normal(rng: np.random.Generator, size: int) -> Floats:
+    return np.abs(rng.normal(size=size))
+
+
+def _gamma(rng: np.random.Generator, size: int) -> Floats:
+    return rng.gamma(2.0, 0.5, size)
+
+
+def _lognormal(rng: np.random.Generator, size: int) -> Floats:
+    return np.exp(rng.normal(size=size))
+
+
+ERRORS: dict[str, tuple[str, float, Callable[[np.random.Generator, int], Floats]]] = {
+    "normal": ("absolute normal errors", float(np.sqrt(2 / np.pi)), _normal),
+    "gamma": ("absolute errors as gamma(2)", 1.0, _gamma),
+    "log-normal": ("absolute errors as log-normal with SD 1", float(np.exp(0.5)), _lognormal),
+}
+HEAVY = "no interval for an unbounded mean holds for errors that are rare and very large; decision 0012"
+
+
+def _unbounded(name: str, patients: int) -> Callable[[np.random.Generator], Values]:
+    _, truth, draw = ERRORS[name]
+    code = np.arange(patients)
+
+    def once(rng: np.random.Generator) -> Values:
+        return held_by(mean(draw(rng, patients), code, LEVELS), truth)
+
+    return once
+
+
+def _plain(rng: np.random.Generator) -> Values:
+    """Return how scipy's t interval does on skewed errors."""
+    from scipy.stats import ttest_1samp
+
+    low, high = ttest_1samp(_gamma(rng, 20), 0).confidence_interval(1 - 2 * ALPHA)
+    return held((float(low), float(high)), ERRORS["gamma"][1])
+
+
 def _robust(patients: int, *, rows: bool) -> Callable[[np.random.Generator], Values]:
     """Return clean minus attacked accuracy: the attack undoes a fifth of the right answers, patient by patient."""
 
@@ -112,6 +161,18 @@ def studies() -> list[Study]:
             accept={"coverage": Accept(high=0.90)},
             control=True,
         )
+    for name, sizes, heavy in (
+        ("normal", (20, 60), False),
+        ("gamma", (40, 150), False),
+        ("log-normal", (60, 150), True),
+    ):
+        for patients in sizes:
+            worst = Accept(high=TAIL, deviation=HEAVY if heavy else "")
+            add(f"unbounded/{name}/{patients}", "mean", "Cluster t, corrected for skewness",
+                f"{patients} patients, {ERRORS[name][0]}", _unbounded(name, patients),
+                accept={"low_miss": TAILS["low_miss"], "high_miss": worst}, repeats=20_000)  # fmt: skip
+    add("unbounded/plain", "mean", "Control: plain t", f"20 patients, {ERRORS['gamma'][0]}", _plain,
+        accept={"high_miss": Accept(low=0.04)}, control=True)  # fmt: skip
     for patients in (20, 60):
         add(f"patients/{patients}", "paired", "Cluster t on paired differences",
             f"{patients} patients of 1 to 6 cases, accuracy 0.90 clean and 0.72 attacked",
