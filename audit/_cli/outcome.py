@@ -44,16 +44,21 @@ def print_outcome(evidence: Evidence, folder: Path | None) -> int:
     # A cohort from a manifest says it itself, and first.
     if evidence.cohort.get("patient_declared") is False and not any("patient column" in r for r in remarks):
         say("  note  No column of patients is declared: every case counts as its own patient.")
-    for remark in remarks[:_REASONS]:
-        say(f"  note  {remark}")
-    if len(remarks) > _REASONS:
-        say(f"  note  {_count(len(remarks) - _REASONS, 'more remark')} on the cohort: see the report")
+    _say_some(remarks, "more remark", "on the cohort")
+    _say_some(list(evidence.run.get("warnings") or ()), "more warning", "given before the run")
     for line in ledger_lines(evidence):
         say(line)
     if folder is not None:
         say(f"  report    {relative(folder / 'report.html')}")
         say(f"  evidence  {relative(folder / 'evidence.json')}")
     return verdict.exit_code
+
+
+def _say_some(sentences: list[str], noun: str, what: str) -> None:
+    for text in sentences[:_REASONS]:
+        say(f"  note  {text}")
+    if len(sentences) > _REASONS:
+        say(f"  note  {_count(len(sentences) - _REASONS, noun)} {what}: see the report")
 
 
 def sentence(evidence: Evidence) -> str:

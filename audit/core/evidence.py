@@ -36,6 +36,7 @@ class Evidence:
         findings: One a rule.
         verdict: What the findings mean.
         not_tested: What this audit says nothing about.
+        family: The hypotheses that the policy declared before the run, and how many of them were tested.
     """
 
     schema_version: int = SCHEMA_VERSION
@@ -47,6 +48,7 @@ class Evidence:
     findings: tuple[Finding, ...] = ()
     verdict: Verdict
     not_tested: tuple[NotTested, ...] = ()
+    family: Mapping[str, Any] = field(default_factory=dict)
 
     def result(self, code: str) -> ProbeResult | None:
         """Return the result of one probe, None where it has none."""

@@ -54,6 +54,7 @@ def to_plain(evidence: Evidence) -> dict[str, Any]:
             "waivers": list(evidence.verdict.waivers),
         },
         "not_tested": [plain(n) for n in evidence.not_tested],
+        "family": plain(evidence.family),
     }
 
 
@@ -113,6 +114,7 @@ def _typed(values: Mapping[str, Any]) -> Evidence:
             waivers=tuple(verdict.get("waivers", ())),
         ),
         not_tested=tuple(NotTested(**n) for n in values["not_tested"]),
+        family=values.get("family", {}),
     )
     if evidence.verdict.exit_code != verdict["exit_code"]:
         raise ValueError(f"outcome {verdict['outcome']} with exit code {verdict['exit_code']}")

@@ -136,6 +136,30 @@ _RULE = _closed(
         "margin_source": {"type": "string"},
     }
 )
+_FAMILY_KEYS: dict[str, Any] = {
+    "policy_digest": {"type": "string"},
+    "before_results": {"type": "boolean"},
+    "alpha": {"type": "number", "exclusiveMinimum": 0, "exclusiveMaximum": 0.25},
+    "attributes": {"type": "object", "additionalProperties": _TEXTS},
+    "declared": {
+        "type": "array",
+        "items": _closed(
+            {
+                "rule": {"type": "string"},
+                "probe": {"type": "string"},
+                "metric": {"type": "string"},
+                "side": {"enum": ["min", "max"]},
+                "subgroup": _SCALARS,
+            }
+        ),
+    },
+    "used": {"type": ["integer", "null"], "minimum": 0},
+    "by_rule": {"type": "object", "additionalProperties": {"type": "integer", "minimum": 0}},
+    "built": {"type": ["integer", "null"], "minimum": 0},
+    "undeclared": _TEXTS,
+}
+# Empty in evidence that was written before families were declared.
+_FAMILY = _closed(_FAMILY_KEYS, optional=tuple(_FAMILY_KEYS))
 
 
 def evidence_schema() -> dict[str, Any]:
@@ -180,6 +204,8 @@ def evidence_schema() -> dict[str, Any]:
                         {"what": {"type": "string"}, "why": {"type": "string"}, "probe": {"type": "string"}}
                     ),
                 },
-            }
+                "family": _FAMILY,
+            },
+            optional=("family",),
         ),
     }

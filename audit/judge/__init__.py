@@ -2,6 +2,7 @@
 
 from audit.core import worst_first
 from audit.judge._decide import decide
+from audit.judge._family import Family, count_family, declare, family_values
 from audit.judge._judge import judge
 from audit.judge._match import epsilon_value
 from audit.judge._numbers import MINUS, decimals_for, figures, number, whole
@@ -9,9 +10,13 @@ from audit.judge._words import headline, interval, metric_words, patients, place
 
 __all__ = [
     "MINUS",
+    "Family",
+    "count_family",
     "decide",
     "decimals_for",
+    "declare",
     "epsilon_value",
+    "family_values",
     "figures",
     "headline",
     "interval",

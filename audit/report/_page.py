@@ -64,7 +64,7 @@ def _page(evidence: Evidence, arrays: ArrayLoader, *, static: bool, pictures: in
         filters=_filters(shown), whole=whole, css=_template("report.css"), script=script, packed=packed,
         specs=_json(budget.specs), interactive=not static,
         policy_csp=_policy([script] if static else [script, plotly]),
-        unattainable=words_of(evidence.run.get("unattainable")),
+        foreseen=[s for key in ("unattainable", "warnings") for s in words_of(evidence.run.get(key))],
     )  # fmt: skip
 
 

@@ -188,16 +188,21 @@ def gate(folder: Path, policy: Policy | None = None) -> Evidence:
         PolicyError: A rule names a metric that its probe does not have.
     """
     from audit.evidence import read_run
-    from audit.judge import decide, judge
+    from audit.judge import count_family, decide, declare, family_values, judge
 
     evidence = read_run(folder)
     rules = policy or evidence.policy
     span = evidence.model.get("input", {}).get("range")
-    findings = judge(
-        evidence.results, rules, today=dt.datetime.now(dt.UTC).date(),
-        input_range=None if span is None else (float(span[0]), float(span[1])),
-    )  # fmt: skip
-    return replace(evidence, policy=rules, findings=findings, verdict=decide(findings, evidence.results, rules))
+    range_ = None if span is None else (float(span[0]), float(span[1]))
+    findings = judge(evidence.results, rules, today=dt.datetime.now(dt.UTC).date(), input_range=range_)
+    family = evidence.family
+    if rules.digest != evidence.policy.digest:
+        # Limits that were set with the results at hand are another thing than limits set before; the evidence says so.
+        levels = {a["name"]: [v["level"] for v in a["levels"]] for a in evidence.cohort.get("attributes", ())}
+        later = count_family(declare(rules, levels, before_results=False), evidence.results, rules, range_)
+        family = family_values(later, rules)
+    verdict = decide(findings, evidence.results, rules)
+    return replace(evidence, policy=rules, findings=findings, verdict=verdict, family=family)
 
 
 def render_report(folder: Path, *, static: bool = False) -> str:

@@ -55,12 +55,12 @@ from audit.execution import (
     order,
     redact,
     run_probe,
-    unattainable,
 )
-from audit.judge import decide, judge
+from audit.judge import count_family, decide, family_values, judge
 from audit.models import fitting_threads
 from audit.probes import Catalogue, catalogue
-from audit.session._check import check_fit
+from audit.session._before import Before, look_ahead, tell
+from audit.session._check import check_fit, check_use
 from audit.session._describe import describe_cohort, describe_machine, describe_model, not_tested
 from audit.session._folder import check_folder, default_folder, make_folder
 
@@ -142,6 +142,7 @@ def audit_model(
     watcher = progress or Silent()
     known = catalogue()
     check_fit(model.card, cohort)
+    check_use(options.intended_use, cohort)
     _check_rules(policy, known, options.intended_use)
     selected = known.select(options.probes)
     if options.profile not in BUDGETS:
@@ -179,10 +180,8 @@ def _audit(
     probes = _probes(known, selected)
     total = len(probes) + 2
     before = model.state_digest()
-    foreseen = unattainable(policy, cohort, model.card)
-    for sentence in foreseen:
-        progress.note(sentence)
-        log.event("unattainable", text=sentence)
+    ahead = look_ahead(model, cohort, policy, known, selected)
+    tell(ahead, policy, progress, log)
     progress.start("predictions", "Clean predictions", 0, total)
     clean = clean_predictions(model, cohort, budget, workers=options.workers, progress=progress)
     progress.finish("predictions", "completed")
@@ -206,8 +205,10 @@ def _audit(
     write_predictions(
         folder / "predictions.parquet", clean.cohort, clean.predictions,
         [c for code in known.probes if code in ran for c in ran[code].conditions], pseudonyms,
+        unverified=clean.unverified,
     )  # fmt: skip
-    evidence = _evidence(model, clean, policy, results, known, options, budget, foreseen, folder)
+    evidence = _evidence(model, clean, policy, results, known, options, budget, ahead, folder)
+    log.event("hypotheses", used=evidence.family["used"], undeclared=evidence.family["undeclared"])
     run = {
         **evidence.run, "started": began.isoformat(timespec="seconds"), "key_id": pseudonyms.key_id,
         "finished": dt.datetime.now(dt.UTC).isoformat(timespec="seconds"),
@@ -271,16 +272,17 @@ def _evidence(
     known: Catalogue,
     options: Options,
     budget: Budget,
-    foreseen: Sequence[str],
+    ahead: Before,
     folder: Path,
 ) -> Run:
+    family = count_family(ahead.family, results, policy, model.card.input.range)
     findings = judge(results, policy, today=dt.datetime.now(dt.UTC).date(), input_range=model.card.input.range)
     return Run(
         run={
             "version": audit.__version__, "seed": options.seed, "profile": options.profile, "budget": plain(budget),
             "workers": options.workers, "executor": "local", "command": options.command,
             "config_digest": options.config_digest, "intended_use": plain(options.intended_use),
-            "unattainable": list(foreseen), "machine": describe_machine(),
+            "unattainable": list(ahead.unattainable), "warnings": list(ahead.warnings), "machine": describe_machine(),
         },
         model=describe_model(model.card, clean.predictions),
         cohort=describe_cohort(clean.cohort, model.card),
@@ -288,6 +290,7 @@ def _evidence(
         results=results,
         findings=findings,
         verdict=decide(findings, results, policy),
+        family=family_values(family, policy),
         not_tested=not_tested(results, known.infos, clean.cohort),
         folder=folder,
     )  # fmt: skip

@@ -99,8 +99,11 @@ def chance_of_equal_aucs(
     if not 0.5 < area < 1:
         raise ValueError(f"area: expected a number in (0.5, 1), got {area}")
     sizes = np.asarray(groups, dtype=np.int64).reshape(-1, 2)
+    chosen = range(len(sizes)) if judged is None else judged
+    if len(sizes) == 2 and len(chosen) == 2:
+        limits = _both_ways(limits)
     found = []
-    for i in range(len(sizes)) if judged is None else judged:
+    for i in chosen:
         own, rest = sizes[i], sizes.sum(axis=0) - sizes[i]
         if min(own.min(), rest.min()) < MIN_PATIENTS:
             return 0.0
@@ -111,6 +114,13 @@ def chance_of_equal_aucs(
         reach = math.hypot(area - low_a, high_b - area), math.hypot(high_a - area, area - low_b)
         found.append(_inside(limits, 0.0, math.hypot(*errors), reach))
     return min(found, default=0.0)
+
+
+def _both_ways(limits: Limits) -> Limits:
+    """Return the limits of one contrast that must hold for its mirror image, too."""
+    low, high = limits
+    reach = min((b for b in (None if low is None else -low, high) if b is not None), default=None)
+    return (None, None) if reach is None else (-reach, reach)
 
 
 def area_error(area: float, positives: int, negatives: int) -> float:

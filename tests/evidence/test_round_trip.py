@@ -45,7 +45,7 @@ def test_every_key_of_the_contract_is_there():
     """Top level, results, measurements and findings have the keys that other programs read."""
     values = to_plain(evidence())
     top = {"schema_version", "run", "model", "cohort", "policy", "results", "findings", "verdict", "not_tested"}
-    assert set(values) == top
+    assert set(values) == top | {"family"}
     wanted = {
         "probe", "version", "state", "reason", "measurements", "artifacts", "seed", "seconds", "title", "question",
         "method", "limits", "doc_url", "metrics",

@@ -92,6 +92,14 @@ def test_calibrated_models_against_the_interval_that_judges(metric, limits):
     assert passed / 120 == pytest.approx(chance_of_calibrated(metric, limits, 200, 300, L), abs=0.14)
 
 
+def test_two_levels_are_one_contrast_both_ways():
+    """Where both of two levels are judged, "no level worse by 0.1" bounds the one gap from both sides."""
+    groups = [(60, 120), (60, 120)]
+    both = chance_of_equal_aucs(groups, 0.85, (-0.1, None), L)
+    assert both == pytest.approx(chance_of_equal_aucs(groups, 0.85, (-0.1, 0.1), L, judged=[0]), abs=1e-12)
+    assert both < chance_of_equal_aucs(groups, 0.85, (-0.1, None), L, judged=[0]) - 0.1
+
+
 def test_a_limit_that_is_not_there_binds_nothing():
     """Without limits every cohort passes; a limit beyond the truth lets none pass."""
     assert chance_of_equal_rates([50, 50], 0.9, (None, None), L) == 1

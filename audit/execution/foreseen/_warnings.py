@@ -1,0 +1,172 @@
+"""What a user should know of policy and cohort before the run, though no rule is out of reach for it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from audit.core import Cohort, Levels, ModelCard, Policy, Rule
+from audit.execution.foreseen._asked import (
+    AREAS,
+    POSITIVES,
+    ClassAsked,
+    attributes_asked,
+    classes_asked,
+    count,
+    levels_of,
+)
+
+if TYPE_CHECKING:
+    from audit.execution.foreseen._asked import Mask
+
+UNLIKELY = 0.1
+"""Chance of a model without a fault below which a rule is announced as one that will hardly pass."""
+
+_RATE, _AREA, _POWER = 0.9, 0.85, 0.8
+_MOST = 8
+_CALIBRATION = {"slope", "intercept"}
+# The gap of a metric, and the metrics whose own limit says that no subgroup may do badly.
+_FLOORS = {
+    "sensitivity_gap": ("sensitivity",), "specificity_gap": ("specificity",), "auc_gap": ("auc",),
+    "underdiagnosis_gap": ("underdiagnosis", "sensitivity"), "mae_gap": ("mae",), "bias_gap": ("bias", "mae"),
+    "dice_gap": ("dice",), "volume_bias_gap": ("volume_bias", "relative_volume_error"),
+}  # fmt: skip
+
+
+def warnings_before(policy: Policy, cohort: Cohort, card: ModelCard) -> tuple[str, ...]:
+    """Return sentences on what will hardly pass, on what a policy leaves open, and on whom nothing can be said.
+
+    Args:
+        policy: The rules.
+        cohort: The cases as the manifest gives them.
+        card: The model's card.
+    """
+    levels = Levels(confidence=policy.confidence)
+    said = list(_without_blocking(policy))
+    for rule in policy.rules:
+        said += _unlikely(rule, cohort, card, levels)
+    said += _no_floor(policy)
+    said += _one_class(cohort, card)
+    return tuple(said)
+
+
+def _without_blocking(policy: Policy) -> Iterator[str]:
+    if policy.rules and not any(r.blocking for r in policy.rules):
+        yield "No rule of the policy blocks, so the verdict cannot be PASS."
+
+
+def _unlikely(rule: Rule, cohort: Cohort, card: ModelCard, levels: Levels) -> Iterator[str]:
+    """Give a sentence where a model without the fault would hardly pass; the least likely attribute or class counts."""
+    found: list[tuple[float, str]] = []
+    for asked in classes_asked(rule, cohort, card):
+        found += _chances(rule, cohort, asked, levels)
+    if not found:
+        return
+    chance, what = min(found)
+    if chance < UNLIKELY:
+        share = "hardly one" if chance < 0.01 else f"about {round(100 * chance)}"
+        yield f"Rule '{rule.id}' will hardly PASS with this cohort: {what} would PASS in {share} of 100 such cohorts."
+
+
+def _chances(rule: Rule, cohort: Cohort, asked: ClassAsked, levels: Levels) -> Iterator[tuple[float, str]]:
+    if rule.metric in _CALIBRATION and rule.probe == "CAL001":
+        yield _calibration(rule, cohort, asked, levels)
+    if rule.metric not in ("sensitivity_gap", "specificity_gap", "auc_gap"):
+        return
+    for attribute in attributes_asked(rule, cohort):
+        present = levels_of(attribute)
+        judged = [i for i, v in enumerate(present) if str(rule.where.get("subgroup", v.name)) == v.name]
+        if len(present) < 2 or not judged:
+            continue
+        compared = _Compared(name=attribute.name, members=[v.members for v in present], judged=judged)
+        of = _areas if rule.metric in AREAS else _rates
+        yield of(rule, cohort, asked, compared, levels)
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Compared:
+    """The levels of one attribute, and which of them a rule judges against the rest."""
+
+    name: str
+    members: list[Mask]
+    judged: list[int]
+
+
+def _calibration(rule: Rule, cohort: Cohort, asked: ClassAsked, levels: Levels) -> tuple[float, str]:
+    from audit.stats import chance_of_calibrated
+
+    n = count(cohort, asked.positive), count(cohort, ~asked.positive)
+    chance = chance_of_calibrated(rule.metric, (rule.limit.min, rule.limit.max), *n, levels, area=_AREA)
+    return chance, f"with {n[0]:,} patients with positives a perfectly calibrated model of AUC {_AREA:g}"
+
+
+def _rates(rule: Rule, cohort: Cohort, asked: ClassAsked, compared: _Compared, levels: Levels) -> tuple[float, str]:
+    from audit.stats import chance_of_equal_rates, patients_for_gap
+
+    inside = asked.positive if rule.metric in POSITIVES else ~asked.positive
+    sizes = [count(cohort, inside & m) for m in compared.members]
+    chance = chance_of_equal_rates(sizes, _RATE, (rule.limit.min, rule.limit.max), levels, judged=compared.judged)
+    word = "positives" if rule.metric in POSITIVES else "negatives"
+    least = min(sizes[i] for i in compared.judged)
+    text = (
+        f"with {least:,} patients with {word} in the smallest level of {compared.name}, "
+        f"a model that is right in {_RATE:.0%} everywhere"
+    )
+    margin = min((abs(x) for x in (rule.limit.min, rule.limit.max) if x), default=0.0)
+    share = least / max(sum(sizes), 1)
+    if chance < UNLIKELY and 0 < margin < 1 and 0 < share < 1:
+        needed = patients_for_gap(margin, _RATE, share, levels.confidence, _POWER)
+        text += "" if needed is None else f" (about {needed:,} patients with {word} in all are needed for {_POWER:.0%})"
+    return chance, text
+
+
+def _areas(rule: Rule, cohort: Cohort, asked: ClassAsked, compared: _Compared, levels: Levels) -> tuple[float, str]:
+    from audit.stats import chance_of_equal_aucs
+
+    sizes = [(count(cohort, asked.positive & m), count(cohort, ~asked.positive & m)) for m in compared.members]
+    chance = chance_of_equal_aucs(sizes, _AREA, (rule.limit.min, rule.limit.max), levels, judged=compared.judged)
+    least = min(min(sizes[i]) for i in compared.judged)
+    return chance, (
+        f"with {least:,} patients of the rarer class in the smallest level of {compared.name}, "
+        f"a model of AUC {_AREA:g} everywhere"
+    )
+
+
+def _no_floor(policy: Policy) -> Iterator[str]:
+    """Give a sentence for each attribute whose gaps may block while no rule says how badly a level may do."""
+    for rule in policy.rules:
+        floors = _FLOORS.get(rule.metric)
+        if floors is None or not rule.blocking or any(_is_floor(r, rule, floors) for r in policy.rules):
+            continue
+        of = f" by {rule.where['attribute']}" if "attribute" in rule.where else ""
+        yield (
+            f"Rule '{rule.id}' bounds a gap{of}, and no blocking rule bounds {' or '.join(floors)} of each level: "
+            "a model that is equally bad for all would pass it."
+        )
+
+
+def _is_floor(rule: Rule, gap: Rule, floors: tuple[str, ...]) -> bool:
+    """Tell whether a rule is about each level's own value; PERF001 gives that of the whole cohort alone."""
+    mine = rule.where.get("attribute", gap.where.get("attribute"))
+    own = "attribute" in rule.where or not rule.probe.startswith("PERF")
+    return rule.blocking and rule.metric in floors and own and mine == gap.where.get("attribute", mine)
+
+
+def _one_class(cohort: Cohort, card: ModelCard) -> Iterator[str]:
+    """Give a sentence for each level of which one class has no case; nothing that needs it can be said of it."""
+    if card.task != "binary":
+        return
+    positive = np.asarray(cohort.targets) == 1
+    said = []
+    for attribute in cohort.by_role("protected", "protocol", "confounder"):
+        for level in levels_of(attribute):
+            for inside, word, lost in ((positive, "positive", "sensitivity"), (~positive, "negative", "specificity")):
+                if not (level.members & inside).any():
+                    n = int(level.members.sum())
+                    said.append(f"{level}: no case is {word} (of {n}), so its {lost} and its AUC are not assessed.")
+    yield from said[:_MOST]
+    if len(said) > _MOST:
+        yield f"{len(said) - _MOST} more levels have cases of one class only and are not assessed either."

@@ -1,0 +1,62 @@
+"""What a run says before it measures: the family of hypotheses, and what can be foreseen of it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from audit.core import Cohort, ImagingModel, Policy
+from audit.execution import Progress, RunLog, unattainable, warnings_before, why_not_applicable
+from audit.judge import Family, declare, family_values
+from audit.probes import Catalogue
+from audit.session._describe import levels_shown
+
+
+@dataclass(frozen=True, kw_only=True)
+class Before:
+    """What is known before any result.
+
+    Args:
+        unattainable: A sentence for each rule that cannot PASS.
+        warnings: What a user should know besides.
+        family: The hypotheses that the policy declares on this cohort.
+    """
+
+    unattainable: tuple[str, ...]
+    warnings: tuple[str, ...]
+    family: Family
+
+
+def look_ahead(
+    model: ImagingModel, cohort: Cohort, policy: Policy, known: Catalogue, selected: Sequence[str]
+) -> Before:  # fmt: skip
+    """Return what can be said of a run before it measures anything.
+
+    Args:
+        model: The model.
+        cohort: The cases as the manifest gives them.
+        policy: The rules.
+        known: The catalogue.
+        selected: Codes of the probes that were selected.
+    """
+    absent: dict[str, str] = {}
+    for code, probe in known.probes.items():
+        if code not in selected and not probe.info.self_check:
+            absent[code] = "it was not selected"
+        elif lacking := why_not_applicable(probe.info, model, cohort):
+            absent[code] = lacking
+    return Before(
+        unattainable=unattainable(policy, cohort, model.card, absent),
+        warnings=warnings_before(policy, cohort, model.card),
+        family=declare(policy, levels_shown(cohort)),
+    )
+
+
+def tell(before: Before, policy: Policy, progress: Progress, log: RunLog) -> None:
+    """Say and log it, in this order: what was declared, what cannot pass, what else to know."""
+    values = family_values(before.family, policy)
+    log.event("family", policy=policy.digest, attributes=values["attributes"], declared=values["declared"])
+    for name, sentences in (("unattainable", before.unattainable), ("warning", before.warnings)):
+        for sentence in sentences:
+            progress.note(sentence)
+            log.event(name, text=sentence)
