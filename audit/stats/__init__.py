@@ -21,17 +21,18 @@ from audit.stats._parts import GapParts, gap_parts
 from audit.stats._permutation import equal_groups_p
 from audit.stats._proportion import proportion
 from audit.stats._readers import Faced, Panel, agreement_difference, by_reader
+from audit.stats._selective import SelectiveRisk, selective_risk
 from audit.stats._shrinkage import shrunken_proportions
 from audit.stats._simultaneous import simultaneous
 from audit.stats._strata import gaps_within
 
 __all__ = [
     "RATES", "AbsoluteIcc", "CalibrationFit", "Faced", "GapParts", "Kappa", "Marks", "Measure", "NearnessOfNumbers",
-    "Panel", "Ranking", "SequentialState", "SequentialTest", "Shown", "agreement", "agreement_difference", "area_error",
-    "auc", "auc_difference", "auc_gap", "best_proportion_low", "betting_interval", "bootstrap", "bootstrap_many",
-    "brier", "by_reader", "calibration", "chance_of_calibrated", "chance_of_equal_aucs", "chance_of_equal_rates", "ece",
-    "equal_groups_p", "equivalence", "froc_curve", "froc_sensitivity", "gap_parts", "gaps_within", "icc",
-    "limit_of_agreement", "mean", "mean_auc", "mean_gap", "median", "non_inferiority", "p_above", "p_below",
-    "paired_difference", "patients_for_gap", "proportion", "proportion_gap", "resampled_auc", "resampled_sums",
-    "shrunken_proportions", "simultaneous", "smallest_detectable_gap",
+    "Panel", "Ranking", "SelectiveRisk", "SequentialState", "SequentialTest", "Shown", "agreement",
+    "agreement_difference", "area_error", "auc", "auc_difference", "auc_gap", "best_proportion_low", "betting_interval",
+    "bootstrap", "bootstrap_many", "brier", "by_reader", "calibration", "chance_of_calibrated", "chance_of_equal_aucs",
+    "chance_of_equal_rates", "ece", "equal_groups_p", "equivalence", "froc_curve", "froc_sensitivity", "gap_parts",
+    "gaps_within", "icc", "limit_of_agreement", "mean", "mean_auc", "mean_gap", "median", "non_inferiority", "p_above",
+    "p_below", "paired_difference", "patients_for_gap", "proportion", "proportion_gap", "resampled_auc",
+    "resampled_sums", "selective_risk", "shrunken_proportions", "simultaneous", "smallest_detectable_gap",
 ]  # fmt: skip
