@@ -5,6 +5,7 @@ from audit.probes.performance.perf001_headline_performance import HeadlinePerfor
 from audit.probes.performance.perf002_operating_point import OperatingPoint
 from audit.probes.performance.perf005_no_better_than_comparator import NoBetterThanComparator
 from audit.probes.performance.perf006_association_parity import AssociationParity
+from audit.probes.performance.perf008_metrics_disagree import MetricsDisagree
 from audit.probes.performance.perf010_operational_load import OperationalLoad
 
 PROBES: tuple[type[Probe], ...] = (
@@ -12,8 +13,10 @@ PROBES: tuple[type[Probe], ...] = (
     OperatingPoint,
     NoBetterThanComparator,
     AssociationParity,
+    MetricsDisagree,
     OperationalLoad,
 )
 __all__ = [
-    "PROBES", "AssociationParity", "HeadlinePerformance", "NoBetterThanComparator", "OperatingPoint", "OperationalLoad",
+    "PROBES", "AssociationParity", "HeadlinePerformance", "MetricsDisagree", "NoBetterThanComparator", "OperatingPoint",
+    "OperationalLoad",
 ]  # fmt: skip
