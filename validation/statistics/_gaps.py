@@ -1,17 +1,16 @@
-"""Gaps between subgroups: MOVER, the permutation test, verdicts at a margin, and what a cohort can show."""
+"""Gaps of proportions: MOVER, the permutation test, verdicts at a margin, and what a cohort can show."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
 from audit.core import Estimate
 from audit.stats import (
-    auc_gap,
     equal_groups_p,
-    mean_gap,
     patients_for_gap,
     proportion_gap,
     simultaneous,
@@ -19,7 +18,6 @@ from audit.stats import (
 )
 from validation.statistics._study import (
     ALPHA,
-    COVERAGE,
     COVERED,
     LEVELS,
     TAIL,
@@ -33,9 +31,7 @@ from validation.statistics.scenarios import (
     Bools,
     Ints,
     clustered_hits,
-    clustered_scores,
     grouped_hits,
-    mixed_scores,
 )
 
 IMBALANCED = (300, 200, 100, 60, 40, 30, 20, 15)
@@ -45,7 +41,6 @@ TOGETHER = MOVER + ", Bonferroni"
 PERMUTED = "Permutation of patients, largest score"
 RHO, CASES = 0.3, (1, 4)
 HELD = {**COVERED, **TAILS}
-FEW = "skewed errors of so few patients, even with the correction of decision 0012"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -186,36 +181,6 @@ def _detectable(few: int, rest: int, gap: float) -> Callable[[np.random.Generato
     return once
 
 
-def _areas_together(rng: np.random.Generator) -> Values:
-    sizes = (150, 80, 40, 25)
-    group = np.repeat(np.arange(4), sizes)
-    scores, labels, code = clustered_scores(rng, patients=group.size, prevalence=0.4, auc=0.85, cases=(1, 3))
-    gaps = [auc_gap(scores, labels, group[code] == g, code, LEVELS) for g in range(4)]
-    made = [g for g in gaps if g.value is not None]
-    bounds = [simultaneous(g, len(made), LEVELS) for g in made]
-    return {"coverage": all(b is not None and b[0] <= 0 <= b[1] for b in bounds), "estimable": len(made) == 4}
-
-
-def _area_found(rng: np.random.Generator) -> Values:
-    auc = np.repeat([0.70, 0.85], [40, 255])
-    scores, labels, code = clustered_scores(rng, patients=295, prevalence=0.4, auc=auc, cases=(1, 3))
-    bounds = auc_gap(scores, labels, code < 40, code, LEVELS).bounds(ALPHA)
-    return {"found": None if bounds is None else bounds[1] < 0}
-
-
-def _area(patients: int, *, mixed: bool) -> Callable[[np.random.Generator], Values]:
-    def once(rng: np.random.Generator) -> Values:
-        if mixed:
-            scores, labels, code = mixed_scores(rng, patients=patients, auc=0.85, cases=CASES)
-            members = rng.random(code.size) < 0.4
-        else:
-            scores, labels, code = clustered_scores(rng, patients=patients, prevalence=0.4, auc=0.85, cases=CASES)
-            members = code < patients // 3
-        return held_by(auc_gap(scores, labels, members, code, LEVELS), 0.0)
-
-    return once
-
-
 def _within(patients: int, p: float, rho: float) -> Callable[[np.random.Generator], Values]:
     """Return a gap of 0 between the cases of the same patients."""
 
@@ -226,57 +191,43 @@ def _within(patients: int, p: float, rho: float) -> Callable[[np.random.Generato
     return once
 
 
-def _mean(few: int, rest: int) -> Callable[[np.random.Generator], Values]:
-    """Return a gap of absolute errors, each that of a normal error with a part of the patient: 2 units against 1."""
-    truth = float(np.sqrt(2 / np.pi))
-
-    def once(rng: np.random.Generator) -> Values:
-        code = np.repeat(np.arange(few + rest), rng.integers(1, 4, few + rest))
-        members = code < few
-        error = np.sqrt(0.5) * rng.normal(size=few + rest)[code] + np.sqrt(0.5) * rng.normal(size=code.size)
-        return held_by(mean_gap(np.abs(np.where(members, 2 * error, error)), members, code, LEVELS), truth)
-
-    return once
-
-
-def _simple(
-    name: str, method: str, scenario: str, draw: Callable[[np.random.Generator], Values], **more: object
-) -> Study:
-    given = {"repeats": 4000, "quick": 200, **more}
-    return Study(id=f"gap/{name}", job="gap", method=method, scenario=scenario, draw=draw, **given)  # type: ignore[arg-type]
+def in_gaps(name: str, method: str, scenario: str, draw: Callable[[np.random.Generator], Values], **more: Any) -> Study:
+    """Return a simulation of a gap; `more` are further fields of `Study`."""
+    given: dict[str, Any] = {"repeats": 4000, "quick": 200, **more}
+    return Study(id=f"gap/{name}", job="gap", method=method, scenario=scenario, draw=draw, **given)
 
 
 def studies() -> list[Study]:
     """Return the simulations of gaps."""
-    return [*_of_proportions(), *_of_margins(), *_of_size(), *_of_areas()]
+    return [*_of_proportions(), *_of_margins(), *_of_size()]
 
 
 def _of_proportions() -> list[Study]:
     level = {"rejected": Accept(low=0.03, high=0.07)}
     made = [
-        _simple(f"together/{k}", TOGETHER, f"{k}: {g.words}", _together(g), accept=COVERED, quick=150)
+        in_gaps(f"together/{k}", TOGETHER, f"{k}: {g.words}", _together(g), accept=COVERED, quick=150)
         for k, g in NULLS.items()
     ]
     made += [
-        _simple(f"permutation/{k}", PERMUTED, f"{k}: {g.words}", _permuted(g), accept=level, quick=200)
+        in_gaps(f"permutation/{k}", PERMUTED, f"{k}: {g.words}", _permuted(g), accept=level, quick=200)
         for k, g in NULLS.items()
     ]
-    made.append(_simple(
+    made.append(in_gaps(
         "permutation/within", PERMUTED, "4 groups of cases that share 120 patients, all 0.85", _within_permuted,
         accept=level,
     ))  # fmt: skip
     made += [
-        _simple(f"fault/{k}", MOVER, f"{k}: {g.words}", _found(g), accept=HELD, quick=300) for k, g in FAULTS.items()
+        in_gaps(f"fault/{k}", MOVER, f"{k}: {g.words}", _found(g), accept=HELD, quick=300) for k, g in FAULTS.items()
     ]
     made += [
-        _simple(
+        in_gaps(
             f"within/{patients}", MOVER, f"cases of the same {patients} patients, {p:g} each, correlation {rho:g}",
             _within(patients, p, rho), accept=HELD, quick=300,
         )
         for patients, p, rho in ((30, 0.9, 0.8), (60, 0.9, 0.9), (150, 0.95, 0.7), (300, 0.9, 0.9))
     ]  # fmt: skip
     made += [
-        _simple(
+        in_gaps(
             f"largest-minus-smallest/{k}", "Control: largest minus smallest, percentile", f"{k}: {NULLS[k].words}",
             _largest_minus_smallest(NULLS[k]), accept={"rejected": Accept(low=1.0)}, control=True, repeats=2000,
             quick=50,
@@ -289,7 +240,7 @@ def _of_proportions() -> list[Study]:
 def _of_margins() -> list[Study]:
     errors = {"false_pass": Accept(high=TAIL), "false_fail": Accept(high=TAIL)}
     made = [
-        _simple(
+        in_gaps(
             f"margin/{few}", "Verdict by MOVER",
             f"{few} of {3 * few} patients truly worse by the margin of 0.10 than {p:g}, correlation {rho:g}",
             _at_margin(few, p, rho, cases), accept=errors, repeats=20_000, quick=500,
@@ -303,7 +254,7 @@ def _of_margins() -> list[Study]:
     )
     for name, sizes, accept in equal:
         words = f"{len(sizes)} groups of {sizes[0]}" if len(set(sizes)) == 1 else "8 groups of 300 to 15"
-        made.append(_simple(
+        made.append(in_gaps(
             f"attainable/{name}", "Verdict by MOVER", f"{words}, truly equal at 0.90, margin 0.10",
             _all_pass(Groups(words=words, sizes=sizes, p=(0.90,) * len(sizes))),
             accept={} if accept is None else {"passed": accept}, quick=0,
@@ -315,40 +266,14 @@ def _of_size() -> list[Study]:
     made = []
     for few, rest in ((100, 300), (60, 420), (20, 140)):
         gap = smallest_detectable_gap(few, rest, 0.9, LEVELS.confidence) or 0.0
-        made.append(_simple(
+        made.append(in_gaps(
             f"detectable/{few}", "Smallest gap that is found in 80 %",
             f"{few} against {rest} patients at 0.90, 1 case each: {gap:.3f}", _detectable(few, rest, gap),
             accept={"found": Accept(low=0.80)}, quick=300,
         ))  # fmt: skip
     total = patients_for_gap(MARGIN, 0.85, 0.5, LEVELS.confidence) or 0
-    made.append(_simple(
+    made.append(in_gaps(
         "promise", "Patients for a margin, power 80 %", f"{total} patients, truly equal at 0.85, margin ±0.10",
         _promise(total), accept={"passed": Accept(low=0.75, high=0.88)}, quick=300,
     ))  # fmt: skip
-    return made
-
-
-def _of_areas() -> list[Study]:
-    area, mean = "MOVER of Obuchowski's logit bounds", "MOVER of cluster t bounds"
-    made = [
-        _simple(
-            "auc/together", area + ", Bonferroni", "4 groups of 150, 80, 40 and 25 patients, AUC 0.85",
-            _areas_together, accept={"coverage": Accept(low=COVERAGE)},
-        ),
-        _simple("auc/fault", area, "40 patients with an AUC of 0.70 against 255 with 0.85", _area_found),
-    ]  # fmt: skip
-    for patients, mixed in ((120, False), (120, True), (400, True)):
-        words = "cases of the same patients" if mixed else "a third of the patients against the rest"
-        made.append(_simple(
-            f"auc/{patients}{'/within' if mixed else ''}", area, f"{patients} patients, AUC 0.85, {words}",
-            _area(patients, mixed=mixed), accept=HELD,
-        ))  # fmt: skip
-    made += [
-        _simple(
-            f"mean/{few}", mean, f"absolute errors, twice as large in {few} as in {rest} patients, 1 to 3 cases each",
-            _mean(few, rest),
-            accept={**HELD, "high_miss": Accept(high=TAIL, deviation=FEW if few < 30 else "")}, repeats=20_000,
-        )
-        for few, rest in ((20, 100), (60, 200))
-    ]  # fmt: skip
     return made

@@ -4,7 +4,19 @@ from __future__ import annotations
 
 from functools import cache
 
-from validation.statistics import _areas, _calibration, _gaps, _holm, _means, _proportions, judge
+from validation.statistics import (
+    _agreement,
+    _areas,
+    _calibration,
+    _detection,
+    _gaps,
+    _holm,
+    _means,
+    _other_gaps,
+    _proportions,
+    _sequential,
+    judge,
+)
 from validation.statistics._study import Study
 
 JOBS: dict[str, str] = {
@@ -13,12 +25,17 @@ JOBS: dict[str, str] = {
     "gap": "Gaps between subgroups",
     "holm": "Many hypotheses",
     "calibration": "Calibration",
+    "agreement": "Agreement",
     "mean": "Means of bounded values",
     "paired": "Paired differences",
+    "froc": "Detection",
+    "sequential": "Verdicts patient by patient",
     "judge": "The whole judge",
 }
 """Title of every job, in the order of the page."""
-_MODULES = (_proportions, _areas, _gaps, _holm, _calibration, _means, judge)
+_MODULES = (
+    _proportions, _areas, _gaps, _other_gaps, _holm, _calibration, _agreement, _means, _detection, _sequential, judge,
+)  # fmt: skip
 
 
 @cache
