@@ -32,6 +32,8 @@ class Finding:
         waiver_expired: The waiver that is no longer in force, if any.
         allowed: True for a NOT_APPLICABLE that the policy accepts.
         patients_needed: About how many patients could settle an INCONCLUSIVE, None where that is not what is missing.
+        settled_distance: How far from the limit a true value must lie for this many patients to tell it from the limit
+            in about 8 of 10 cohorts, in the metric's unit; None where that is not known.
         lacking: What else is missing, in words.
         holm_level: One-sided level at which a FAIL was tested.
         rationale: The rule's rationale.
@@ -51,6 +53,7 @@ class Finding:
     waiver_expired: Waiver | None = None
     allowed: bool = False
     patients_needed: int | None = None
+    settled_distance: float | None = None
     lacking: str = ""
     holm_level: float | None = None
     rationale: str = ""
@@ -71,6 +74,8 @@ class Finding:
         if self.status != "INCONCLUSIVE":
             return ""
         said = [self.lacking] if self.lacking and self.lacking not in self.headline else []
+        if self.settled_distance:
+            said.append(f"so many patients settle what lies about {self.settled_distance:.2g} or more from the limit")
         if self.patients_needed:
             noun = "patient" if self.patients_needed == 1 else "patients"
             # "Such": those of the measurement, say the positives of one subgroup, not those of the cohort.

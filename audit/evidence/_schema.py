@@ -117,11 +117,13 @@ _FINDING = _closed(
         "waiver_expired": {"anyOf": [_WAIVER, {"type": "null"}]},
         "allowed": {"type": "boolean"},
         "patients_needed": {"type": ["integer", "null"]},
+        "settled_distance": _NUMBER_OR_NULL,
         "lacking": {"type": "string"},
         "holm_level": _NUMBER_OR_NULL,
         "rationale": {"type": "string"},
         "margin_source": {"type": "string"},
-    }
+    },
+    optional=("settled_distance",),
 )
 _RULE = _closed(
     {

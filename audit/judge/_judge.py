@@ -11,7 +11,7 @@ from audit.core import COUNT, Finding, Levels, Measurement, Policy, ProbeResult,
 from audit.errors import PolicyError
 from audit.judge._holm import Hypothesis, Key, holm, hypotheses, sides
 from audit.judge._match import describe, matched
-from audit.judge._needed import patients_needed
+from audit.judge._needed import patients_needed, settled_distance
 from audit.judge._words import counted, headline, metric_words
 
 _WORST_FIRST: tuple[Status, ...] = ("FAIL", "INCONCLUSIVE", "PASS")
@@ -143,13 +143,16 @@ def _finding(
     judged = [_judge_one(rule, i, result.measurements[i], test) for i in indices]
     worst = min(judged, key=lambda j: (_WORST_FIRST.index(j.status), j.margin, j.index))
     m = result.measurements[worst.index]
-    needed = patients_needed(rule, m, test.alpha, test.first) if worst.status == "INCONCLUSIVE" else None
+    still_open = worst.status == "INCONCLUSIVE"
+    needed = patients_needed(rule, m, test.alpha, test.first) if still_open else None
+    enough = m.n_patients >= rule.min_patients
+    distance = settled_distance(rule, m, test.alpha, test.first) if still_open and enough else None
     return Finding(
         rule=rule.id, probe=rule.probe, metric=rule.metric, status=worst.status,
         headline=headline(rule, m, policy.confidence), limit=rule.limit, measurements=indices, decisive=worst.index,
         blocking=rule.blocking, waiver=waiver, waiver_expired=expired,
-        patients_needed=_at_least(needed, rule, m), lacking=worst.lacking, holm_level=worst.level,
-        rationale=rule.rationale, margin_source=rule.margin_source,
+        patients_needed=_at_least(needed, rule, m), settled_distance=distance, lacking=worst.lacking,
+        holm_level=worst.level, rationale=rule.rationale, margin_source=rule.margin_source,
     )  # fmt: skip
 
 

@@ -118,6 +118,33 @@ def test_an_inconclusive_says_how_many_patients_could_settle_it():
     assert finding.patients_needed == pytest.approx(400, abs=1)
 
 
+def test_an_inconclusive_says_what_so_many_patients_could_settle():
+    """(1.96 + 0.84) standard errors from the limit a true value passes in 8 of 10 cohorts: drawn, within 0.02."""
+    finding = judge([result(measurement(0.805, 0.01))], policy(rule()), today=TODAY)[0]
+    assert finding.settled_distance == pytest.approx(0.01 * (Z + stats.norm.ppf(0.8)), rel=1e-6)
+    assert "so many patients settle what lies about 0.028 or more from the limit" in finding.open_because
+    drawn = np.random.default_rng(4).normal(0.8 + finding.settled_distance, 0.01, 4000)
+    assert np.mean(drawn - Z * 0.01 >= 0.8) == pytest.approx(0.8, abs=0.02)
+
+
+def test_what_could_be_settled_is_said_of_open_intervals_alone():
+    """Neither a PASS nor a FAIL, nor a rule that asks for more patients, nor a count has such a distance."""
+    for m, more in (
+        (measurement(0.9), {}), (measurement(0.5), {}), (measurement(0.805, n=20), {"min_patients": 50}),
+        (measurement(None, missing="none"), {}),
+    ):  # fmt: skip
+        assert judge([result(m)], policy(rule(**more)), today=TODAY)[0].settled_distance is None
+
+
+def test_beyond_the_limit_the_distance_is_that_of_a_fail():
+    """With ten hypotheses a FAIL is tested at 0.0025, so that a value under its limit must lie further away."""
+    rules = [rule(f"r{i}", where={"class": f"c{i}"}) for i in range(10)]
+    ms = [measurement(0.79, condition={"class": f"c{i}"}) for i in range(10)]
+    finding = judge([result(*ms)], policy(*rules), today=TODAY)[0]
+    z = stats.norm.isf(0.0025)
+    assert finding.settled_distance == pytest.approx(0.01 * (z + stats.norm.ppf(0.8)), rel=1e-6)
+
+
 def test_a_share_of_the_range_names_an_epsilon():
     """ ""2/255" is that share of the declared range."""
     ms = [measurement(0.9, condition={"epsilon": e, "epsilon_unit": "grey level"}) for e in (1.0, 2.0, 4.0)]
