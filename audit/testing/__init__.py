@@ -18,7 +18,8 @@ from audit.testing._cohorts import (
     with_aside,
     with_unverified,
 )
-from audit.testing._conformance import ConformanceError, check_probe, conforming_contexts
+from audit.testing._conformance import ConformanceError, check_probe
+from audit.testing._conforming import conforming_contexts
 from audit.testing._contexts import context, saved_context
 from audit.testing._models import FAULTS, FunctionModel, SavedModel, planted
 
