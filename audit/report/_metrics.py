@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from audit.report._metrics_performance import PERFORMANCE
+
 # Name as printed, and definition.
 METRICS: Mapping[str, tuple[str, str]] = {
     "auc": (
@@ -61,6 +63,66 @@ METRICS: Mapping[str, tuple[str, str]] = {
     "underdiagnosis_gap": (
         "underdiagnosis gap",
         "Share of ill cases called healthy in the subgroup minus that in the rest.",
+    ),
+    "underdiagnosis_gap_intersection": (
+        "underdiagnosis gap where attributes meet",
+        "Share of ill cases called healthy among patients who share two attributes minus that in all others.",
+    ),
+    "underdiagnosis_gap_with_failures": (
+        "underdiagnosis gap, unanswered cases as failures",
+        "Underdiagnosis gap where every ill case without an answer counts as called healthy.",
+    ),
+    "underdiagnosis": ("underdiagnosis", "Share of ill cases that the model calls healthy at its operating point."),
+    "fpr_gap": (
+        "false alarm gap",
+        "Share of healthy cases called positive in the subgroup minus that in the rest; above 0 the subgroup is worse "
+        "off.",
+    ),
+    "selection_rate_gap": (
+        "gap in the share called positive",
+        "Share of all cases called positive in the subgroup minus that in the rest; it differs where prevalence does.",
+    ),
+    "ppv_gap": (
+        "gap in positive predictive value",
+        "Share of positive calls that are right in the subgroup minus that in the rest, at one prevalence for both.",
+    ),
+    "ppv_gap_crude": (
+        "gap in positive predictive value in this sample",
+        "Share of positive calls that are right in the subgroup minus that in the rest, as this sample has it; it "
+        "differs where prevalence does.",
+    ),
+    "sensitivity_gap_with_failures": (
+        "sensitivity gap, unanswered cases as failures",
+        "Sensitivity gap where every positive case without an answer counts as missed.",
+    ),
+    "specificity_gap_with_failures": (
+        "specificity gap, unanswered cases as failures",
+        "Specificity gap where every negative case without an answer counts as a false alarm.",
+    ),
+    "fpr_gap_with_failures": (
+        "false alarm gap, unanswered cases as failures",
+        "False alarm gap where every negative case without an answer counts as a false alarm.",
+    ),
+    "sensitivity_gap_standardised": (
+        "sensitivity gap at equal severity",
+        "Sensitivity gap within strata of severity, weighted alike for subgroup and rest; it explains a gap and "
+        "excuses none.",
+    ),
+    "share_not_answered": (
+        "share not answered",
+        "Share of cases that the model gave no answer to: set aside, or declined.",
+    ),
+    "cross_auc": (
+        "crossed AUC",
+        "How often a positive case of one group gets a higher score than a negative case of the other.",
+    ),
+    "sensitivity_shrunken": (
+        "sensitivity, shrunken",
+        "Sensitivity drawn towards that of the other subgroups, the more the smaller the subgroup; for display only.",
+    ),
+    "specificity_shrunken": (
+        "specificity, shrunken",
+        "Specificity drawn towards that of the other subgroups, the more the smaller the subgroup; for display only.",
     ),
     "bias_gap": ("bias gap", "Mean error of the subgroup minus that of the rest."),
     "mae_gap": ("absolute error gap", "Mean absolute error of the subgroup minus that of the rest."),
@@ -178,4 +240,5 @@ METRICS: Mapping[str, tuple[str, str]] = {
         "relative volume error",
         "Model's volume minus reference volume, as a share of the reference.",
     ),
+    **PERFORMANCE,
 }

@@ -1,0 +1,81 @@
+"""What the report calls the metrics of the performance family beyond the headline, and what they mean."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+PERFORMANCE: Mapping[str, tuple[str, str]] = {
+    "positive_likelihood_ratio": (
+        "positive likelihood ratio",
+        "How many times more often an ill case is called positive than a healthy one; 1: the call says nothing.",
+    ),
+    "negative_likelihood_ratio": (
+        "negative likelihood ratio",
+        "How many times more often an ill case is called negative than a healthy one; 1: the call says nothing, 0: it "
+        "rules the disease out.",
+    ),
+    "threshold_offset": (
+        "distance of the threshold from this cohort's own",
+        "Declared operating point minus the one that this cohort would choose; for reading only, since a point chosen "
+        "on the audited cases looks better than it is.",
+    ),
+    "youden_loss": (
+        "rates given away at the operating point",
+        "Largest sum of sensitivity and specificity on this cohort minus that at the declared operating point.",
+    ),
+    "auc_advantage": ("AUC advantage", "AUC of the model minus that of the comparator on the same cases."),
+    "sensitivity_advantage": (
+        "sensitivity advantage",
+        "Sensitivity of the model minus that of the comparator on the same cases, each at its operating point.",
+    ),
+    "specificity_advantage": (
+        "specificity advantage",
+        "Specificity of the model minus that of the comparator on the same cases, each at its operating point.",
+    ),
+    "mae_advantage": (
+        "absolute error advantage",
+        "Mean absolute error of the comparator minus that of the model; above 0 the model is nearer to the reference.",
+    ),
+    "slope_difference": (
+        "difference of associations",
+        "Slope of the automatic reading on the determinant minus that of the reference, in standard deviations of the "
+        "reference; 0: research would find the same.",
+    ),
+    "slope_excess": (
+        "excess of association",
+        "How much stronger the automatic association is than that of the reference; above 0 the model sees the "
+        "determinant itself.",
+    ),
+    "slope_ratio": (
+        "ratio of associations",
+        "How automatic slopes follow reference slopes over all determinants; 1: as strong, below 1: diluted.",
+    ),
+    "slope_automatic": ("automatic association", "Slope of the automatic reading on the determinant."),
+    "slope_reference": ("reference association", "Slope of the reference reading on the determinant."),
+    "disagreement": (
+        "disagreement of two metrics",
+        "Smaller of both distances from parity where one metric lies above it and the other below; negative where both "
+        "tell one story.",
+    ),
+    "alerts": ("alerts", "Cases called positive to expect in 1,000."),
+    "false_alarms": ("false alarms", "Healthy cases called positive to expect in 1,000 cases."),
+    "misses": ("misses", "Ill cases called negative to expect in 1,000 cases."),
+    "errors": ("errors", "Cases called wrongly to expect in 1,000."),
+    "alerts_per_year": ("alerts a year", "Cases called positive to expect a year."),
+    "false_alarms_per_year": ("false alarms a year", "Healthy cases called positive to expect a year."),
+    "misses_per_year": ("misses a year", "Ill cases called negative to expect a year."),
+    "errors_per_year": ("errors a year", "Cases called wrongly to expect a year."),
+    "reads_per_true_positive": (
+        "reads for each true positive",
+        "How many alerts somebody has to read for each one that is right.",
+    ),
+    "net_benefit": (
+        "net benefit",
+        "True positives a case less false alarms, each weighed by the odds of the operating point; above 0: better "
+        "than acting on nobody.",
+    ),
+    "net_benefit_over_all": (
+        "net benefit over acting on all",
+        "Net benefit of the model minus that of acting on everybody; above 0: better than that.",
+    ),
+}
