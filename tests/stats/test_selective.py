@@ -90,7 +90,7 @@ def test_risk_at_a_prevalence_is_worked_by_hand():
 
 
 def test_intervals_cover_the_truth():
-    """True risks 0.2, 0.12 ... at coverages 1, 0.8, 0.5 and area 0.1 are inside in 92 to 99.5 % of 250 cohorts."""
+    """True risks 0.2, 0.16, 0.1 are inside in 92 to 99.5 % of 250 cohorts, the area of 0.1 in 95 % and more."""
     # P(wrong | c) = 0.4 (1 - c), c uniform; kept above 1 - coverage: risk 0.2 x coverage, area 0.1.
     truth = np.array([0.2, 0.16, 0.1, 0.1])
     inside = np.zeros(4)
@@ -100,7 +100,8 @@ def test_intervals_cover_the_truth():
             low, high = part.bounds(0.025)
             inside[at] += low <= truth[at] <= high
     assert (inside / 250 >= 0.92).all(), inside / 250
-    assert (inside / 250 <= 0.995).all(), inside / 250
+    assert (inside[:3] / 250 <= 0.995).all(), inside / 250
+    assert inside[3] / 250 >= 0.95
 
 
 def test_images_of_one_patient_do_not_narrow_it():
