@@ -14,7 +14,7 @@ TORCHATTACKS := torchattacks==3.5.1
 export OMP_NUM_THREADS ?= 1
 PYTEST := $(BIN)/python -m pytest -n 2 --dist loadfile
 
-.PHONY: demo test test-quick test-slow lint format wheel-test bench-statistics docs clean
+.PHONY: demo test test-quick test-slow lint format wheel-test bench-statistics bench-scores docs clean
 
 $(VENV)/.demo: $(SOURCES)
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
@@ -80,6 +80,10 @@ $(PEERS_VENV)/.ready: benchmarks/statistics/requirements.txt
 
 bench-statistics: $(VENV)/.test $(PEERS_VENV)/.ready
 	$(BIN)/python -m benchmarks.statistics.bench $(PEERS_VENV)/bin/python
+
+# From a table of saved predictions to a report; prints what it took, and fails nothing.
+bench-scores: $(VENV)/.test
+	$(BIN)/python -m benchmarks.scores
 
 docs: $(VENV)/.test
 	$(BIN)/python docs/build_probe_pages.py
