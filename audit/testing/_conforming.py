@@ -134,7 +134,7 @@ def _segmentation() -> ProbeContext:
 
 
 def _beside() -> ProbeContext:
-    rng, n, m = np.random.default_rng(8), 360, 60
+    rng, n, m = np.random.default_rng(8), 240, 45
     owner = np.repeat(np.arange(n // 2), 2)
     target = np.repeat((np.arange(n // 2) % 5 < 2).astype(np.int64), 2)
     logit = 2.0 * target - 1 + np.repeat(rng.normal(size=n // 2), 2)
@@ -216,7 +216,7 @@ def _measured() -> ProbeContext:
 
 
 def _survival() -> ProbeContext:
-    rng, n = np.random.default_rng(12), 300
+    rng, n = np.random.default_rng(12), 200
     risk = rng.normal(size=n)
     event, censored = rng.exponential(700 * np.exp(-0.8 * risk)), rng.uniform(200, 1500, n)
     seen = event <= censored
