@@ -48,10 +48,10 @@ def jackknife(sums: NDArray[np.float64], statistic: Callable[[NDArray[np.float64
     return Jackknife(value=float(statistic(total[None])[0]), left=statistic(total[None] - sums))
 
 
-def plain_bounds(value: float, variance: float, df: float, alpha: Floats) -> Bounds:
-    """Return t bounds on the statistic's own scale."""
-    half = t_quantile(alpha, df) * float(np.sqrt(variance))
-    return value - half, value + half
+def covariance(one: Jackknife, two: Jackknife) -> float:
+    """Return the jackknife covariance of two statistics of the same patients."""
+    count = len(one.left)
+    return (count - 1) / count * float(np.sum((one.left - one.left.mean()) * (two.left - two.left.mean())))
 
 
 def fisher_bounds(found: Jackknife, alpha: Floats) -> Bounds:

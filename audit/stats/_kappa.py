@@ -20,7 +20,15 @@ KappaWeights = Literal["none", "linear", "quadratic"]
 class Measure(Protocol):
     """A measure of agreement as a function of sums over cases, so that leaving out a patient is a subtraction."""
 
-    name: str
+    @property
+    def name(self) -> str:
+        """What the measure is called."""
+        ...
+
+    @property
+    def bounded(self) -> bool:
+        """True where it lies between -1 and 1, so that Fisher's z applies."""
+        ...
 
     def rows(self, a: NDArray[Any], b: NDArray[Any]) -> Table:
         """Return (n, q) contributions of the cases of two raters."""
@@ -38,10 +46,12 @@ class Kappa:
     Args:
         categories: Number of categories, those that nobody chose included.
         weights: How a disagreement counts: "none" (every one alike), "linear" or "quadratic" in its distance.
+        bounded: It lies between -1 and 1.
     """
 
     categories: int
     weights: KappaWeights = "quadratic"
+    bounded: bool = True
 
     @property
     def name(self) -> str:
@@ -94,10 +104,13 @@ class AbsoluteIcc:
 
     Args:
         centre: Taken off both before squares are summed, so that no digits are lost.
+        name: What it is called.
+        bounded: It lies between -1 and 1.
     """
 
     centre: float = 0.0
     name: str = "ICC(A,1)"
+    bounded: bool = True
 
     def rows(self, a: NDArray[Any], b: NDArray[Any]) -> Table:
         """Return (n, 6) moments."""
@@ -119,9 +132,15 @@ class AbsoluteIcc:
 
 @dataclass(frozen=True, kw_only=True)
 class NearnessOfNumbers:
-    """Mean absolute difference with a minus sign, so that higher is better as with the other measures."""
+    """Mean absolute difference with a minus sign, so that higher is better as with the other measures.
+
+    Args:
+        name: What it is called.
+        bounded: It has the target's unit and no bounds.
+    """
 
     name: str = "mean absolute difference"
+    bounded: bool = False
 
     def rows(self, a: NDArray[Any], b: NDArray[Any]) -> Table:
         """Return (n, 2): one, and minus the absolute difference."""

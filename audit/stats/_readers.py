@@ -10,14 +10,15 @@ from numpy.typing import NDArray
 
 from audit.core.levels import Levels
 from audit.core.measurement import Estimate
-from audit.stats._common import Bounds, Floats, Ints, Patients, alphas, estimate, too_few
-from audit.stats._jackknife import patient_sums, plain_bounds
+from audit.stats._common import Bounds, Floats, Ints, Patients, alphas, estimate, t_quantile, too_few
+from audit.stats._jackknife import Jackknife, covariance, fisher_bounds, patient_sums
 from audit.stats._kappa import Kappa, Measure, agreement
 
 Consensus = Literal["majority", "median", "mean"]
 RANDOM_FROM = 5
-FEWEST, MANY = 60, 300
-STRICTER = 0.4
+FEWEST = 60
+# Below so many patients the bounds of a rung are those of this share of its level; see docs/decisions.
+STRICTER = ((300, 0.4), (1000, 0.6))
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -113,13 +114,13 @@ def agreement_difference(panel: Panel, levels: Levels, *, random_readers: bool |
     """Estimate the model's mean agreement with readers minus the readers' own.
 
     Each reader in turn is taken out: the reader and the model face the consensus of the others on the same cases. The
-    difference of the two agreements is averaged over readers. Its variance is the jackknife's over patients, with a t
-    quantile; where readers stand for others, too (five or more), the jackknife variance over readers is added, with
-    Satterthwaite's degrees of freedom.
+    difference of the two agreements is averaged over readers. Its bounds combine those of the two mean agreements
+    (patient jackknife, t on Fisher's z) by MOVER with their jackknife correlation; where readers stand for others, too
+    (five or more), the jackknife deviation over readers with its own t quantile is added in squares.
 
     No interval of such a difference holds its level with few patients. With fewer than 60 there is therefore no
-    number; from 60 to 299 every rung of the curve carries the bounds of 0.4 times its level (.01 for .025); from 300 on
-    those of its own level.
+    number; from 60 to 299 every rung of the curve carries the bounds of 0.4 times its level (.01 for .025), from 300 to
+    999 those of 0.6 times its level, and from 1000 on those of its own.
 
     Args:
         panel: The readings, two readers or more.
@@ -132,7 +133,9 @@ def agreement_difference(panel: Panel, levels: Levels, *, random_readers: bool |
     """
     readers = panel.readers.shape[1]
     random = readers >= RANDOM_FROM if random_readers is None else random_readers
-    method = f"{panel.measure.name}, model minus readers against the other readers, patient jackknife t; readers as "
+    method = (
+        f"{panel.measure.name}, model minus readers against the other readers, patient jackknife and MOVER; readers as "
+    )
     method += "a sample of readers" if random else "these and no others"
     if readers < 2:
         reason = f"{readers} reader{'' if readers == 1 else 's'}; two are the least whose agreement can be compared"
@@ -142,24 +145,24 @@ def agreement_difference(panel: Panel, levels: Levels, *, random_readers: bool |
     problem = "no case was read by two readers" if n == 0 else too_few(found.count) or _too_few_for_readers(found.count)
     if problem:
         return Estimate.absent(problem, method=method, n=n, n_patients=found.count)
-    whole = _differences(panel, used, found)
-    problem = _problem(whole)
+    sides = _sides(panel, used, found)
+    problem = _problem(panel, sides)
     if problem:
         return Estimate.absent(problem, method=method, n=n, n_patients=found.count)
-    value, variance, df = float(whole[0].mean()), _variance(whole[1:].mean(axis=1)), found.count - 1.0
+    alpha = alphas(levels) * next((share for limit, share in STRICTER if found.count < limit), 1.0)
+    down, up = _arms(sides, panel.measure.bounded, alpha)
     if random:
         among = _among_readers(panel)
         if among is None:
             reason = "without one of the readers an agreement cannot be computed"
             return Estimate.absent(reason, method=method, n=n, n_patients=found.count)
-        both = variance + among
-        df = both**2 / (variance**2 / df + among**2 / (readers - 1)) if both > 0 else df
-        variance = both
-    if variance <= 1e-18:
+        apart = t_quantile(alpha, readers - 1) * np.sqrt(among)
+        down, up = np.hypot(down, apart), np.hypot(up, apart)
+    value = sides[0].value - sides[1].value
+    if max(float(down[0]), float(up[0])) <= 1e-12:
         reason = "no interval: it does not vary between patients"
         return Estimate.absent(reason, method=method, n=n, n_patients=found.count)
-    return estimate(value, _bounds(value, variance, df, found.count, levels), levels, method=method, n=n,
-                    n_patients=found.count)  # fmt: skip
+    return estimate(value, (value - down, value + up), levels, method=method, n=n, n_patients=found.count)
 
 
 def _too_few_for_readers(count: int) -> str | None:
@@ -168,25 +171,44 @@ def _too_few_for_readers(count: int) -> str | None:
     return f"{count} patients; a comparison with readers holds its error from {FEWEST} patients on"
 
 
-def _bounds(value: float, variance: float, df: float, count: int, levels: Levels) -> Bounds:
-    return plain_bounds(value, variance, df, alphas(levels) * (STRICTER if count < MANY else 1.0))
-
-
-def _differences(panel: Panel, used: NDArray[np.bool_], found: Patients) -> NDArray[np.float64]:
-    """Return (1 + patients, readers) model minus reader: on all cases, then without each patient."""
-    columns = []
+def _sides(panel: Panel, used: NDArray[np.bool_], found: Patients) -> tuple[Jackknife, Jackknife]:
+    """Return the mean agreement over readers of the model and of the readers themselves, each patient left out."""
+    values: list[list[Floats]] = [[], []]
     rank = np.cumsum(used) - 1
     for reader in range(panel.readers.shape[1]):
         rows = panel.faced(reader)
         others = panel.others(reader, rows)
         patients = Patients(code=found.code[rank[rows]], ids=found.ids)
-        sums = [
-            patient_sums(panel.measure.rows(answers, others), patients)
-            for answers in (panel.model[rows], panel.readers[rows, reader])
-        ]
-        values = [panel.measure.value(np.concatenate([s.sum(axis=0)[None], s.sum(axis=0) - s])) for s in sums]
-        columns.append(values[0] - values[1])
-    return np.stack(columns, axis=1)
+        for side, answers in enumerate((panel.model[rows], panel.readers[rows, reader])):
+            sums = patient_sums(panel.measure.rows(answers, others), patients)
+            total = sums.sum(axis=0)
+            values[side].append(panel.measure.value(np.concatenate([total[None], total - sums])))
+    model, readers = (np.mean(side, axis=0) for side in values)
+    return Jackknife(value=float(model[0]), left=model[1:]), Jackknife(value=float(readers[0]), left=readers[1:])
+
+
+def _arms(sides: tuple[Jackknife, Jackknife], bounded: bool, alpha: Floats) -> Bounds:
+    """Return how far the difference may lie below and above, by MOVER with the two sides' own correlation.
+
+    A low agreement is known less well than a high one. A t interval of the difference alone misses that, and is too
+    near on the side that matters where the model is the worse one.
+    """
+    model, readers = sides
+    shared = covariance(model, readers)
+    if not bounded:
+        variance = max(model.variance + readers.variance - 2 * shared, 0.0)
+        half = t_quantile(alpha, len(model.left) - 1) * float(np.sqrt(variance))
+        return half, half
+    spread = float(np.sqrt(model.variance * readers.variance))
+    rho = shared / spread if spread > 0 else 0.0
+    (low, high), (least, most) = (fisher_bounds(side, alpha) for side in sides)
+    down = _combined(model.value - low, most - readers.value, rho)
+    return down, _combined(high - model.value, readers.value - least, rho)
+
+
+def _combined(a: Floats, b: Floats, rho: float) -> Floats:
+    out: Floats = np.sqrt(np.maximum(a**2 + b**2 - 2 * rho * a * b, 0.0))
+    return out
 
 
 def _among_readers(panel: Panel) -> float | None:
@@ -220,9 +242,11 @@ def _variance(left: NDArray[np.float64]) -> float:
     return (len(left) - 1) / len(left) * float(np.sum((left - left.mean()) ** 2))
 
 
-def _problem(whole: NDArray[np.float64]) -> str | None:
-    if not np.isfinite(whole[0]).all():
+def _problem(panel: Panel, sides: tuple[Jackknife, Jackknife]) -> str | None:
+    if not all(np.isfinite(side.value) for side in sides):
         return "the agreement of a reader cannot be computed: only one answer was given, or no case read by others"
-    if not np.isfinite(whole).all():
+    if not all(np.isfinite(side.left).all() for side in sides):
         return "an agreement rests on a single patient: without that one it cannot be computed"
+    if panel.measure.bounded and max(side.value for side in sides) >= 1 - 1e-12:
+        return "no interval: one side never disagrees with the consensus"
     return None

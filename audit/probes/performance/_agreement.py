@@ -2,66 +2,50 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from audit.core import Direction, Estimate, Measurement, ProbeContext
+from audit.probes.performance._bland_altman import draw_bland_altman
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     Floats = NDArray[np.float64]
 
-NORMAL_95 = 1.959963984540054
-
 
 def agreement(ctx: ProbeContext) -> Iterator[Measurement]:
     """Give bias, absolute error, limits of agreement, slope and intraclass correlation."""
-    from audit.stats import bootstrap, mean
+    from audit import stats
 
     patients, levels = ctx.cohort.patients, ctx.levels
     predicted, reference = ctx.clean.scores, np.asarray(ctx.clean.targets, dtype=np.float64)
     error = predicted - reference
 
-    def resampled(statistic: Callable[[Floats], Floats], method: str) -> Estimate:
-        return bootstrap(
-            statistic, patients, levels, ctx.rng, resamples=ctx.budget.resamples, method=method, vectorised=True
-        )
-
     def given(estimate: Estimate, metric: str, direction: Direction = "none") -> Measurement:
         return Measurement.of(estimate, metric=metric, level=levels.confidence, direction=direction)
 
-    yield given(mean(error, patients, levels), "mean_error", "zero")
-    yield given(mean(np.abs(error), patients, levels), "mae", "lower")
-    limits = "95 % limits of agreement, patient bootstrap"
-    yield given(resampled(lambda w: _limit(w, error, -1), limits), "loa_low", "zero")
-    yield given(resampled(lambda w: _limit(w, error, 1), limits), "loa_high", "zero")
-    yield given(resampled(lambda w: _slope(w, reference, predicted), "least squares, patient bootstrap"), "slope")
-    yield given(
-        resampled(
-            lambda w: _icc(w, predicted, reference), "ICC(A,1), model and reference as fixed raters, patient bootstrap"
-        ),
-        "icc",
-        "higher",
+    bias = stats.mean(error, patients, levels)
+    low, high = (stats.limit_of_agreement(error, patients, levels, side=side) for side in ("low", "high"))
+    yield given(bias, "mean_error", "zero")
+    yield given(stats.mean(np.abs(error), patients, levels), "mae", "lower")
+    yield given(low, "loa_low", "zero")
+    yield given(high, "loa_high", "zero")
+    slope = stats.bootstrap(
+        lambda weights: _slope(weights, reference, predicted), patients, levels, ctx.rng,
+        resamples=ctx.budget.resamples, method="least squares, patient bootstrap", vectorised=True,
+    )  # fmt: skip
+    yield given(slope, "slope")
+    # The model and the reference are no sample of raters: the interval is of these two, not of others like them.
+    measure = stats.AbsoluteIcc(
+        centre=float(reference.mean()) if len(reference) else 0.0, name="ICC(A,1), model and reference as fixed raters"
     )
-
-
-def _moments(weights: Floats, values: Floats) -> tuple[Floats, Floats, Floats]:
-    """Return totals, weighted means and unbiased weighted variances, each (b,)."""
-    total = weights.sum(axis=1)
-    mean = weights @ values / total
-    square = weights @ values**2 / total
-    with np.errstate(invalid="ignore", divide="ignore"):
-        variance = np.maximum(square - mean**2, 0) * total / (total - 1)
-    return total, mean, variance
-
-
-def _limit(weights: Floats, error: Floats, sign: int) -> Floats:
-    _, mean, variance = _moments(weights, error)
-    out: Floats = mean + sign * NORMAL_95 * np.sqrt(variance)
-    return out
+    yield given(stats.agreement(measure, predicted, reference, patients, levels), "icc", "higher")
+    if low.value is not None:
+        title = "Model minus reference over the mean of both"
+        draw_bland_altman(ctx, title, predicted, reference, lines={"mean": bias, "low": low, "high": high})
 
 
 def _slope(weights: Floats, x: Floats, y: Floats) -> Floats:
@@ -72,19 +56,4 @@ def _slope(weights: Floats, x: Floats, y: Floats) -> Floats:
     spread = weights @ x**2 / total - mx**2
     with np.errstate(invalid="ignore", divide="ignore"):
         out: Floats = np.where(spread > 0, (weights @ (x * y) / total - mx * my) / spread, np.nan)
-    return out
-
-
-def _icc(weights: Floats, a: Floats, b: Floats) -> Floats:
-    """Return ICC(A,1) of two raters from the mean squares of the two-way table, cases counted by weight."""
-    centre = (a.mean() + b.mean()) / 2
-    a, b = a - centre, b - centre
-    n, _, between = _moments(weights, (a + b) / 2)
-    _, shift, within = _moments(weights, a - b)
-    rows = 2 * between
-    columns = n * shift**2 / 2
-    error = within / 2
-    with np.errstate(invalid="ignore", divide="ignore"):
-        bottom = rows + error + 2 * (columns - error) / n
-        out: Floats = np.where(bottom > 0, (rows - error) / bottom, np.nan)
     return out
