@@ -88,5 +88,9 @@ bench-scores: $(VENV)/.test
 docs: $(VENV)/.test
 	$(BIN)/python docs/build_probe_pages.py
 
+# Simulates every statistical method and the judge on cohorts of known truth, then writes the tables of docs/statistics.md.
+validate-statistics: $(VENV)/.test
+	$(BIN)/python -m validation.statistics --processes 2
+
 clean:
 	rm -rf $(VENV) $(WHEEL_VENV) $(PEERS_VENV) dist build demo-run .coverage .coverage.*
