@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
-from numpy.typing import NDArray
 
 from audit.core.levels import Levels
 from audit.core.measurement import Estimate
@@ -119,8 +119,8 @@ def _joined(x: Floats, y: Floats, r: float) -> Floats:
 def mean_auc(questions: Sequence[tuple[Floats, Bools]], patients: Ints, levels: Levels) -> Estimate:
     """Estimate the unweighted mean of the AUC of several questions on the same cases (macro average).
 
-    The variance is that of the mean of correlated areas. With a mean of 1 the bound is that of the area whose rarer
-    class has fewest patients, and no bound is better than that.
+    The variance is that of the mean of correlated areas; the bounds are those of one area with that variance and with
+    as many patients as the question has that has fewest in a class.
 
     Args:
         questions: Scores (n,) finite and labels (n,) bool of each question, at least one.
@@ -146,21 +146,12 @@ def mean_auc(questions: Sequence[tuple[Floats, Bools]], patients: Ints, levels: 
         areas.append(area_of(finite("scores", scores), positive, found))
     value = float(np.mean([area.value for area in areas]))
     variance = float(np.mean([[area_covariance(a, b) for b in areas] for a in areas]))
-    bounds = _mean_bounds(value, variance, min(area.smaller_class for area in areas), alphas(levels))
+    mean = replace(
+        areas[0], value=value, variance=variance if variance > 1e-24 else 0.0,
+        positive_patients=min(area.positive_patients for area in areas),
+        negative_patients=min(area.negative_patients for area in areas),
+    )  # fmt: skip
+    bounds = area_bounds(mean, alphas(levels))
     if bounds is None:
         return Estimate.absent(ALIKE, method=MACRO, n=n, n_patients=found.count)
     return estimate(value, bounds, levels, method=MACRO, n=n, n_patients=found.count)
-
-
-def _mean_bounds(value: float, variance: float, few: int, alpha: NDArray[np.float64]) -> tuple[Floats, Floats] | None:
-    from scipy.special import expit
-
-    flawless = alpha ** (1 / few)
-    if value in (0.0, 1.0):
-        return (flawless, np.ones_like(alpha)) if value == 1 else (np.zeros_like(alpha), 1 - flawless)
-    if variance <= 1e-24:
-        return None
-    half = t_quantile(alpha, few - 1) * np.sqrt(variance) / (value * (1 - value))
-    logit = np.log(value) - np.log1p(-value)
-    low, high = expit(logit - half), expit(logit + half)
-    return np.minimum(low, flawless), np.maximum(high, 1 - flawless)

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
 NO_RANKING = "the comparator answers yes or no, which ranks nobody"
 NO_POINT = "no operating point is declared for the comparator"
+NO_VALUE = "the comparator does not answer with a value in the unit of the target"
 SILENT = "the comparator answered none of these cases"
 
 
@@ -88,8 +89,8 @@ def mae_advantage(ctx: ProbeContext, given: ComparatorValues) -> Estimate:
 
     theirs, own = nearer(ctx, given)
     rows = np.isfinite(theirs)
-    if not rows.any():
-        return _absent(ctx, rows, SILENT)
+    if given.spec.output != "value" or not rows.any():
+        return _absent(ctx, rows, SILENT if given.spec.output == "value" else NO_VALUE)
     return _noted(paired_difference(theirs[rows], own[rows], ctx.cohort.patients[rows], ctx.levels), rows)
 
 

@@ -10,7 +10,7 @@ import numpy as np
 from audit.core import ClassView, Estimate, Measurement, NotApplicable, Probe, ProbeContext, ProbeInfo
 from audit.probes._shared import NO_OPERATING_POINT
 from audit.probes.performance._chosen import CHOICES, Chosen, choose
-from audit.probes.performance._rates import given, likelihood_ratios, predictive, rate, rate_of
+from audit.probes.performance._rates import PREDICTIVE, given, likelihood_ratios, predictive, rate, rate_of
 
 OPTIMISTIC = "chosen on this cohort, optimistic"
 POINTS = 48
@@ -67,6 +67,8 @@ class OperatingPoint(Probe):
             "sensitivity", "specificity", "positive_likelihood_ratio", "negative_likelihood_ratio", "ppv", "npv",
             "accuracy", "threshold_offset", "youden_loss", "faults",
         ),
+        at_prevalence=PREDICTIVE,
+        descriptive=("threshold_offset", "youden_loss"),
         title="Operating point",
         question="What does it do to patients at the threshold that it is deployed with?",
         method=(

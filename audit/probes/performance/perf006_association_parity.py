@@ -47,7 +47,9 @@ class AssociationParity(Probe):
     Known problems:
         Both slopes are marginal and linear: confounding of a determinant is in both alike, a bent relation is cut short
         in both. Miscalibration shows as a difference wherever there is an association; probabilities must fit the
-        prevalence of this cohort, so that in a case-control sample PERF006 says little of a binary score. Errors of
+        prevalence of this cohort, so that in a case-control sample PERF006 says little of a binary score. Any reading
+        that keeps to the mean where the image says little, as a probability does, dilutes associations that the image
+        does not show: that is true of research with it, however well it was trained. Errors of
         the reference reading are taken as independent of the determinant; if readers knew it, part of the difference
         is theirs. Where neither reading has an association, noise makes `slope_excess` a little larger than 0. With
         many determinants look at the simultaneous interval. Cases without a value of the determinant are left out.
@@ -72,6 +74,7 @@ class AssociationParity(Probe):
         tasks=("binary", "regression", "segmentation"),
         needs=("attributes",),
         metrics=("slope_difference", "slope_excess", "slope_ratio", "slope_automatic", "slope_reference"),
+        descriptive=("slope_automatic", "slope_reference"),
         title="Parity of associations",
         question="Would research with the automatic reading find the associations that the reference finds?",
         method=(

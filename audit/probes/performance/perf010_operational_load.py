@@ -74,6 +74,7 @@ class OperationalLoad(Probe):
         tasks=("binary", "multilabel"),
         needs=("operating_point",),
         metrics=(*COUNTS, *YEARLY, "reads_per_true_positive", *BENEFITS),
+        at_prevalence=(*COUNTS, *YEARLY, "reads_per_true_positive", *BENEFITS),
         title="Load and benefit in use",
         question="How many alerts and misses will it cause, and does it do more good than treating all or nobody?",
         method=(

@@ -166,6 +166,13 @@ def test_every_absence_has_its_reason(given, reasons):
         assert (m.missing is None) if reason is None else (reason in m.missing)
 
 
+def test_a_probability_is_no_value():
+    """A comparator in other terms than the target has no absolute error, and the reason says so."""
+    cohort = small_cohort(np.arange(40.0), comparators=[comparator("c", np.full(40, 0.5))])
+    found = run(saved_context(np.arange(40.0) + 1, cohort, task="regression", output="value", operating_point=None))
+    assert "unit of the target" in found["mae_advantage", "c"].missing
+
+
 def test_no_operating_point_of_the_model_is_a_reason():
     """Without the model's own point there are no rates to compare."""
     label = np.arange(40) % 2
