@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from audit.report._metrics_performance import PERFORMANCE
-
 # Name as printed, and definition.
 METRICS: Mapping[str, tuple[str, str]] = {
     "auc": (
@@ -240,5 +238,4 @@ METRICS: Mapping[str, tuple[str, str]] = {
         "relative volume error",
         "Model's volume minus reference volume, as a share of the reference.",
     ),
-    **PERFORMANCE,
 }

@@ -13,9 +13,9 @@ from audit.stats._proportion import Share, share_of
 
 METHOD = "beta-binomial shrinkage over the groups"
 MIN_GROUPS = 3
-_MEANS, _SIZES, _POINTS = 25, 21, 257
+_MEANS, _SIZES, _POINTS = 17, 15, 257
 _REFINED = 2
-_NEGLIGIBLE = 1e-6
+_NEGLIGIBLE = 1e-5
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)

@@ -2,7 +2,14 @@
 
 from audit.core import Probe
 from audit.probes.fairness.fair001_operating_point_gap import OperatingPointGap
+from audit.probes.fairness.fair002_ranking_gap import RankingGap
+from audit.probes.fairness.fair003_intersectional_gap import IntersectionalGap
+from audit.probes.fairness.fair004_underdiagnosis import Underdiagnosis
 from audit.probes.fairness.fair005_weak_subgroup_discovery import WeakSubgroupDiscovery
 
-PROBES: tuple[type[Probe], ...] = (OperatingPointGap, WeakSubgroupDiscovery)
-__all__ = ["PROBES", "OperatingPointGap", "WeakSubgroupDiscovery"]
+PROBES: tuple[type[Probe], ...] = (
+    OperatingPointGap, RankingGap, IntersectionalGap, Underdiagnosis, WeakSubgroupDiscovery,
+)  # fmt: skip
+__all__ = [
+    "PROBES", "IntersectionalGap", "OperatingPointGap", "RankingGap", "Underdiagnosis", "WeakSubgroupDiscovery",
+]  # fmt: skip

@@ -68,9 +68,9 @@ class Rate:
         hits, patients = self._with_failures(ctx, rows, outside)
         return widened(answered, proportion(hits, patients, ctx.levels), count)
 
-    def gap(self, ctx: ProbeContext) -> Contrast:
-        """Return the contrast of the rate, its bounds widened for unanswered cases."""
-        plain = share_contrast(ctx, f"{self.metric}_gap", self.rows, self.hits, condition=self.condition)
+    def gap(self, ctx: ProbeContext, *, metric: str = "") -> Contrast:
+        """Return the contrast of the rate, its bounds widened for unanswered cases; `<rate>_gap` unless named."""
+        plain = share_contrast(ctx, metric or f"{self.metric}_gap", self.rows, self.hits, condition=self.condition)
         if not self.unanswered:
             return plain
         return replace(plain, widen=lambda level, e: widened(e, self.gap_with_failures(ctx, level), self.unanswered))
