@@ -15,7 +15,7 @@ _MOST_ROWS = 20
 _SHARES = (
     "auc", "sensitivity", "specificity", "ppv", "npv", "accuracy", "dice", "surface_dice", "lesion_sensitivity", "icc",
 )  # fmt: skip
-_ABOUT_ZERO = ("_gap", "_drop", "_cost", "_offset", "_advantage", "_difference", "_shift")
+_ABOUT_ZERO = ("_gap", "_drop", "_cost", "_offset", "_advantage", "_difference", "_shift", "_part", "gap_within_strata")
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from audit.report._metrics_calibration import CALIBRATION
+from audit.report._metrics_performance import PERFORMANCE
+
 # Name as printed, and definition.
 METRICS: Mapping[str, tuple[str, str]] = {
     "auc": (
@@ -31,19 +34,13 @@ METRICS: Mapping[str, tuple[str, str]] = {
     ),
     "intercept": (
         "calibration intercept",
-        "0 where the mean probability is right at the declared prevalence; above 0 it is too low.",
-    ),
-    "intercept_in_sample": (
-        "calibration intercept in this sample",
-        "0 where the mean probability matches the share of positives in this sample.",
+        "0 where the mean probability is right, at the declared prevalence or else in this sample, as stated; above 0 "
+        "it is too low.",
     ),
     "brier": (
         "Brier score",
-        "Mean squared distance of the probability from the outcome, at the declared prevalence; 0 is best.",
-    ),
-    "brier_in_sample": (
-        "Brier score in this sample",
-        "Mean squared distance of the probability from the outcome in this sample; 0 is best.",
+        "Mean squared distance of the probability from the outcome, at the declared prevalence or else in this sample, "
+        "as stated; 0 is best.",
     ),
     "ece": (
         "calibration error",
@@ -238,4 +235,6 @@ METRICS: Mapping[str, tuple[str, str]] = {
         "relative volume error",
         "Model's volume minus reference volume, as a share of the reference.",
     ),
+    **CALIBRATION,
+    **PERFORMANCE,
 }

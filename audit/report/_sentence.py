@@ -114,7 +114,7 @@ def _special(evidence: Evidence, finding: Finding, m: Measurement) -> str:
         return f"changes of at most {epsilon_text(m.condition)} bring the model's {what} down to {value_text(m)}"
     if m.metric in ("deletion_advantage", "insertion_advantage") and low:
         return "the model's explanations name the decisive pixels no better than a control"
-    if m.metric in ("slope", "intercept", "intercept_in_sample", "ece"):
+    if m.metric in ("slope", "intercept", "ece"):
         off = f"{metric_name(m.metric)} {value_text(m)}"
         return f"the model's probabilities are off: {off}, {limit_text(finding.limit)} was required"
     if m.metric == "faults":
