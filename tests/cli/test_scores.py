@@ -157,6 +157,12 @@ def test_several_scores_are_several_classes(audit: Audit, here: Path) -> None:
     code, _, err = audit("scores", "m.csv", "--target", "dx", "--score", "p_glioma,p_none,p_other", "--out", "r")
     assert code == 3, err
     assert evidence(here / "r")["model"]["classes"] == list(names)
+    proposed = {r["id"]: r for r in tomllib.loads((here / "r-policy.toml").read_text())["rule"]}
+    assert set(proposed) == {"cases-lost", "auc-of-glioma", "auc-of-none", "auc-of-other"}
+    assert proposed["auc-of-none"]["where"] == {"class": "none"}
+    words = ("--target", "dx", "--score", "p_glioma,p_none,p_other", "--policy", "r-policy.toml")
+    assert audit("scores", "m.csv", *words, "--out", "r2")[0] == 3
+    assert {f["status"] for f in evidence(here / "r2")["findings"]} == {"PASS"}
     code, _, err = audit("scores", "m.csv", "--target", "dx", "--score", "p_glioma,p_none,age", "--out", "r3")
     assert code == 2
     assert "--classes" in err

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 import numpy as np
 
@@ -40,15 +40,29 @@ def policy_text(seen: Seen, cases: Cases | None) -> str:
     return _text(rules, "init")
 
 
-def saved_policy_text(attributes: Sequence[Column], cases: Cases | None) -> str:
+def saved_policy_text(attributes: Sequence[Column], by_class: Mapping[str, Cases]) -> str:
     """Return policy.toml for saved predictions.
 
     Args:
         attributes: The attributes that are audited.
-        cases: Labels, patients and levels of a binary task; None for other tasks, which get the rules that need no
-            margin.
+        by_class: Labels, patients and levels by class; one of no name for a binary task, none for a task that is no
+            classification, which gets the rules that need no margin.
     """
-    return _text(_of_cases(attributes, cases), "scores")
+    if set(by_class) <= {""}:
+        return _text(_of_cases(attributes, by_class.get("")), "scores")
+    rules = [rule for name, cases in by_class.items() for rule in _of_class(name, cases)]
+    return _text([_lost(), *rules], "scores")
+
+
+def _of_class(name: str, cases: Cases) -> Iterator[str]:
+    """Yield the rules of one class of several; with no operating point they are about its ranking."""
+    limit, where = auc_floor(cases), f"class = {quoted(name)}"
+    if limit is None:
+        yield f"# no rule on {one_line(name)}: too few patients for any margin\n"
+        return
+    counts = f"{_count(cases, cases.positive)} patients of this class"
+    text = f"With {counts} an AUC of 0.9 against the others shows at least {limit:g}."
+    yield _rule(f"auc-of-{slug(name)}", "PERF001", "auc", f"min = {limit:g}", text, where=where)
 
 
 def _text(rules: Iterable[str], by: str) -> str:

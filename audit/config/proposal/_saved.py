@@ -10,7 +10,7 @@ from audit.config.proposal import _manifest
 from audit.config.proposal._manifest import Column
 from audit.config.proposal._margins import Cases
 from audit.config.proposal._policy_text import saved_policy_text
-from audit.core import AttributeSpec, Cohort
+from audit.core import AttributeSpec, Cohort, Task
 
 _FEW = 12
 
@@ -60,17 +60,20 @@ def protected_attribute(table: Table, name: str) -> AttributeSpec:
     return AttributeSpec(name=name, role="protected", bins=bins)
 
 
-def propose_policy(cohort: Cohort, *, binary: bool) -> str:
+def propose_policy(cohort: Cohort, *, task: Task) -> str:
     """Return policy.toml with the margins that a cohort could show, which are not what is acceptable.
 
     Args:
-        cohort: The cases with their attributes.
-        binary: Whether the targets are those of a binary task; other tasks get the rules that need no margin.
+        cohort: The cases with their attributes and the names of their classes.
+        task: The task; one that is no classification gets the rules that need no margin.
     """
     columns = [
         Column(name=a.name, role=a.role, levels=len(a.level_names()), empty=0) for a in cohort.attributes.values()
     ]
-    if not binary:
-        return saved_policy_text(columns, None)
     levels = {a.name: a.levels for a in cohort.attributes.values()}
-    return saved_policy_text(columns, Cases(positive=cohort.targets == 1, patients=cohort.patients, levels=levels))
+    wanted = {"": 1} if task == "binary" else {c: i for i, c in enumerate(cohort.classes)}
+    by_class = {
+        name: Cases(positive=cohort.targets == index, patients=cohort.patients, levels=levels)
+        for name, index in (wanted if task in ("binary", "multiclass") else {}).items()
+    }
+    return saved_policy_text(columns, by_class)

@@ -153,7 +153,7 @@ def _propose(folder: Path, cohort: Cohort, understood: Understood) -> Path:
     from audit.config import policy_from
     from audit.config.proposal import propose_policy
 
-    text = propose_policy(cohort, binary=understood.model.task == "binary")
+    text = propose_policy(cohort, task=understood.model.task)
     # Read back, so that a proposal that does not run is known at once.
     policy_from(tomllib.loads(text), source="the proposed policy", origin="proposed")
     number = 1
