@@ -105,12 +105,12 @@ def _comparators(task: Any, comparators: Mapping[str, Any]) -> Iterator[ConfigEr
 
 
 def other_tables(cohort: Mapping[str, Any]) -> list[tuple[str, Mapping[str, Any]]]:
-    """Return the tables of other splits with the key of each."""
+    """Return the tables of other splits, each with what stands before its keys in a message."""
     listed_ones = cohort.get("other")
     rows = [r for r in listed_ones if isinstance(r, Mapping)] if isinstance(listed_ones, list) else []
-    found = [(f"cohort.other {i + 1}", row) for i, row in enumerate(rows)]
+    found = [(f"cohort.other {i + 1}: ", row) for i, row in enumerate(rows)]
     training = table(cohort, "training")
-    return [("cohort.training", training), *found] if training else found
+    return [("cohort.training.", training), *found] if training else found
 
 
 def _others(cohort: Mapping[str, Any]) -> Iterator[ConfigError]:
@@ -119,12 +119,12 @@ def _others(cohort: Mapping[str, Any]) -> Iterator[ConfigError]:
         name, manifest = spec.get("name", "training"), spec.get("manifest")
         if isinstance(name, str) and name in names:
             yield ConfigError(
-                f"{key}.name: stands twice", expected="another name for each split", got=shown(name), fix="rename one"
+                f"{key}name: stands twice", expected="another name for each split", got=shown(name), fix="rename one"
             )
         names.append(str(name))
         if isinstance(manifest, str) and os.path.normpath(manifest) == os.path.normpath(str(cohort.get("manifest"))):
             yield ConfigError(
-                f"{key}.manifest: the manifest of the audited cases", expected="a table of other cases",
+                f"{key}manifest: the manifest of the audited cases", expected="a table of other cases",
                 got=shown(manifest), fix="tell the splits of one manifest apart with split and split_value",
             )  # fmt: skip
 

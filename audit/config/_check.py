@@ -142,7 +142,7 @@ def file_faults(raw: Mapping[str, Any], root: Path, *, columns: bool) -> list[Au
         "cohort.manifest": cohort.get("manifest"),
     }
     others = other_tables(cohort)
-    wanted |= {f"{key}.manifest": spec.get("manifest") for key, spec in others}
+    wanted |= {f"{key}manifest": spec.get("manifest") for key, spec in others}
     faults: list[AuditError] = []
     for key, named in wanted.items():
         if isinstance(named, str) and named and not is_file(root / named):
@@ -152,7 +152,7 @@ def file_faults(raw: Mapping[str, Any], root: Path, *, columns: bool) -> list[Au
     if columns:
         faults += _column_faults(cohort.get("manifest"), root, _named_columns(cohort))
         for key, spec in others:
-            named_columns = {f"{key}.{k}": spec[k] for k in ("patient", "image", "case", "date") if k in spec}
+            named_columns = {f"{key}{k}": spec[k] for k in ("patient", "image", "case", "date") if k in spec}
             texts = {k: v for k, v in named_columns.items() if isinstance(v, str)}
             faults += _column_faults(spec.get("manifest"), root, texts)
         if model.get("kind") == "predictions":
