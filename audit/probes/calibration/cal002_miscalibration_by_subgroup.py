@@ -89,6 +89,7 @@ class MiscalibrationBySubgroup(Probe):
         tasks=("binary", "multiclass", "multilabel", "ordinal"),
         needs=("attributes",),
         metrics=("slope_gap", "intercept_gap", "slope", "intercept", "brier", "ece"),
+        at_prevalence=("intercept", "brier"),
         title="Miscalibration by subgroup",
         question="Does a score mean the same for every group of patients?",
         method=(

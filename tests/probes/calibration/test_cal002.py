@@ -179,3 +179,16 @@ def test_it_keeps_the_protocol_of_probes():
     """It completes in every context with attributes and is deterministic by seed."""
     done = check_probe(MiscalibrationBySubgroup)
     assert {"binary with images", "binary, declared prevalence", "binary, empty cells", "multiclass"} <= set(done)
+
+
+def test_what_depends_on_prevalence_is_not_for_rules_without_one():
+    """The catalogue names intercept and Brier score; the contrasts do not change with how many ill were sampled."""
+    assert MiscalibrationBySubgroup.info.at_prevalence == ("intercept", "brier")
+    logit, label, group = groups(n=40_000, shift=(0.0, -0.5), seed=2)
+    rng = np.random.default_rng(0)
+    rows = np.concatenate([np.flatnonzero(label == 1)[:1000], rng.permutation(np.flatnonzero(label == 0))[:9000]])
+    everyone, enriched = run(audited(logit, label, group)), run(audited(logit[rows], label[rows], group[rows]))
+    assert enriched["intercept", "a"].value < -1.5
+    low, high = enriched["intercept_gap", "b"].low, enriched["intercept_gap", "b"].high
+    assert low < everyone["intercept_gap", "b"].value < high
+    assert high - low < 0.4
