@@ -7,9 +7,9 @@ from functools import partial
 
 import numpy as np
 
-from audit.stats import auc
+from audit.stats import auc, auc_difference
 from validation.statistics._study import COVERED, LEVELS, TAILS, Accept, Study, Values, held_by
-from validation.statistics.scenarios import Bools, Floats, Ints, clustered_scores, mixed_scores, separation
+from validation.statistics.scenarios import Bools, Floats, Ints, case_codes, clustered_scores, mixed_scores, separation
 
 Draw = Callable[[np.random.Generator], tuple[Floats, Bools, Ints]]
 CELLS: dict[str, tuple[str, float, Draw]] = {
@@ -65,6 +65,22 @@ def _rare(positives: int, controls: int, truth: float) -> Callable[[np.random.Ge
     return once
 
 
+def _paired(patients: int, aucs: tuple[float, float]) -> Callable[[np.random.Generator], Values]:
+    """Return the difference of two scores of the same cases, whose patient effects they share in half."""
+    truth, shift = aucs[0] - aucs[1], (separation(aucs[0]), separation(aucs[1]))
+
+    def once(rng: np.random.Generator) -> Values:
+        code = case_codes(rng, patients, (1, 4))
+        label, effect = rng.random(patients) < 0.4, rng.normal(0, np.sqrt(0.5), patients)
+        scores = [
+            label[code] * d + effect[code] + rng.normal(0, 0.5, patients)[code] + rng.normal(0, 0.5, code.size)
+            for d in shift
+        ]
+        return held_by(auc_difference(scores[0], scores[1], label[code], code, LEVELS), truth)
+
+    return once
+
+
 def studies() -> list[Study]:
     """Return the simulations of the AUC."""
     made = []
@@ -87,4 +103,10 @@ def studies() -> list[Study]:
         draw=_covers(draw, truth, rows=True), repeats=5000, quick=500, accept={"coverage": Accept(high=0.90)},
         control=True,
     ))  # fmt: skip
+    for patients, aucs in ((60, (0.85, 0.85)), (200, (0.85, 0.85)), (200, (0.80, 0.88)), (100, (0.95, 0.90))):
+        made.append(Study(
+            id=f"paired/auc/{patients}/{aucs[0]:g}", job="paired", method="Difference of two AUCs, paired by patient",
+            scenario=f"{patients} patients of 1 to 4 cases, AUC {aucs[0]:g} and {aucs[1]:g} on the same cases",
+            draw=_paired(patients, aucs), repeats=8000, quick=300, accept={**COVERED, **TAILS},
+        ))  # fmt: skip
     return made

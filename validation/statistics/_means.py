@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from audit.stats import mean, paired_difference
+from audit.stats import mean, median, paired_difference
 from validation.statistics._study import (
     ALPHA,
     COVERED,
@@ -20,7 +20,7 @@ from validation.statistics._study import (
     held,
     held_by,
 )
-from validation.statistics.scenarios import Floats, clustered_hits
+from validation.statistics.scenarios import Floats, case_codes, clustered_hits
 
 SIZES = (10, 20, 50, 150)
 
@@ -113,6 +113,17 @@ def _unbounded(name: str, patients: int) -> Callable[[np.random.Generator], Valu
     return once
 
 
+def _median(patients: int, cases: tuple[int, int]) -> Callable[[np.random.Generator], Values]:
+    """Return the median of skewed errors, the larger part of which is the patient's; the true one is 1."""
+
+    def once(rng: np.random.Generator) -> Values:
+        code = case_codes(rng, patients, cases)
+        latent = np.sqrt(0.6) * rng.normal(size=patients)[code] + np.sqrt(0.4) * rng.normal(size=code.size)
+        return held_by(median(np.exp(latent), code, LEVELS, support=(0.0, None)), 1.0)
+
+    return once
+
+
 def _plain(rng: np.random.Generator) -> Values:
     """Return how scipy's t interval does on skewed errors."""
     from scipy.stats import ttest_1samp
@@ -171,6 +182,11 @@ def studies() -> list[Study]:
             add(f"unbounded/{name}/{patients}", "mean", "Cluster t, corrected for skewness",
                 f"{patients} patients, {ERRORS[name][0]}", _unbounded(name, patients),
                 accept={"low_miss": TAILS["low_miss"], "high_miss": worst}, repeats=20_000)  # fmt: skip
+    for patients, cases in ((40, (1, 1)), (150, (1, 1)), (60, (1, 4))):
+        many = "1 case each" if cases[1] == 1 else "1 to 4 cases each, correlation 0.6"
+        add(f"median/{patients}/{cases[1]}", "mean", "Median, order statistics",
+            f"{patients} patients, {many}, log-normal errors", _median(patients, cases),
+            accept={**COVERED, **TAILS})  # fmt: skip
     add("unbounded/plain", "mean", "Control: plain t", f"20 patients, {ERRORS['gamma'][0]}", _plain,
         accept={"high_miss": Accept(low=0.04)}, control=True)  # fmt: skip
     for patients in (20, 60):

@@ -14,6 +14,7 @@ from validation.statistics import (
     _means,
     _other_gaps,
     _proportions,
+    _resampled,
     _sequential,
     judge,
 )
@@ -29,12 +30,14 @@ JOBS: dict[str, str] = {
     "mean": "Means of bounded values",
     "paired": "Paired differences",
     "froc": "Detection",
+    "resampled": "Statistics by resampling patients",
     "sequential": "Verdicts patient by patient",
     "judge": "The whole judge",
 }
 """Title of every job, in the order of the page."""
 _MODULES = (
-    _proportions, _areas, _gaps, _other_gaps, _holm, _calibration, _agreement, _means, _detection, _sequential, judge,
+    _proportions, _areas, _gaps, _other_gaps, _holm, _calibration, _agreement, _means, _detection, _resampled,
+    _sequential, judge,
 )  # fmt: skip
 
 
