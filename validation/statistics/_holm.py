@@ -65,7 +65,7 @@ def studies() -> list[Study]:
         Study(
             id=f"holm/{'mixed' if mixed else 'null'}", job="holm", method=f"Holm over {COUNT} hypotheses",
             scenario=WORDS + (faults if mixed else "; all exactly at the limit"),
-            draw=_judged(mixed=mixed, unadjusted=False), repeats=4000, quick=40, accept=strict,
+            draw=_judged(mixed=mixed, unadjusted=False), repeats=3000, quick=30, accept=strict,
         )
         for mixed in (False, True)
     ]  # fmt: skip

@@ -8,7 +8,7 @@ import math
 import platform
 import time
 import zlib
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -79,16 +79,17 @@ def _blocks(repeats: int) -> list[tuple[int, int]]:
     return [(b, min(BLOCK, repeats - b * BLOCK)) for b in range(-(-repeats // BLOCK))]
 
 
-def _task(work: tuple[str, int, int]) -> tuple[str, Sums, float]:
+def _task(work: tuple[str, int, int]) -> tuple[Sums, float]:
     from validation.statistics.catalogue import study
 
     name, block, repeats = work
     began = time.process_time()
-    return name, block_sums(study(name), block, repeats), time.process_time() - began
+    sums = block_sums(study(name), block, repeats)
+    return sums, time.process_time() - began
 
 
-def run_all(chosen: Sequence[Study], *, processes: int, share: float = 1.0) -> list[dict[str, Any]]:
-    """Run studies and return their rows, in order.
+def run_all(chosen: Sequence[Study], *, processes: int, share: float = 1.0) -> Iterator[dict[str, Any]]:
+    """Run studies and yield their rows, in order, each as soon as it is done.
 
     Args:
         chosen: What to run.
@@ -97,19 +98,17 @@ def run_all(chosen: Sequence[Study], *, processes: int, share: float = 1.0) -> l
     """
     wanted = {s.id: max(2, round(s.repeats * share)) for s in chosen}
     work = [(s.id, b, n) for s in chosen for b, n in _blocks(wanted[s.id])]
-    left = {s.id: len(_blocks(wanted[s.id])) for s in chosen}
-    parts: dict[str, list[Sums]] = {s.id: [] for s in chosen}
-    seconds = dict.fromkeys(wanted, 0.0)
-    for name, sums, spent in _mapped(work, processes):
-        parts[name].append(sums)
-        seconds[name] += spent
-        left[name] -= 1
-        if not left[name]:
-            print(f"{name}: {wanted[name]} repeats, {seconds[name]:.0f} s of CPU", flush=True)
-    return [row(s, summary(added(parts[s.id])), wanted[s.id], seconds[s.id]) for s in chosen]
+    done = _mapped(work, processes)
+    for s in chosen:
+        parts, seconds = [], 0.0
+        for _ in _blocks(wanted[s.id]):
+            sums, spent = next(done)
+            parts.append(sums)
+            seconds += spent
+        yield row(s, summary(added(parts)), wanted[s.id], seconds)
 
 
-def _mapped(work: Sequence[tuple[str, int, int]], processes: int) -> Iterable[tuple[str, Sums, float]]:
+def _mapped(work: Sequence[tuple[str, int, int]], processes: int) -> Iterator[tuple[Sums, float]]:
     if processes == 1:
         yield from map(_task, work)
         return
@@ -122,18 +121,37 @@ def _mapped(work: Sequence[tuple[str, int, int]], processes: int) -> Iterable[tu
 
 def row(study: Study, found: Mapping[str, Any], repeats: int, seconds: float) -> dict[str, Any]:
     """Return what is stored of one study."""
-    judged = {
+    return {
+        "id": study.id, **told(study), "repeats": repeats, "seconds": round(seconds, 1), "code": code_digest(),
+        "quantities": dict(found), "accept": judged(study, found),
+    }  # fmt: skip
+
+
+def told(study: Study) -> dict[str, Any]:
+    """Return what is stored of a study itself."""
+    return {"job": study.job, "method": study.method, "scenario": study.scenario, "control": study.control}
+
+
+def judged(study: Study, found: Mapping[str, Any]) -> dict[str, Any]:
+    """Return every acceptance of a study and whether it is kept."""
+    return {
         name: {
             "low": a.low, "high": a.high, "deviation": a.deviation,
             "kept": found[name]["mean"] is not None and a.kept(found[name]["mean"]),
         }
         for name, a in study.accept.items()
     }  # fmt: skip
-    return {
-        "id": study.id, "job": study.job, "method": study.method, "scenario": study.scenario,
-        "control": study.control, "repeats": repeats, "seconds": round(seconds, 1), "code": code_digest(),
-        "quantities": dict(found), "accept": judged,
-    }  # fmt: skip
+
+
+def lacking(all_studies: Sequence[Study], path: Path = RESULTS) -> list[Study]:
+    """Return the studies without stored results of their scenario, method and number of repeats."""
+    kept = {r["id"]: r for r in stored(path)["studies"]} if path.is_file() else {}
+
+    def there(s: Study) -> bool:
+        r = kept.get(s.id)
+        return r is not None and r["repeats"] == s.repeats and all(r[k] == v for k, v in told(s).items())
+
+    return [s for s in all_studies if not there(s)]
 
 
 def code_digest() -> str:
@@ -156,12 +174,19 @@ def stored(path: Path = RESULTS) -> dict[str, Any]:
     return found
 
 
-def store(rows: Sequence[Mapping[str, Any]], order: Sequence[str], path: Path = RESULTS) -> dict[str, Any]:
-    """Write rows over those stored under the same id, in a given order, and drop what is in no order."""
+def store(rows: Sequence[Mapping[str, Any]], known: Sequence[Study], path: Path = RESULTS) -> dict[str, Any]:
+    """Write rows over those stored under the same id, in the order of the known studies; others are dropped.
+
+    Acceptances are those of the code as it is now, which a result does not depend on.
+    """
     kept = {r["id"]: r for r in stored(path)["studies"]} if path.is_file() else {}
     kept.update({r["id"]: dict(r) for r in rows})
     whole = {
-        "seed": SEED, "block": BLOCK, "versions": versions(), "studies": [kept[name] for name in order if name in kept],
+        "seed": SEED, "block": BLOCK, "versions": versions(),
+        "studies": [{**kept[s.id], "accept": judged(s, kept[s.id]["quantities"])} for s in known if s.id in kept],
     }  # fmt: skip
-    path.write_text(json.dumps(whole, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
+    text = json.dumps(whole, indent=1, ensure_ascii=False) + "\n"
+    spare = path.with_suffix(".part")
+    spare.write_text(text, encoding="utf-8")
+    spare.replace(path)
     return whole

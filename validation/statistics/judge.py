@@ -252,7 +252,7 @@ def studies() -> list[Study]:
         wrong = {f"false PASS, {name} at its limit": Accept(high=TAIL) for name in world.truth}
         made.append(Study(
             id=f"judge/{key}", job="judge", method="PERF001, FAIR001, CAL001, judge and decide",
-            scenario=world.words, draw=audited(world), repeats=6000, quick=60,
+            scenario=world.words, draw=audited(world), repeats=4000, quick=40,
             accept={
                 "false FAIL of any rule, all at their limits": Accept(high=TAIL),
                 "false FAIL of any rule at its limit, the others broken": Accept(high=TAIL),
