@@ -21,18 +21,27 @@ from audit.stats._parts import GapParts, gap_parts
 from audit.stats._permutation import equal_groups_p
 from audit.stats._proportion import proportion
 from audit.stats._readers import Faced, Panel, agreement_difference, by_reader
+from audit.stats._repeats import (
+    REPEATABILITY,
+    Repeats,
+    between_patient_sd,
+    repeat_icc,
+    within_patient_cv,
+    within_patient_sd,
+)
 from audit.stats._selective import SelectiveRisk, selective_risk
 from audit.stats._shrinkage import shrunken_proportions
 from audit.stats._simultaneous import simultaneous
 from audit.stats._strata import gaps_within
 
 __all__ = [
-    "RATES", "AbsoluteIcc", "CalibrationFit", "Faced", "GapParts", "Kappa", "Marks", "Measure", "NearnessOfNumbers",
-    "Panel", "Ranking", "SelectiveRisk", "SequentialState", "SequentialTest", "Shown", "agreement",
-    "agreement_difference", "area_error", "auc", "auc_difference", "auc_gap", "best_proportion_low", "betting_interval",
-    "bootstrap", "bootstrap_many", "brier", "by_reader", "calibration", "chance_of_calibrated", "chance_of_equal_aucs",
-    "chance_of_equal_rates", "ece", "equal_groups_p", "equivalence", "froc_curve", "froc_sensitivity", "gap_parts",
-    "gaps_within", "icc", "limit_of_agreement", "mean", "mean_auc", "mean_gap", "median", "non_inferiority", "p_above",
-    "p_below", "paired_difference", "patients_for_gap", "proportion", "proportion_gap", "resampled_auc",
-    "resampled_sums", "selective_risk", "shrunken_proportions", "simultaneous", "smallest_detectable_gap",
+    "RATES", "REPEATABILITY", "AbsoluteIcc", "CalibrationFit", "Faced", "GapParts", "Kappa", "Marks", "Measure",
+    "NearnessOfNumbers", "Panel", "Ranking", "Repeats", "SelectiveRisk", "SequentialState", "SequentialTest", "Shown",
+    "agreement", "agreement_difference", "area_error", "auc", "auc_difference", "auc_gap", "best_proportion_low",
+    "betting_interval", "between_patient_sd", "bootstrap", "bootstrap_many", "brier", "by_reader", "calibration",
+    "chance_of_calibrated", "chance_of_equal_aucs", "chance_of_equal_rates", "ece", "equal_groups_p", "equivalence",
+    "froc_curve", "froc_sensitivity", "gap_parts", "gaps_within", "icc", "limit_of_agreement", "mean", "mean_auc",
+    "mean_gap", "median", "non_inferiority", "p_above", "p_below", "paired_difference", "patients_for_gap",
+    "proportion", "proportion_gap", "repeat_icc", "resampled_auc", "resampled_sums", "selective_risk",
+    "shrunken_proportions", "simultaneous", "smallest_detectable_gap", "within_patient_cv", "within_patient_sd",
 ]  # fmt: skip
