@@ -9,6 +9,7 @@ import platform
 import time
 import zlib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from functools import cache
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -96,6 +97,8 @@ def run_all(chosen: Sequence[Study], *, processes: int, share: float = 1.0) -> I
         processes: Number of processes.
         share: Share of the repeats to make, for a trial.
     """
+    # A long run may outlive an edit of the code that it has loaded.
+    code_digest()
     wanted = {s.id: max(2, round(s.repeats * share)) for s in chosen}
     work = [(s.id, b, n) for s in chosen for b, n in _blocks(wanted[s.id])]
     done = _mapped(work, processes)
@@ -154,8 +157,9 @@ def lacking(all_studies: Sequence[Study], path: Path = RESULTS) -> list[Study]:
     return [s for s in all_studies if not there(s)]
 
 
+@cache
 def code_digest() -> str:
-    """Return the first 12 digits of the sha256 of the code that is simulated."""
+    """Return the first 12 digits of the sha256 of the code that is simulated, as it was at the first call."""
     total = hashlib.sha256()
     for folder in SOURCES:
         for path in sorted((ROOT / folder).glob("*.py")):
