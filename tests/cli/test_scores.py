@@ -238,6 +238,26 @@ def test_gaps_in_the_scores_are_named_and_set_aside(audit: Audit, here: Path) ->
     assert "400 read, 395 used, 5 set aside" in out
 
 
+def test_a_table_that_stands_twice_is_named(audit: Audit, here: Path) -> None:
+    """Rows that equal an earlier one in every cell are counted; grades, which repeat by themselves, are not."""
+    lines = (here / "s.csv").read_text().splitlines()
+    rng = np.random.default_rng(0)
+    rows = [f"{line},{rng.random():.9f}" for line in lines[1:]]
+    (here / "d.csv").write_text("\n".join([lines[0] + ",p", *rows, *rows[:300]]) + "\n")
+    _, out, _ = audit("scores", "d.csv", "--target", "dx", "--score", "p", "--out", "r")
+    assert "300 of 700 rows equal an earlier one in every cell (rows 401, 402, 403, 404, 405, …)" in out
+    table(here / "g.csv", ai=lambda i: (i % 5) / 4, pid=lambda i: "x", age=lambda i: 50)
+    _, out, _ = audit("scores", "g.csv", *ASK, "--out", "r2")
+    assert "equal an earlier one" not in out
+
+
+def test_a_last_row_without_an_end_is_named(audit: Audit, here: Path) -> None:
+    """A file that ends within a line may have been cut there; one that ends with a line break says nothing."""
+    assert "line break" not in audit("scores", "s.csv", *ASK, "--out", "r")[1]
+    (here / "s.csv").write_text((here / "s.csv").read_text()[:-1])
+    assert "s.csv does not end with a line break" in audit("scores", "s.csv", *ASK, "--out", "r2")[1]
+
+
 def test_declared_probabilities_outside_their_range_are_set_aside(audit: Audit, here: Path) -> None:
     """Where the user says that scores are probabilities, one that is none costs its case and is counted."""
     table(here / "s.csv", ai=lambda i: 1.5 if i == 0 else 0.2 + 0.5 * (i % 3 == 0))

@@ -23,6 +23,9 @@ if TYPE_CHECKING:
 ASSUMED_POINT = 0.5
 _FIRST = 5
 _MANY, _FEW = 20, 5
+# Share of rows with a score of their own above which equal rows are no chance; half, so that a table that stands twice
+# is seen.
+_DISTINCT = 0.9
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -65,6 +68,7 @@ def understand(path: Path, asked: Asked, *, assume: bool) -> Understood:
         _check_levels(table, spec)
     point, source, assumed = _point(asked, question, output, assume=assume)
     remarks = [*_gaps(table, asked), *_decisions(table, asked, question), *assumed]
+    remarks += [*_cut(path), *_doubled(table, asked)]
     remarks += [_binned(a.name, a.bins) for a in attributes if a.bins]
     remarks += [
         f"{a.name} has one value only, so there is nothing to compare it with."
@@ -189,6 +193,27 @@ def _decisions(table: Table, asked: Asked, question: Question) -> Iterator[str]:
     numbers = numbers_of(table[asked.scores[0]].tolist())
     if set(np.unique(numbers[np.isfinite(numbers)]).tolist()) <= {0.0, 1.0}:
         yield f"{asked.scores[0]} holds decisions (0 and 1), no scores: AUC and calibration say little of the model."
+
+
+def _cut(path: Path) -> Iterator[str]:
+    """Give a sentence on a text that ends within a line, as it does where a copy was cut short."""
+    if path.suffix.lower() == ".csv" and not path.read_bytes().endswith((b"\n", b"\r")):
+        yield f"{path.name} does not end with a line break: if it was cut short, its last row is not what it was."
+
+
+def _doubled(table: Table, asked: Asked) -> Iterator[str]:
+    """Give a sentence on rows that equal another one in every cell; a table that stands twice looks twice as sure.
+
+    Scores of few values, say grades, make equal rows by themselves, and nothing is said.
+    """
+    if len(np.unique(table[asked.scores[0]])) * 2 < table.rows * _DISTINCT:
+        return
+    first: dict[tuple[str, ...], int] = {}
+    rows = zip(*(table[c].tolist() for c in table.columns), strict=True)
+    again = np.flatnonzero([first.setdefault(row, i) != i for i, row in enumerate(rows)])
+    if again.size:
+        said = f"{again.size} of {table.rows} rows equal an earlier one in every cell ({_rows(again)})"
+        yield f"{said}: if they are the same cases, every interval is too narrow."
 
 
 def _binned(name: str, bins: Sequence[float]) -> str:
