@@ -219,7 +219,7 @@ def _weakest(candidate: Candidate) -> tuple[float, int, str]:
 
 
 def distinct(candidates: Sequence[Candidate], rows: Bools, most: int) -> list[Candidate]:
-    """Return the weakest subgroups that are not mostly the same cases as a weaker one.
+    """Return the weakest subgroups of which none holds most of the cases of another.
 
     Args:
         candidates: The weakest first.
@@ -240,4 +240,5 @@ def distinct(candidates: Sequence[Candidate], rows: Bools, most: int) -> list[Ca
 
 
 def _overlap(one: Bools, two: Bools) -> float:
-    return float((one & two).sum()) / max(1, int((one | two).sum()))
+    # Over the smaller one: a part of a weak subgroup, or what contains it, is weak for that reason and tells no more.
+    return float((one & two).sum()) / max(1, min(int(one.sum()), int(two.sum())))

@@ -40,7 +40,7 @@ class WeakSubgroupDiscovery(Probe):
         half every level of every attribute of role protected, protocol, confounder or covariate is looked at, every
         pair of levels of two attributes, and each of the ten weakest pairs with a third level added; numbers without
         declared bins are cut into thirds, unknown values are a level. A subgroup counts if it and its rest have 20
-        patients of the class in each half. The weakest ones, up to three that are not mostly the same cases, are
+        patients of the class in each half. The weakest ones, up to three of which none holds most of another, are
         then measured on the second half, which had no part in finding them: `sensitivity_gap` and `specificity_gap`
         of the subgroup minus the rest, and its own `sensitivity` and `specificity`. Only these numbers are given;
         what the search saw is in the figure, and overstates. The number of subgroups that were looked at is in the
