@@ -26,6 +26,11 @@ CALIBRATION: Mapping[str, tuple[str, str]] = {
         "area under the risk-coverage curve",
         "Mean share of wrong decisions over all shares of cases that may be kept, the most confident first; 0 is best.",
     ),
+    "coverage_gap": (
+        "coverage gap",
+        "Share of the subgroup's cases among those confident enough to be kept minus that of the rest, one threshold "
+        "for all; below 0 the subgroup's cases would be handed back more often.",
+    ),
     "share_declined": ("share declined", "Share of the cases for which the model declined to answer."),
     "share_declined_gap": (
         "gap in the share declined",

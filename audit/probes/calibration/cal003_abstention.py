@@ -21,7 +21,7 @@ from audit.core import (
 )
 from audit.core.outputs import CLASSIFICATION
 from audit.probes._prevalence import IN_SAMPLE, settings
-from audit.probes._shared import NO_OPERATING_POINT
+from audit.probes._shared import NO_OPERATING_POINT, Contrast, contrast_levels
 from audit.probes.calibration._declined import UNDECLARED, Intake, intake, mixed, rate, shares
 
 if TYPE_CHECKING:
@@ -33,6 +33,8 @@ if TYPE_CHECKING:
     Floats = NDArray[np.float64]
 
 COVERAGES = (1.0, 0.9, 0.8, 0.7, 0.5)
+# The share to keep at which it is asked whose cases would go.
+WHOM = 0.8
 DRAWN = tuple(round(0.05 * i, 2) for i in range(1, 21))
 EDGE = 1e-12
 DECLINED = (
@@ -48,7 +50,9 @@ class Abstention(Probe):
         Cases are put in order of the model's confidence: for one threshold the distance of the score from the
         operating point, on the logit scale where scores are probabilities; for the largest of several scores that
         score. `risk_at_coverage` is the share of wrong decisions among the most confident 100, 90, 80, 70 and 50 % of
-        the cases (`parameter = "coverage 0.8"`), `aurc` its mean over all coverages. Where the cohort says which
+        the cases (`parameter = "coverage 0.8"`), `aurc` its mean over all coverages; declined cases that have a score
+        are among them. `coverage_gap` tells whose cases would stay: at the threshold that keeps 80 % of all, the
+        share kept of each level of each protected attribute minus that of the rest. Where the cohort says which
         cases the model or its quality gate declined: `share_declined` of all cases answered or declined and of each
         level of each protected attribute, with the gap of the level to the rest; `risk_where_answered`, the share of
         wrong decisions where it answered; and risk, sensitivity and specificity with every declined case counted as
@@ -84,7 +88,7 @@ class Abstention(Probe):
         name="abstention",
         family="CAL",
         tasks=("binary", "multiclass", "multilabel", "ordinal", "regression", "segmentation"),
-        metrics=("risk_at_coverage", "aurc", "share_declined", "share_declined_gap", *DECLINED),
+        metrics=("risk_at_coverage", "aurc", "coverage_gap", "share_declined", "share_declined_gap", *DECLINED),
         title="Abstention",
         question="Is it less often wrong where it is confident, and whom does it decline to answer for?",
         method=(
@@ -196,6 +200,24 @@ def _by_coverage(ctx: ProbeContext, question: _Question) -> Iterator[Measurement
         yield _given(ctx, curve.area, "aurc", condition)
         if index == 0:
             _draw(ctx, curve, condition)
+            kept = question.confidence >= curve.thresholds[curve.coverages.index(WHOM)]
+            yield from _whom(ctx, kept, {**condition, "parameter": f"coverage {WHOM:g}"})
+
+
+def _whom(ctx: ProbeContext, kept: Bools, condition: dict[str, Scalar]) -> Iterator[Measurement]:
+    """Give the gap in the share of cases kept at one threshold for everybody, level minus rest."""
+    from audit.stats import proportion_gap
+
+    patients = ctx.cohort.patients
+
+    def gap(members: Bools) -> Estimate:
+        return proportion_gap(kept, members, patients, ctx.levels)
+
+    everyone = np.ones(len(kept), dtype=bool)
+    contrast = Contrast(metric="coverage_gap", denominator=everyone, estimate=gap, condition=condition)
+    for attribute in ctx.cohort.by_role("protected"):
+        if len(attribute.level_names()) > 1:
+            yield from contrast_levels(ctx, attribute, contrast)
 
 
 def _draw(ctx: ProbeContext, curve: SelectiveRisk, condition: dict[str, Scalar]) -> None:

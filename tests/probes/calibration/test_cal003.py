@@ -90,6 +90,22 @@ def test_risk_is_weighted_to_the_declared_prevalence():
     assert len(found) == 3
 
 
+def test_a_model_that_doubts_women_only_is_caught():
+    """Women's logits are five times nearer to the threshold: their share kept at 80 % is far below men's."""
+    ctx = context(planted(), tiny_cohort(np.random.default_rng(1), n=1000))
+    female = ctx.cohort.attributes["sex"].levels == "female"
+    logit = np.log(ctx.clean.scores) - np.log1p(-ctx.clean.scores)
+    timid = saved_context(np.where(female, logit / 5, logit), ctx.cohort, output="logits")
+    gap = run(timid)["coverage_gap", "female", "coverage 0.8"]
+    distance = np.abs(np.where(female, logit / 5, logit))
+    kept = distance >= np.sort(distance)[200]
+    assert kept.sum() == 800
+    assert gap.value == pytest.approx(kept[female].mean() - kept[~female].mean(), abs=1e-12)
+    assert gap.high < -0.2
+    healthy = run(ctx)["coverage_gap", "female", "coverage 0.8"]
+    assert healthy.low < 0 < healthy.high
+
+
 def declining(n=400, seed=0):
     """Return a context whose model declines 30 % of women and 5 % of men, half of them without a score."""
     rng = np.random.default_rng(seed)
