@@ -91,7 +91,11 @@ def vocabulary(
         return Vocabulary(lookups=(names, FLAGS))
     said = [] if cells is None else [c for c in set(cells.tolist()) if c and (c in positive or not is_gap(c))]
     own = {**{c: int(c in positive) for c in sorted(said)}, **dict.fromkeys(positive, 1)}
-    return Vocabulary(lookups=(own, names, FLAGS))
+    # Where 0 is the positive value, flags would turn a reader round.
+    agreeing = [
+        words for words in (names, FLAGS) if all(own.get(word, index) == index for word, index in words.items())
+    ]
+    return Vocabulary(lookups=(own, *agreeing))
 
 
 def _found(value: str, lookup: Mapping[str, int]) -> int | None:

@@ -57,6 +57,16 @@ def test_a_reading_outside_the_vocabulary_is_a_fault(write_csv: Write, tmp_path:
     assert caught.value.exit_code == 2
 
 
+def test_no_reader_is_turned_round(write_csv: Write, tmp_path: Path) -> None:
+    """Where 0 is the positive value a reader is read in the target's words, and in no others that say the opposite."""
+    write_csv([["label", "a"], ["0", "0"], ["1", "1"], ["1", "0"]])
+    cohort = load(tmp_path, classes=("well", "ill"), positive=("0",), attributes=(rater("a"),))
+    assert cohort.raters["a"].tolist() == [1, 0, 1]
+    write_csv([["label", "a"], ["0", "0.0"], ["1", "1"], ["1", "0"]])
+    with pytest.raises(FaultsError, match="a value that the target does not have"):
+        load(tmp_path, classes=("well", "ill"), positive=("0",), attributes=(rater("a"),))
+
+
 def test_comparators(write_csv: Write, tmp_path: Path) -> None:
     """Probabilities, values and decisions are read; an empty cell is no answer."""
     write_csv([["label", "p", "v", "d"], ["1", "0.8", "12.5", "yes"], ["0", "", "-3", "no"], ["1", "1", "", ""]])
