@@ -57,6 +57,7 @@ class Setting:
         store: Writes an artifact.
         show_pixels: Whether image content may be stored.
         unverified: What the model says of the cases without a reference standard.
+        fairlearn_metrics: Metrics of fairlearn or scikit-learn, by name, that the run asks for.
     """
 
     model: ImagingModel
@@ -73,6 +74,7 @@ class Setting:
     store: Store
     show_pixels: bool
     unverified: Predictions | None = None
+    fairlearn_metrics: tuple[str, ...] = ()
 
 
 Condition = tuple[str, "NDArray[np.int64]", "NDArray[np.float64]"]
@@ -121,7 +123,7 @@ def run_probe(probe: type[Probe], setting: Setting, progress: Progress) -> Ran:
         model=setting.model, cohort=setting.cohort, clean=setting.clean, rng=np.random.default_rng(seed),
         budget=setting.budget, levels=setting.levels, intended_use=setting.intended_use, sink=sink,
         golden=setting.golden, golden_tolerance=setting.golden_tolerance, digest_before=setting.digest_before,
-        layer=setting.layer, unverified=setting.unverified,
+        layer=setting.layer, unverified=setting.unverified, fairlearn_metrics=setting.fairlearn_metrics,
     )  # fmt: skip
     try:
         measurements = tuple(probe().run(context))
@@ -160,6 +162,8 @@ def why_not_applicable(info: ProbeInfo, model: ImagingModel, cohort: Cohort) -> 
         "confounder": (bool(cohort.by_role("confounder")), "the cohort has no attribute of role confounder"),
         "operating_point": (card.operating_point is not None, "no operating point is declared"),
         "patients": (cohort.patient_declared, "the cohort has no patient column"),
+        "raters": (bool(cohort.raters), "the cohort has no readings of an attribute of role rater"),
+        "repeats": (bool(cohort.by_role("repeat")), "the cohort has no attribute of role repeat"),
     }
     return "; ".join(has[need][1] for need in info.needs if not has[need][0])
 

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from audit.core import Cohort, ImagingModel, Policy
-from audit.execution import Progress, RunLog, unattainable, warnings_before, why_not_applicable
+from audit.execution import Progress, RunLog, unattainable_by_rule, warnings_before, why_not_applicable
 from audit.judge import Family, declare, family_values
 from audit.probes import Catalogue
 from audit.session._describe import levels_shown
@@ -45,9 +45,10 @@ def look_ahead(
             absent[code] = "it was not selected"
         elif lacking := why_not_applicable(probe.info, model, cohort):
             absent[code] = lacking
+    never = unattainable_by_rule(policy, cohort, model.card, absent)
     return Before(
-        unattainable=unattainable(policy, cohort, model.card, absent),
-        warnings=warnings_before(policy, cohort, model.card),
+        unattainable=tuple(never.values()),
+        warnings=warnings_before(policy, cohort, model.card, never),
         family=declare(policy, levels_shown(cohort)),
     )
 

@@ -48,8 +48,16 @@ def test_min_patients_of_an_auc_counts_both_classes():
 def test_min_patients_of_any_metric_is_held_against_the_cohort():
     """Whatever the metric and the task, more patients than the cohort has cannot be had."""
     (sentence,) = said(rule(metric="mae", low=None, high=3.0, min_patients=500), task="regression")
-    assert "400 patients" in sentence
-    assert "500" in sentence
+    assert "it has 400 patients, the rule asks for at least 500" in sentence
+    (sentence,) = said(gap(low=-0.9, min_patients=150))
+    assert "100 patients with positives in site a, the rule asks for at least 150" in sentence
+
+
+def test_what_can_never_pass_is_not_also_called_unlikely():
+    """A rule of which one sentence says that it cannot PASS has no second one."""
+    short = policy(gap(min_patients=150), rule(id="floor", probe="FAIR001", low=0.5))
+    assert len(warnings_before(short, cases(n=200), card())) == 1
+    assert warnings_before(short, cases(n=200), card(), {"r"}) == ()
 
 
 def test_an_auc_gap_out_of_reach_names_the_level():
@@ -85,7 +93,7 @@ def test_a_margin_that_equal_levels_would_hardly_hold_is_announced():
     (sentence,) = warned(gap(), floor, n=200)
     assert "Rule 'r' will hardly PASS" in sentence
     assert "50 patients with positives in the smallest level of site" in sentence
-    assert "are needed for 80%" in sentence
+    assert "patients with positives in all are needed for 80." in sentence
     assert warned(gap(), floor, n=6000) == ()
 
 
@@ -103,7 +111,10 @@ def test_a_blocking_gap_without_a_floor_draws_a_warning():
     """Equally bad is not fair: a gap rule asks for a blocking rule on each level's own value."""
     wide = gap(low=-0.4)
     (sentence,) = warned(wide)
-    assert "no blocking rule bounds sensitivity of each level" in sentence
+    assert "no blocking rule bounds sensitivity of each level: a model that is equally bad for all" in sentence
+    (sentence,) = warned(wide, rule(id="f", probe="PERF001", low=0.6))
+    assert "only of all cases together" in sentence
+    assert warned(replace(wide, probe="SHIFT001")) == ()
     for other, left in (
         (rule(id="f", probe="FAIR001", low=0.6), 0),
         (rule(id="f", probe="FAIR001", low=0.6, where={"attribute": "site"}), 0),

@@ -44,17 +44,24 @@ def unattainable(
     Returns:
         Sentences in the order of the rules, empty where every rule that this can foresee is within reach.
     """
+    return tuple(unattainable_by_rule(policy, cohort, card, absent).values())
+
+
+def unattainable_by_rule(
+    policy: Policy, cohort: Cohort, card: ModelCard, absent: Mapping[str, str] = _NOTHING
+) -> dict[str, str]:
+    """Return the sentences of `unattainable` by the rule's id."""
     levels = Levels(confidence=policy.confidence)
-    said: list[str] = []
+    said: dict[str, str] = {}
     for rule in policy.rules:
-        accepted = any(fnmatchcase(rule.probe, pattern) for pattern in policy.allow_not_applicable)
         if rule.probe in absent:
-            if not accepted:
-                said.append(_tell(rule, f"{rule.probe} will not measure here, since {absent[rule.probe]}"))
-            continue
-        why = _no_match(rule, cohort) or next(_out_of_reach(rule, cohort, card, levels), "")
-        said += [_tell(rule, why)] if why else []
-    return tuple(said)
+            accepted = any(fnmatchcase(rule.probe, pattern) for pattern in policy.allow_not_applicable)
+            why = "" if accepted else f"{rule.probe} will not measure here, since {absent[rule.probe]}"
+        else:
+            why = _no_match(rule, cohort) or next(_out_of_reach(rule, cohort, card, levels), "")
+        if why:
+            said[rule.id] = f"Rule '{rule.id}' cannot PASS with this cohort: {why}."
+    return said
 
 
 def _no_match(rule: Rule, cohort: Cohort) -> str:
@@ -78,7 +85,7 @@ def _out_of_reach(rule: Rule, cohort: Cohort, card: ModelCard, levels: Levels) -
     for asked in classes_asked(rule, cohort, card) if rule.metric in known else ():
         yield from _of_class(rule, cohort, asked, levels)
     if cohort.n_patients < rule.min_patients:
-        yield f"it has {patients(cohort.n_patients)}, the rule asks for {_asked(rule)}"
+        yield f"it has {patients(cohort.n_patients)}, the rule asks for at least {rule.min_patients:,}"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -115,42 +122,34 @@ def _floor(rule: Rule, cohort: Cohort, sides: list[_Side], where: str, levels: L
     """Give that even a rate or an AUC of 1 would not reach the limit: its bound is that of the rarer class."""
     from audit.stats import best_proportion_low
 
+    yield from _too_few(rule, cohort, sides, where)
     if rule.limit.min is None:
         return
     n, word = min(((count(cohort, s.inside), s.word) for s in sides), key=lambda pair: pair[0])
     best = best_proportion_low(n, levels)
-    if best < rule.limit.min or _counted(cohort, sides) < rule.min_patients:
-        reach = f"the lower bound cannot exceed {best:.2f}, the rule asks for {_asked(rule)}"
-        yield f"{patients(n)} with {word}{where}: {reach}"
+    if best < rule.limit.min:
+        yield f"{patients(n)} with {word}{where}: the lower bound cannot exceed {best:.2f}, required is {rule.limit}"
 
 
 def _gap(rule: Rule, cohort: Cohort, sides: list[_Side], level: str, levels: Levels) -> Iterator[str]:
     from audit.stats import best_proportion_low
 
+    yield from _too_few(rule, cohort, sides, f" in {level}")
     n, word = min(((count(cohort, s.inside), s.word) for s in sides), key=lambda pair: pair[0])
     # With no error anywhere the gap is 0 and its lower bound is what the subgroup's own bound leaves.
     best = best_proportion_low(n, levels) - 1
-    short = rule.limit.min is not None and best < rule.limit.min
-    if short or _counted(cohort, sides) < rule.min_patients:
+    if rule.limit.min is not None and best < rule.limit.min:
         yield (
             f"{patients(n)} with {word} in {level}: even without an error the gap's lower bound is {best:.2f} or less, "
-            f"the rule asks for {_asked(rule)}"
+            f"required is {rule.limit}"
         )
 
 
-def _counted(cohort: Cohort, sides: list[_Side]) -> int:
-    """Return the patients of a metric's own denominator: of both classes for an AUC."""
+def _too_few(rule: Rule, cohort: Cohort, sides: list[_Side], where: str) -> Iterator[str]:
+    """Give that the metric's own denominator, both classes for an AUC, has fewer patients than the rule asks for."""
     inside = sides[0].inside
     for side in sides[1:]:
         inside = inside | side.inside
-    return count(cohort, inside)
-
-
-def _asked(rule: Rule) -> str:
-    """Return what a rule asks for, in words."""
-    least = f" and {patients(rule.min_patients)}" if rule.min_patients else ""
-    return f"{rule.limit}{least}"
-
-
-def _tell(rule: Rule, why: str) -> str:
-    return f"Rule '{rule.id}' cannot PASS with this cohort: {why}."
+    n, words = count(cohort, inside), " or ".join(s.word for s in sides)
+    if n < rule.min_patients:
+        yield f"{patients(n)} with {words}{where}, the rule asks for at least {rule.min_patients:,}"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Container, Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -16,6 +16,7 @@ from audit.execution.foreseen._asked import (
     attributes_asked,
     classes_asked,
     count,
+    family_of,
     levels_of,
 )
 
@@ -27,6 +28,7 @@ UNLIKELY = 0.1
 
 _RATE, _AREA, _POWER = 0.9, 0.85, 0.8
 _MOST = 8
+Chance = tuple[float, str, str]
 _CALIBRATION = {"slope", "intercept"}
 # The gap of a metric, and the metrics whose own limit says that no subgroup may do badly.
 _FLOORS = {
@@ -36,18 +38,21 @@ _FLOORS = {
 }  # fmt: skip
 
 
-def warnings_before(policy: Policy, cohort: Cohort, card: ModelCard) -> tuple[str, ...]:
+def warnings_before(
+    policy: Policy, cohort: Cohort, card: ModelCard, unattainable: Container[str] = ()
+) -> tuple[str, ...]:
     """Return sentences on what will hardly pass, on what a policy leaves open, and on whom nothing can be said.
 
     Args:
         policy: The rules.
         cohort: The cases as the manifest gives them.
         card: The model's card.
+        unattainable: Ids of rules that cannot pass at all, of which that is said.
     """
     levels = Levels(confidence=policy.confidence)
     said = list(_without_blocking(policy))
     for rule in policy.rules:
-        said += _unlikely(rule, cohort, card, levels)
+        said += () if rule.id in unattainable else _unlikely(rule, cohort, card, levels)
     said += _no_floor(policy)
     said += _one_class(cohort, card)
     return tuple(said)
@@ -60,18 +65,19 @@ def _without_blocking(policy: Policy) -> Iterator[str]:
 
 def _unlikely(rule: Rule, cohort: Cohort, card: ModelCard, levels: Levels) -> Iterator[str]:
     """Give a sentence where a model without the fault would hardly pass; the least likely attribute or class counts."""
-    found: list[tuple[float, str]] = []
+    found: list[Chance] = []
     for asked in classes_asked(rule, cohort, card):
         found += _chances(rule, cohort, asked, levels)
     if not found:
         return
-    chance, what = min(found)
+    chance, what, needed = min(found)
     if chance < UNLIKELY:
         share = "hardly one" if chance < 0.01 else f"about {round(100 * chance)}"
-        yield f"Rule '{rule.id}' will hardly PASS with this cohort: {what} would PASS in {share} of 100 such cohorts."
+        passes = f"{what} would PASS in {share} of 100 such cohorts{needed}"
+        yield f"Rule '{rule.id}' will hardly PASS with this cohort: {passes}."
 
 
-def _chances(rule: Rule, cohort: Cohort, asked: ClassAsked, levels: Levels) -> Iterator[tuple[float, str]]:
+def _chances(rule: Rule, cohort: Cohort, asked: ClassAsked, levels: Levels) -> Iterator[Chance]:
     if rule.metric in _CALIBRATION and rule.probe == "CAL001":
         yield _calibration(rule, cohort, asked, levels)
     if rule.metric not in ("sensitivity_gap", "specificity_gap", "auc_gap"):
@@ -95,15 +101,15 @@ class _Compared:
     judged: list[int]
 
 
-def _calibration(rule: Rule, cohort: Cohort, asked: ClassAsked, levels: Levels) -> tuple[float, str]:
+def _calibration(rule: Rule, cohort: Cohort, asked: ClassAsked, levels: Levels) -> Chance:
     from audit.stats import chance_of_calibrated
 
     n = count(cohort, asked.positive), count(cohort, ~asked.positive)
     chance = chance_of_calibrated(rule.metric, (rule.limit.min, rule.limit.max), *n, levels, area=_AREA)
-    return chance, f"with {n[0]:,} patients with positives a perfectly calibrated model of AUC {_AREA:g}"
+    return chance, f"with {n[0]:,} patients with positives a perfectly calibrated model of AUC {_AREA:g}", ""
 
 
-def _rates(rule: Rule, cohort: Cohort, asked: ClassAsked, compared: _Compared, levels: Levels) -> tuple[float, str]:
+def _rates(rule: Rule, cohort: Cohort, asked: ClassAsked, compared: _Compared, levels: Levels) -> Chance:
     from audit.stats import chance_of_equal_rates, patients_for_gap
 
     inside = asked.positive if rule.metric in POSITIVES else ~asked.positive
@@ -119,40 +125,55 @@ def _rates(rule: Rule, cohort: Cohort, asked: ClassAsked, compared: _Compared, l
     share = least / max(sum(sizes), 1)
     if chance < UNLIKELY and 0 < margin < 1 and 0 < share < 1:
         needed = patients_for_gap(margin, _RATE, share, levels.confidence, _POWER)
-        text += "" if needed is None else f" (about {needed:,} patients with {word} in all are needed for {_POWER:.0%})"
-    return chance, text
+        if needed is not None:
+            return chance, text, f"; about {needed:,} patients with {word} in all are needed for {100 * _POWER:.0f}"
+    return chance, text, ""
 
 
-def _areas(rule: Rule, cohort: Cohort, asked: ClassAsked, compared: _Compared, levels: Levels) -> tuple[float, str]:
+def _areas(rule: Rule, cohort: Cohort, asked: ClassAsked, compared: _Compared, levels: Levels) -> Chance:
     from audit.stats import chance_of_equal_aucs
 
     sizes = [(count(cohort, asked.positive & m), count(cohort, ~asked.positive & m)) for m in compared.members]
     chance = chance_of_equal_aucs(sizes, _AREA, (rule.limit.min, rule.limit.max), levels, judged=compared.judged)
     least = min(min(sizes[i]) for i in compared.judged)
-    return chance, (
-        f"with {least:,} patients of the rarer class in the smallest level of {compared.name}, "
-        f"a model of AUC {_AREA:g} everywhere"
+    return (
+        chance,
+        (
+            f"with {least:,} patients of the rarer class in the smallest level of {compared.name}, "
+            f"a model of AUC {_AREA:g} everywhere"
+        ),
+        "",
     )
 
 
 def _no_floor(policy: Policy) -> Iterator[str]:
     """Give a sentence for each attribute whose gaps may block while no rule says how badly a level may do."""
+    open_gaps: dict[str, list[Rule]] = {}
     for rule in policy.rules:
         floors = _FLOORS.get(rule.metric)
-        if floors is None or not rule.blocking or any(_is_floor(r, rule, floors) for r in policy.rules):
+        if floors is None or not rule.blocking or family_of(rule) != "FAIR":
             continue
-        of = f" by {rule.where['attribute']}" if "attribute" in rule.where else ""
-        yield (
-            f"Rule '{rule.id}' bounds a gap{of}, and no blocking rule bounds {' or '.join(floors)} of each level: "
-            "a model that is equally bad for all would pass it."
-        )
+        if not any(_is_floor(r, rule, floors) for r in policy.rules):
+            open_gaps.setdefault(str(rule.where.get("attribute", "")), []).append(rule)
+    for name, rules in open_gaps.items():
+        wanted = list(dict.fromkeys(_FLOORS[r.metric][0] for r in rules))
+        of = f" by {name}" if name else ""
+        said = f"Gaps in {_listed(wanted)}{of} may block, but no blocking rule bounds {_listed(wanted)} of each level"
+        if all(any(r.blocking and r.metric in _FLOORS[g.metric] for r in policy.rules) for g in rules):
+            yield f"{said}, only of all cases together: a level may lie below that by as much as its gap may be."
+        else:
+            yield f"{said}: a model that is equally bad for all would pass."
 
 
 def _is_floor(rule: Rule, gap: Rule, floors: tuple[str, ...]) -> bool:
     """Tell whether a rule is about each level's own value; PERF001 gives that of the whole cohort alone."""
     mine = rule.where.get("attribute", gap.where.get("attribute"))
-    own = "attribute" in rule.where or not rule.probe.startswith("PERF")
+    own = "subgroup" not in rule.where and not rule.probe.startswith("PERF")
     return rule.blocking and rule.metric in floors and own and mine == gap.where.get("attribute", mine)
+
+
+def _listed(words: list[str]) -> str:
+    return words[0] if len(words) == 1 else ", ".join(words[:-1]) + " and " + words[-1]
 
 
 def _one_class(cohort: Cohort, card: ModelCard) -> Iterator[str]:
