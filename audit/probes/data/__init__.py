@@ -2,7 +2,8 @@
 
 from audit.core import Probe
 from audit.probes.data.data001_patient_in_two_splits import PatientInTwoSplits
+from audit.probes.data.data002_near_duplicates import NearDuplicates
 from audit.probes.data.data003_cases_lost import CasesLost
 
-PROBES: tuple[type[Probe], ...] = (PatientInTwoSplits, CasesLost)
-__all__ = ["PROBES", "CasesLost", "PatientInTwoSplits"]
+PROBES: tuple[type[Probe], ...] = (PatientInTwoSplits, NearDuplicates, CasesLost)
+__all__ = ["PROBES", "CasesLost", "NearDuplicates", "PatientInTwoSplits"]

@@ -64,6 +64,14 @@ def drawn(ctx: ProbeContext) -> NDArray[np.int64]:
     return sample_cases(ctx.cohort.patients, ctx.budget.image_cases, ctx.rng)
 
 
+def drawn_of(ctx: ProbeContext, count: int) -> NDArray[np.int64]:
+    """Return which images of another split are looked at: all, or a random sample within the budget, rising."""
+    limit = ctx.budget.image_cases
+    if limit is None or limit >= count:
+        return np.arange(count)
+    return np.sort(ctx.rng.choice(count, size=limit, replace=False))
+
+
 def stream(ctx: ProbeContext, source: ImageSource, cases: NDArray[np.int64]) -> Iterator[Looked]:
     """Give the images of some cases one by one; progress is told, and no image is kept."""
     for done, case in enumerate(cases, start=1):

@@ -22,7 +22,7 @@ from audit.core import (
 from audit.probes._shared import count_patients
 from audit.probes.data._counts import counted
 from audit.probes.data._identity import are_row_numbers, image_digests, plain_id
-from audit.probes.data._stream import drawn, stream
+from audit.probes.data._stream import drawn, drawn_of, stream
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -166,12 +166,11 @@ def _own_digests(ctx: ProbeContext, others: list[OtherSplit]) -> Digests | None:
 
 
 def _images(ctx: ProbeContext, images: ImageSource, own: Digests) -> Estimate:
-    limit, m = ctx.budget.image_cases, len(images)
-    rows = np.arange(m) if limit is None or limit >= m else np.sort(ctx.rng.choice(m, size=limit, replace=False))
+    rows = drawn_of(ctx, len(images))
     theirs, unread = image_digests(stream(ctx, images, rows))
     there = set(theirs.values())
     found = sum(digest in there for digest in own.by_case.values())
     # An image of theirs that nobody read may be that of any case of ours.
-    unseen = len(ctx.cohort) - found if m > len(rows) or unread else own.unseen
+    unseen = len(ctx.cohort) - found if len(images) > len(rows) or unread else own.unseen
     patients = count_patients(ctx.cohort.patients, np.isin(np.arange(len(ctx.cohort)), own.cases))
     return counted(found, unseen=unseen, levels=ctx.levels, n=len(own.cases), n_patients=patients)
