@@ -20,7 +20,8 @@ from audit.stats._median import median
 from audit.stats._parts import GapParts, gap_parts
 from audit.stats._permutation import equal_groups_p
 from audit.stats._proportion import proportion
-from audit.stats._readers import Faced, Panel, agreement_difference, by_reader
+from audit.stats._rate_pairs import rate_difference
+from audit.stats._readers import RANDOM_FROM, Faced, Panel, agreement_difference, by_reader
 from audit.stats._repeats import (
     REPEATABILITY,
     Repeats,
@@ -35,13 +36,14 @@ from audit.stats._simultaneous import simultaneous
 from audit.stats._strata import gaps_within
 
 __all__ = [
-    "RATES", "REPEATABILITY", "AbsoluteIcc", "CalibrationFit", "Faced", "GapParts", "Kappa", "Marks", "Measure",
-    "NearnessOfNumbers", "Panel", "Ranking", "Repeats", "SelectiveRisk", "SequentialState", "SequentialTest", "Shown",
-    "agreement", "agreement_difference", "area_error", "auc", "auc_difference", "auc_gap", "best_proportion_low",
-    "betting_interval", "between_patient_sd", "bootstrap", "bootstrap_many", "brier", "by_reader", "calibration",
-    "chance_of_calibrated", "chance_of_equal_aucs", "chance_of_equal_rates", "ece", "equal_groups_p", "equivalence",
-    "froc_curve", "froc_sensitivity", "gap_parts", "gaps_within", "icc", "limit_of_agreement", "mean", "mean_auc",
-    "mean_gap", "median", "non_inferiority", "p_above", "p_below", "paired_difference", "patients_for_gap",
-    "proportion", "proportion_gap", "repeat_icc", "resampled_auc", "resampled_sums", "selective_risk",
-    "shrunken_proportions", "simultaneous", "smallest_detectable_gap", "within_patient_cv", "within_patient_sd",
+    "RANDOM_FROM", "RATES", "REPEATABILITY", "AbsoluteIcc", "CalibrationFit", "Faced", "GapParts", "Kappa", "Marks",
+    "Measure", "NearnessOfNumbers", "Panel", "Ranking", "Repeats", "SelectiveRisk", "SequentialState", "SequentialTest",
+    "Shown", "agreement", "agreement_difference", "area_error", "auc", "auc_difference", "auc_gap",
+    "best_proportion_low", "betting_interval", "between_patient_sd", "bootstrap", "bootstrap_many", "brier",
+    "by_reader", "calibration", "chance_of_calibrated", "chance_of_equal_aucs", "chance_of_equal_rates", "ece",
+    "equal_groups_p", "equivalence", "froc_curve", "froc_sensitivity", "gap_parts", "gaps_within", "icc",
+    "limit_of_agreement", "mean", "mean_auc", "mean_gap", "median", "non_inferiority", "p_above", "p_below",
+    "paired_difference", "patients_for_gap", "proportion", "proportion_gap", "rate_difference", "repeat_icc",
+    "resampled_auc", "resampled_sums", "selective_risk", "shrunken_proportions", "simultaneous",
+    "smallest_detectable_gap", "within_patient_cv", "within_patient_sd",
 ]  # fmt: skip

@@ -137,3 +137,31 @@ def test_many_statistics_share_their_resamples():
         )
         assert one.curve == alone.curve
     assert "cannot be computed on these cases" in together[2].missing
+
+
+def test_jackknife_widens_where_one_patient_weighs_much():
+    """With it no bound is nearer than the t bound with the jackknife's error, written out; without it some are."""
+    rng = np.random.default_rng(13)
+    x = np.append(rng.normal(size=14), 6.0)
+    y, code = x + rng.normal(size=15), np.arange(15)
+
+    def slope(weights):
+        total = weights.sum(axis=1)
+        mx, my = weights @ x / total, weights @ y / total
+        return ((weights @ (x * y) / total - mx * my) / (weights @ x**2 / total - mx**2))[:, None]
+
+    def bounds(**more):
+        (found,) = bootstrap_many(
+            slope, code, LEVELS, np.random.default_rng(1), resamples=400, methods=("slope",), **more
+        )
+        return found.bounds(0.025)
+
+    left = np.array([slope((np.arange(15) != i)[None].astype(float))[0, 0] for i in range(15)])
+    half = 2.1447867 * np.sqrt(14 / 15 * np.sum((left - left.mean()) ** 2))
+    value = float(slope(np.ones((1, 15)))[0, 0])
+    low, high = bounds(jackknife=True)
+    assert low <= value - half + 1e-6
+    assert high >= value + half - 1e-6
+    plain = bounds()
+    assert low <= plain[0]
+    assert high >= plain[1]

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     Floats = NDArray[np.float64]
 
-METHOD = "least squares, patient bootstrap"
+METHOD = "least squares, patient bootstrap and jackknife"
 SMALLEST = 5
 STEADY = "the determinant does not vary"
 NO_LEVEL = "fewer than 5 patients with the level, or without it"
@@ -117,7 +117,7 @@ def slopes(
     )
     estimates = bootstrap_many(
         lambda weights: _statistics(weights @ table), ctx.cohort.patients, ctx.levels, ctx.rng,
-        resamples=ctx.budget.resamples, methods=(METHOD,) * (4 * len(used) + 1),
+        resamples=ctx.budget.resamples, methods=(METHOD,) * (4 * len(used) + 1), jackknife=True,
     )  # fmt: skip
     each = iter(range(len(used)))
     made = [_absent(ctx, d, d.reason) if d.reason else _slopes(ctx, d, estimates, rows, next(each)) for d in given]

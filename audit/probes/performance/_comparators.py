@@ -63,7 +63,7 @@ def auc_advantage(ctx: ProbeContext, view: ClassView, other: Answers) -> Estimat
 
 def rate_advantage(ctx: ProbeContext, view: ClassView, other: Answers, *, positives: bool) -> Estimate:
     """Return the model's sensitivity (or specificity) minus the comparator's, each at its own operating point."""
-    from audit.stats import paired_difference
+    from audit.stats import rate_difference
 
     asked = view.labels if positives else ~view.labels
     rows = asked & other.known
@@ -73,7 +73,7 @@ def rate_advantage(ctx: ProbeContext, view: ClassView, other: Answers, *, positi
         kind = "positive" if positives else "negative"
         return _absent(ctx, rows, SILENT if asked.any() else f"no {kind} cases")
     own, theirs = (d[rows] == view.labels[rows] for d in (view.decisions, other.decisions))
-    return _noted(paired_difference(own, theirs, ctx.cohort.patients[rows], ctx.levels), rows[asked])
+    return _noted(rate_difference(own, theirs, ctx.cohort.patients[rows], ctx.levels), rows[asked])
 
 
 def nearer(ctx: ProbeContext, given: ComparatorValues) -> tuple[NDArray[np.float64], NDArray[np.float64]]:

@@ -72,7 +72,7 @@ class NoBetterThanComparator(Probe):
         question="Is it any better than what is there already?",
         method=(
             "Model minus comparator on the same cases, paired by patient: AUC by clustered DeLong covariances, rates "
-            "and errors by the mean of differences between patients."
+            "by discordant cases, errors by the mean of differences between patients."
         ),
         limits=(
             "A comparator that was fitted on these cases looks better than it is, which cannot be seen from here; "
