@@ -170,6 +170,7 @@ class RunTable(Table):
     probes: Texts = Field(default_factory=list)
     show_ids: bool = False
     show_pixels: bool = False
+    fairlearn_metrics: Texts = Field(default_factory=list)
     min_cell: int = Field(default=0, ge=0)
 
 

@@ -6,7 +6,7 @@ import os
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from audit.config._faults import did_you_mean, listed, one_line, shown
+from audit.config._faults import did_you_mean, listed, one_line, shown, unknown
 from audit.core import OUTPUT_KINDS, OUTPUTS_OF
 from audit.errors import ConfigError
 
@@ -33,6 +33,7 @@ def audit_faults(raw: Mapping[str, Any]) -> list[ConfigError]:
         *_cohort(model, cohort),
         *_attributes(table(cohort, "attributes")),
         *_prevalence(table(raw, "intended_use", "prevalence")),
+        *_fairlearn(table(raw, "audit").get("fairlearn_metrics"), model.get("task")),
     ]
 
 
@@ -213,6 +214,21 @@ def _attributes(attributes: Mapping[str, Any]) -> Iterator[ConfigError]:
                 f"cohort.attributes.{one_line(name)}: a confounder without its reason",
                 expected="why it may lead the model astray", got="no reason",
                 fix='add reason = "…", for example "one scanner served the oncology ward"',
+            )  # fmt: skip
+
+
+def _fairlearn(names: Any, task: Any) -> Iterator[ConfigError]:
+    from audit.metrics import FAIRLEARN, VALUED, base_of
+
+    for name in [names] if isinstance(names, str) else names if isinstance(names, list) else []:
+        if not isinstance(name, str):
+            continue
+        if name not in FAIRLEARN:
+            yield unknown("audit.fairlearn_metrics", name, FAIRLEARN, noun="metric")
+        elif (task == "regression") != (base_of(name)[0][0] in VALUED):
+            yield ConfigError(
+                f"audit.fairlearn_metrics: {name} does not go with the task", expected=f"a metric of task '{task}'",
+                got=shown(name), fix="take it out",
             )  # fmt: skip
 
 

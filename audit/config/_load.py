@@ -67,7 +67,10 @@ def _config(
 
     model, cohort = _convert.model_spec(shape.model), _convert.cohort_spec(shape.cohort)
     use, run = _convert.intended_use(shape.intended_use, population), shape.audit
-    settings = {"profile": run.profile, "seed": run.seed, "probes": run.probes}
+    settings: dict[str, Any] = {"profile": run.profile, "seed": run.seed, "probes": run.probes}
+    if run.fairlearn_metrics:
+        # Only where it is asked for: a file that does not know the key keeps its digest.
+        settings["fairlearn_metrics"] = run.fairlearn_metrics
     return AuditConfig(
         model=model,
         cohort=cohort,
@@ -81,6 +84,7 @@ def _config(
         digest=digest({"model": model, "cohort": cohort, "intended_use": use, "audit": settings}),
         show_ids=run.show_ids,
         show_pixels=run.show_pixels,
+        fairlearn_metrics=tuple(run.fairlearn_metrics),
         min_cell=run.min_cell,
     )
 

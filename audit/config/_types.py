@@ -25,6 +25,7 @@ class AuditConfig:
         digest: sha256 of the canonical content, the policy not included (it has its own).
         show_ids: Whether case and patient ids may stand in outputs.
         show_pixels: Whether images of cases may stand in outputs.
+        fairlearn_metrics: Metrics of fairlearn or scikit-learn, by name, of which FAIR001 gives the gaps.
         min_cell: Cells with fewer patients are left out of what is shared.
     """
 
@@ -40,4 +41,5 @@ class AuditConfig:
     digest: str = ""
     show_ids: bool = False
     show_pixels: bool = False
+    fairlearn_metrics: tuple[str, ...] = ()
     min_cell: int = 0

@@ -177,6 +177,7 @@ class ProbeContext:
         golden_tolerance: Largest absolute difference allowed on them.
         digest_before: The model's digest before anything ran.
         layer: Declared layer for layer attributions.
+        fairlearn_metrics: Metrics of fairlearn or scikit-learn, by name, that the run asks for.
         unverified: What the model says of `cohort.unverified`, one row a case; its targets are unknown.
     """
 
@@ -193,6 +194,7 @@ class ProbeContext:
     digest_before: str = ""
     layer: str | None = None
     unverified: Predictions | None = None
+    fairlearn_metrics: tuple[str, ...] = ()
 
     @property
     def card(self) -> ModelCard:

@@ -1,11 +1,13 @@
 """Measures of arrays, without intervals: curves for figures, masks, agreement."""
 
 from audit.metrics._agreement import icc, weighted_kappa
+from audit.metrics._fairlearn import DECIDED, DISPARITIES, FAIRLEARN, FAIRLEARN_PREFIX, RATES, VALUED, base_of
 from audit.metrics._lesions import LesionCounts, lesion_counts
 from audit.metrics._masks import dice, hd95, relative_volume_error, surface_dice
 from audit.metrics._ranking import ReliabilityBins, RocCurve, reliability_bins, roc_curve
 
 __all__ = [
-    "LesionCounts", "ReliabilityBins", "RocCurve", "dice", "hd95", "icc", "lesion_counts", "relative_volume_error",
+    "DECIDED", "DISPARITIES", "FAIRLEARN", "FAIRLEARN_PREFIX", "RATES", "VALUED", "LesionCounts", "ReliabilityBins",
+    "RocCurve", "base_of", "dice", "hd95", "icc", "lesion_counts", "relative_volume_error",
     "reliability_bins", "roc_curve", "surface_dice", "weighted_kappa",
 ]  # fmt: skip

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from audit.session._run import Run
 
 from audit.session._folder import check_folder, default_folder
-from audit.session._open import load_cohort, load_golden, load_model
+from audit.session._open import known_metrics, load_cohort, load_golden, load_model
 from audit.session.saved import Asked, score_table, scores
 
 __all__ = [
@@ -42,6 +42,7 @@ def run(
     golden: Mapping[str, NDArray[Any]] | Path | str | None = None,
     golden_tolerance: float = 1e-4,
     layer: str | None = None,
+    fairlearn_metrics: Sequence[str] = (),
     progress: Progress | None = None,
 ) -> Run:
     """Audit a model on a cohort.
@@ -60,6 +61,7 @@ def run(
         golden: Arrays `images` and `outputs` that a right set-up reproduces, or the .npz that holds them.
         golden_tolerance: Largest absolute difference allowed on them.
         layer: Name of the layer for layer attributions.
+        fairlearn_metrics: Names of metrics of fairlearn or scikit-learn, of which FAIR001 gives the gaps.
         progress: Somebody who watches.
 
     Returns:
@@ -77,6 +79,7 @@ def run(
         profile=profile, seed=seed, workers=workers, probes=chosen, out=None if out is None else Path(out),
         overwrite=overwrite, intended_use=intended_use or IntendedUse(), golden_tolerance=golden_tolerance, layer=layer,
         golden=load_golden(Path(golden)) if isinstance(golden, (str, Path)) else golden,
+        fairlearn_metrics=known_metrics(fairlearn_metrics),
     )  # fmt: skip
     return audit_model(model, cohort, rules, options, progress)
 
@@ -126,7 +129,7 @@ def run_config(
         show_pixels=config.show_pixels, show_ids=config.show_ids,
         config_digest=config.digest, intended_use=config.intended_use,
         golden=None if spec.golden is None else load_golden(config.root / spec.golden),
-        golden_tolerance=spec.golden_tolerance, layer=spec.layer,
+        golden_tolerance=spec.golden_tolerance, layer=spec.layer, fairlearn_metrics=config.fairlearn_metrics,
     )  # fmt: skip
     return audit_model(model, cohort, config.policy or Policy(name="none"), options, progress)
 

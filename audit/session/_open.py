@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from inspect import signature
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -174,6 +174,23 @@ def _typed(kind: Callable[..., Any], given: dict[str, Any], where: str) -> Any:
         raise InputError(
             f"{where}: {str(error).partition('() ')[2] or error}", fix="see the keys of audit.toml"
         ) from error
+
+
+def known_metrics(names: Sequence[str]) -> tuple[str, ...]:
+    """Return names of metrics of fairlearn or scikit-learn that an audit can be asked for.
+
+    Raises:
+        InputError: A name is not one of them.
+    """
+    from audit.metrics import FAIRLEARN
+
+    given = (names,) if isinstance(names, str) else tuple(names)
+    for name in given:
+        if name not in FAIRLEARN:
+            raise InputError(
+                f"fairlearn_metrics: unknown metric {name!r}", expected=f"one of {', '.join(FAIRLEARN)}", got=repr(name)
+            )
+    return given
 
 
 def load_golden(path: Path) -> Mapping[str, NDArray[Any]]:

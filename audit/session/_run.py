@@ -103,6 +103,7 @@ class Options:
         golden: Arrays `images` and `outputs` that a right set-up reproduces.
         golden_tolerance: Largest absolute difference allowed on them.
         layer: Declared layer for layer attributions.
+        fairlearn_metrics: Metrics of fairlearn or scikit-learn by name, of which FAIR001 gives the gaps.
     """
 
     profile: Profile = "standard"
@@ -119,6 +120,7 @@ class Options:
     golden: Mapping[str, NDArray[Any]] | None = None
     golden_tolerance: float = 1e-4
     layer: str | None = None
+    fairlearn_metrics: tuple[str, ...] = ()
 
 
 def audit_model(
@@ -191,6 +193,7 @@ def _audit(
         levels=Levels(confidence=policy.confidence), intended_use=options.intended_use, golden=options.golden,
         golden_tolerance=options.golden_tolerance, digest_before=before, layer=options.layer,
         store=lambda artifact: store_artifact(folder, artifact), show_pixels=options.show_pixels,
+        fairlearn_metrics=options.fairlearn_metrics,
         unverified=clean.unverified,
     )  # fmt: skip
     ran: dict[str, Ran] = {}

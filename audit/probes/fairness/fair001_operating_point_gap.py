@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 
 from audit.core import Attribute, ClassView, Measurement, Probe, ProbeContext, ProbeInfo
+from audit.metrics import DISPARITIES, FAIRLEARN, FAIRLEARN_PREFIX
 from audit.probes._shared import Level, comparable, contrast_levels, count_patients, levels_of
 from audit.probes._tasks import error_contrasts
 from audit.probes.fairness._explained import predictive_contrasts, selection_contrast, standardised_contrasts
+from audit.probes.fairness._fairlearn import named_metrics
 from audit.probes.fairness._rates import gaps_with_failures, own_rates, rates
 from audit.probes.fairness._unanswered import Unanswered, share_unanswered, unanswered
 
@@ -43,6 +45,11 @@ class OperatingPointGap(Probe):
         (`ppv_gap_crude`). Where an attribute has the role `severity`, `sensitivity_gap_standardised` is the gap at
         equal severity. It explains a gap and never rescues one: a group whose disease is found late is failed all
         the same, so no blocking rule may rest on it.
+
+        With `[audit] fairlearn_metrics` the run may ask for any metric of fairlearn, or of scikit-learn as fairlearn
+        takes it, by name: `fairlearn:f1_score` is the F1 of the level minus that of the rest. fairlearn's numbers for
+        all levels together, such as `fairlearn:equalized_odds_difference`, are shown for those who know them. A
+        largest difference is above 0 in every sample, and a rule on it would fail a fair model, so none may block.
 
     Why it matters clinically:
         A model with a good overall sensitivity may still miss disease mostly in those who are missed already.
@@ -80,12 +87,12 @@ class OperatingPointGap(Probe):
             "sensitivity_gap", "specificity_gap", "fpr_gap", "sensitivity", "specificity", "share_not_answered",
             "ppv_gap", "selection_rate_gap", "bias_gap", "mae_gap", "volume_bias_gap", "dice_gap",
             "sensitivity_gap_with_failures", "specificity_gap_with_failures", "fpr_gap_with_failures", "ppv_gap_crude",
-            "sensitivity_gap_standardised",
+            "sensitivity_gap_standardised", *(FAIRLEARN_PREFIX + name for name in FAIRLEARN),
         ),
         at_prevalence=("ppv_gap",),
         descriptive=(
             "sensitivity_gap_with_failures", "specificity_gap_with_failures", "fpr_gap_with_failures", "ppv_gap_crude",
-            "sensitivity_gap_standardised",
+            "sensitivity_gap_standardised", *(FAIRLEARN_PREFIX + name for name in DISPARITIES),
         ),
         title="Gaps at the operating point",
         question="Does it fail some patients more often than others?",
@@ -108,7 +115,15 @@ class OperatingPointGap(Probe):
         """Measure every level of every protected attribute; see `Probe.run`."""
         attributes = comparable(ctx.cohort.by_role("protected"), "protected")
         gone = unanswered(ctx)
-        return (measured for attribute in attributes for measured in _attribute(ctx, attribute, gone))
+        return _all(ctx, attributes, gone)
+
+
+def _all(ctx: ProbeContext, attributes: Sequence[Attribute], gone: Unanswered) -> Iterator[Measurement]:
+    for attribute in attributes:
+        yield from _attribute(ctx, attribute, gone)
+    # Last, since they draw from the generator: what nobody asked for must not change the other numbers.
+    for attribute in attributes:
+        yield from named_metrics(ctx, attribute)
 
 
 def _attribute(ctx: ProbeContext, attribute: Attribute, gone: Unanswered) -> Iterator[Measurement]:
