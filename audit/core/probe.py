@@ -17,7 +17,10 @@ if TYPE_CHECKING:
 
 State = Literal["completed", "not_applicable", "error", "not_run"]
 FAMILIES: tuple[str, ...] = ("DATA", "SETUP", "PERF", "CAL", "FAIR", "CONF", "ADV", "XAI", "SHIFT")
-Need = Literal["images", "masks", "attributes", "protected", "protocol", "confounder", "operating_point", "patients"]
+Need = Literal[
+    "images", "masks", "attributes", "protected", "protocol", "confounder", "operating_point", "patients", "raters",
+    "repeats",
+]  # fmt: skip
 
 
 class NotApplicable(Exception):

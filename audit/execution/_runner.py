@@ -58,7 +58,6 @@ class Setting:
         show_pixels: Whether image content may be stored.
         unverified: What the model says of the cases without a reference standard.
         fairlearn_metrics: Metrics of fairlearn or scikit-learn, by name, that the run asks for.
-        fairlearn_metrics: Metrics of fairlearn or scikit-learn, by name, that the run asks for.
     """
 
     model: ImagingModel
@@ -75,7 +74,6 @@ class Setting:
     store: Store
     show_pixels: bool
     unverified: Predictions | None = None
-    fairlearn_metrics: tuple[str, ...] = ()
     fairlearn_metrics: tuple[str, ...] = ()
 
 
@@ -125,7 +123,7 @@ def run_probe(probe: type[Probe], setting: Setting, progress: Progress) -> Ran:
         model=setting.model, cohort=setting.cohort, clean=setting.clean, rng=np.random.default_rng(seed),
         budget=setting.budget, levels=setting.levels, intended_use=setting.intended_use, sink=sink,
         golden=setting.golden, golden_tolerance=setting.golden_tolerance, digest_before=setting.digest_before,
-        layer=setting.layer, unverified=setting.unverified, fairlearn_metrics=setting.fairlearn_metrics, fairlearn_metrics=setting.fairlearn_metrics,
+        layer=setting.layer, unverified=setting.unverified, fairlearn_metrics=setting.fairlearn_metrics,
     )  # fmt: skip
     try:
         measurements = tuple(probe().run(context))
