@@ -23,6 +23,32 @@ PERFORMANCE: Mapping[str, tuple[str, str]] = {
         "rates given away at the operating point",
         "Largest sum of sensitivity and specificity on this cohort minus that at the declared operating point.",
     ),
+    "agreement_difference": (
+        "agreement, model minus readers",
+        "Mean agreement of the model with the other readers minus that of each reader with them; above 0 the model "
+        "agrees better.",
+    ),
+    "distance_advantage": (
+        "distance from readers, readers minus model",
+        "Mean distance of each reader from the other readers minus that of the model; above 0 the model is nearer.",
+    ),
+    "agreement": (
+        "agreement",
+        "Agreement with the other readers: kappa of classes, weighted kappa of grades, ICC of numbers; 1 is perfect.",
+    ),
+    "repeatability_coefficient": (
+        "repeatability coefficient",
+        "Two examinations of an unchanged patient differ by less with 95 %.",
+    ),
+    "within_patient_cv": (
+        "within-patient CV",
+        "Standard deviation of repeated examinations as a share of their mean.",
+    ),
+    "flip_rate": ("flip rate", "Share of pairs that are decided differently."),
+    "between_patient_sd": (
+        "between-patient SD",
+        "Standard deviation between patients, the noise of repeats taken off; an ICC depends on it.",
+    ),
     "auc_advantage": ("AUC advantage", "AUC of the model minus that of the comparator on the same cases."),
     "sensitivity_advantage": (
         "sensitivity advantage",

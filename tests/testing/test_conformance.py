@@ -24,6 +24,8 @@ LEAST_OF = {
     "DATA005": BESIDE,
     "DATA009": BESIDE,
     "DATA010": BESIDE,
+    "PERF003": {*BESIDE, "ordinal, raters", "regression, raters and a comparator"},
+    "PERF004": {*BESIDE, "regression, raters and a comparator"},
     "PERF005": {*BESIDE, "regression, raters and a comparator"},
 }
 

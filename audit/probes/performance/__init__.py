@@ -3,6 +3,8 @@
 from audit.core import Probe
 from audit.probes.performance.perf001_headline_performance import HeadlinePerformance
 from audit.probes.performance.perf002_operating_point import OperatingPoint
+from audit.probes.performance.perf003_observer_agreement import ObserverAgreement
+from audit.probes.performance.perf004_repeatability import Repeatability
 from audit.probes.performance.perf005_no_better_than_comparator import NoBetterThanComparator
 from audit.probes.performance.perf006_association_parity import AssociationParity
 from audit.probes.performance.perf008_metrics_disagree import MetricsDisagree
@@ -11,12 +13,14 @@ from audit.probes.performance.perf010_operational_load import OperationalLoad
 PROBES: tuple[type[Probe], ...] = (
     HeadlinePerformance,
     OperatingPoint,
+    ObserverAgreement,
+    Repeatability,
     NoBetterThanComparator,
     AssociationParity,
     MetricsDisagree,
     OperationalLoad,
 )
 __all__ = [
-    "PROBES", "AssociationParity", "HeadlinePerformance", "MetricsDisagree", "NoBetterThanComparator", "OperatingPoint",
-    "OperationalLoad",
+    "PROBES", "AssociationParity", "HeadlinePerformance", "MetricsDisagree", "NoBetterThanComparator",
+    "ObserverAgreement", "OperatingPoint", "OperationalLoad", "Repeatability",
 ]  # fmt: skip
