@@ -13,9 +13,10 @@ from audit.stats._proportion import Share, share_of
 
 METHOD = "beta-binomial shrinkage over the groups"
 MIN_GROUPS = 3
-_MEANS, _SIZES, _POINTS = 17, 15, 257
+_MEANS, _SIZES, _POINTS = 25, 21, 1001
 _REFINED = 2
 _NEGLIGIBLE = 1e-5
+_TAIL, _EDGE = 1e-8, 1e-12
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -123,15 +124,26 @@ def _log_posterior(means: Floats, sizes: Floats, successes: Floats, failures: Fl
 
 
 def _of(share: Share, successes: float, failures: float, grid: _Grid, levels: Levels) -> Estimate:
-    from scipy.special import betainc, betaincinv
-
     a, b = grid.a + successes, grid.b + failures
     value = float(np.sum(grid.weight * a / (a + b)))
     alpha = alphas(levels)
-    ends = float(betaincinv(a, b, 1e-8).min()), float(betaincinv(a, b, 1 - 1e-8).max())
-    points = np.linspace(*ends, _POINTS)
-    below = np.maximum.accumulate(betainc(a[:, None], b[:, None], points).T @ grid.weight)
+    points, below = _distribution(a, b, grid.weight)
     # The neighbouring point outwards: a coarse grid may widen a bound, never narrow it.
     low = points[np.maximum(np.searchsorted(below, alpha, side="right") - 1, 0)]
     high = points[np.minimum(np.searchsorted(below, 1 - alpha, side="left"), _POINTS - 1)]
     return estimate(value, (low, high), levels, method=METHOD, n=share.n, n_patients=share.patients.count, k=share.k)
+
+
+def _distribution(a: Floats, b: Floats, weight: Floats) -> tuple[Floats, Floats]:
+    """Return points in [0, 1] and the share of a mixture of beta distributions below each.
+
+    The density is summed on the logit scale, where it has no poles and its tails are even.
+    """
+    from scipy.special import betaincinv, betaln, expit, logit
+
+    first, last = float(betaincinv(a, b, _TAIL).min()), float(betaincinv(a, b, 1 - _TAIL).max())
+    x = np.linspace(float(logit(max(first, _EDGE))), float(logit(min(last, 1 - _EDGE))), _POINTS)
+    log_p, log_q = -np.logaddexp(0, -x), -np.logaddexp(0, x)
+    density = weight @ np.exp(np.outer(a, log_p) + np.outer(b, log_q) - betaln(a, b)[:, None])
+    below = np.append(0.0, np.cumsum(density[1:] + density[:-1]))
+    return expit(x), below / below[-1]
