@@ -1,5 +1,6 @@
 """Intervals with patients as the unit of sampling: proportions, AUC, means, gaps, and the bootstrap for the rest."""
 
+from audit.stats._association import association, association_p
 from audit.stats._attainable import best_proportion_low, patients_for_gap, smallest_detectable_gap
 from audit.stats._auc import auc
 from audit.stats._auc_pairs import auc_difference, mean_auc
@@ -38,7 +39,8 @@ from audit.stats._strata import gaps_within
 __all__ = [
     "RANDOM_FROM", "RATES", "REPEATABILITY", "AbsoluteIcc", "CalibrationFit", "Faced", "GapParts", "Kappa", "Marks",
     "Measure", "NearnessOfNumbers", "Panel", "Ranking", "Repeats", "SelectiveRisk", "SequentialState", "SequentialTest",
-    "Shown", "agreement", "agreement_difference", "area_error", "auc", "auc_difference", "auc_gap",
+    "Shown", "agreement", "agreement_difference", "area_error", "association", "association_p", "auc",
+    "auc_difference", "auc_gap",
     "best_proportion_low", "betting_interval", "between_patient_sd", "bootstrap", "bootstrap_many", "brier",
     "by_reader", "calibration", "chance_of_calibrated", "chance_of_equal_aucs", "chance_of_equal_rates", "ece",
     "equal_groups_p", "equivalence", "froc_curve", "froc_sensitivity", "gap_parts", "gaps_within", "icc",

@@ -69,8 +69,8 @@ class NearDuplicates(Probe):
         title="Near-duplicate images",
         question="Is the same picture in the data twice?",
         method=(
-            "Perceptual hashes within 10 to 24 of 64 bits propose pairs; a correlation of the band-passed, aligned copies "
-            "of at least 0.92 (0.95 mirrored or inverted; more for pictures under 48 pixels) confirms them."
+            "Perceptual hashes within 10 to 24 of 64 bits propose pairs; a correlation of the band-passed, aligned "
+            "copies of at least 0.92 (0.95 mirrored or inverted; more for pictures under 48 pixels) confirms them."
         ),
         limits="Strong crops, rotations and cut-off grey scales hide a copy; small pictures hold little detail.",
         references=(
