@@ -82,6 +82,19 @@ def test_the_next_command_that_is_said_runs_and_can_pass(audit: Audit, here: Pat
     assert audit("gate", "r2")[0] == 0
 
 
+def test_a_proposal_that_blocks_draws_no_warning(audit: Audit, here: Path) -> None:
+    """Its margins are such as equal levels pass in 8 of 10 cohorts, and each level has a floor beside its gap."""
+    words = (*ASK, "--patient", "pid", "--attributes", "sex,age")
+    table(here / "s.csv", 900)
+    audit("scores", "s.csv", *words, "--out", "r")
+    proposed = here / "r-policy.toml"
+    proposed.write_text(proposed.read_text().replace("blocking = false", "blocking = true"))
+    audit("scores", "s.csv", *words, "--operating-point", "0.5", "--policy", "r-policy.toml", "--out", "r2")
+    made = evidence(here / "r2")
+    assert (made["run"]["warnings"], made["run"]["unattainable"]) == ([], [])
+    assert {r["id"] for r in made["policy"]["rules"]} >= {"sensitivity-of-each-sex", "specificity-gap-by-age"}
+
+
 def test_no_threshold_is_assumed_under_a_policy(audit: Audit, here: Path) -> None:
     """A rule on the sensitivity stays open where nobody named a threshold, and the note says the option."""
     (here / "p.toml").write_text(

@@ -123,6 +123,8 @@ def test_a_blocking_gap_without_a_floor_draws_a_warning():
         (rule(id="f", probe="FAIR001", metric="specificity", low=0.6), 1),
     ):
         assert len(warned(wide, other)) == left, other
+    two = (gap(low=-0.4, id="a", where={"attribute": "sex"}), gap(low=-0.4, id="b", where={"attribute": "site"}))
+    assert [s for s in warned(*two) if "by sex and site may block" in s]
     by_site = gap(low=-0.4, where={"attribute": "site"})
     other_attribute = rule(id="f", probe="FAIR001", low=0.1, where={"attribute": "sex"})
     assert any("by site" in s for s in warned(by_site, other_attribute))

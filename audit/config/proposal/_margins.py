@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from audit.core import Levels
-from audit.stats import auc, proportion, proportion_gap
+from audit.stats import auc, chance_of_equal_rates, proportion, proportion_gap
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 _RATE = 0.9
 _AUC = 0.9
 _STEP = 0.05
+_LIKELY = 0.8
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -87,6 +88,47 @@ def gap_margins(cases: Cases, attribute: str, inside: NDArray[np.bool_]) -> dict
     """
     every = np.unique(cases.levels[attribute])
     return {str(level): _gap_margin(cases, cases.levels[attribute][inside] == level, inside) for level in every}
+
+
+def likely_margin(
+    cases: Cases, attribute: str, inside: NDArray[np.bool_], least: float, judged: str | None = None
+) -> float | None:
+    """Return the smallest margin at which levels that are truly equal would pass in 8 of 10 cohorts like this one.
+
+    Args:
+        cases: The cohort.
+        attribute: The attribute.
+        inside: (n,) bool, the rate's own denominator.
+        least: The margin to start from.
+        judged: The level that a rule is about; None for all.
+
+    Returns:
+        Margin in steps of 0.05 above `least`, None where none under 1 is enough.
+    """
+    column = cases.levels[attribute]
+    every = [str(v) for v in np.unique(column)]
+    sizes = [cases.patients_in(inside & (column == v)) for v in every]
+    chosen = range(len(every)) if judged is None else [every.index(judged)]
+    margin = least
+    while margin < 1:
+        if chance_of_equal_rates(sizes, _RATE, (-margin, None), Levels(), judged=chosen) >= _LIKELY:
+            return margin
+        margin = round(margin + _STEP, 2)
+    return None
+
+
+def level_floor(cases: Cases, attribute: str, inside: NDArray[np.bool_]) -> float | None:
+    """Return the highest limit that a rate of 0.9 in every level would hold, None where a level has too few patients.
+
+    Args:
+        cases: The cohort.
+        attribute: The attribute.
+        inside: (n,) bool, the rate's own denominator.
+    """
+    column = cases.levels[attribute]
+    floors = [rate_floor(cases, inside & (column == v)) for v in np.unique(column)]
+    known = [f for f in floors if f is not None]
+    return min(known) if len(known) == len(floors) else None
 
 
 def _gap_margin(cases: Cases, members: NDArray[np.bool_], inside: NDArray[np.bool_]) -> tuple[float, int] | None:

@@ -6,14 +6,24 @@ import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 import numpy as np
+from numpy.typing import NDArray
 
 from audit.config._faults import listed, one_line
 from audit.config.proposal._audit_text import GUESS, Seen, quoted
 from audit.config.proposal._manifest import Column
-from audit.config.proposal._margins import Cases, auc_floor, auc_width, gap_margins, rate_floor
+from audit.config.proposal._margins import (
+    Cases,
+    auc_floor,
+    auc_width,
+    gap_margins,
+    level_floor,
+    likely_margin,
+    rate_floor,
+)
 from audit.config.proposal._words import folded
 from audit.core import MISSING_LEVEL
 
+Mask = NDArray[np.bool_]
 SOURCE = "what this cohort can show, not what is acceptable"
 _HEAD = f"""\
 # Written by 'audit BY'. Set limits before the run; the policy's digest is in the evidence.
@@ -149,23 +159,42 @@ def _gaps(attributes: Sequence[Column], cases: Cases) -> Iterator[str]:
         if probe is None:
             continue
         for metric, inside in (("sensitivity_gap", cases.positive), ("specificity_gap", ~cases.positive)):
-            yield from _gap_rules(column.name, probe, metric, gap_margins(cases, column.name, inside))
+            yield from _gap_rules(column.name, probe, metric, cases, inside)
+            if column.role == "protected":
+                yield from _floor_rule(column.name, metric.removesuffix("_gap"), cases, inside)
 
 
-def _gap_rules(
-    attribute: str, probe: str, metric: str, margins: dict[str, tuple[float, int] | None]
-) -> Iterator[str]:  # fmt: skip
+def _floor_rule(attribute: str, metric: str, cases: Cases, inside: Mask) -> Iterator[str]:
+    """Yield a rule on each level's own rate: where a gap alone is bounded, equally bad for all would do."""
+    floor = level_floor(cases, attribute, inside)
+    if floor is not None:
+        text = f"A {metric} of 0.9 in each level shows at least {floor:g} in the smallest; a gap alone lets all be bad."
+        yield _rule(
+            f"{metric}-of-each-{slug(attribute)}", "FAIR001", metric, f"min = {floor:g}", text,
+            where=f"attribute = {quoted(attribute)}",
+        )  # fmt: skip
+
+
+def _gap_rules(attribute: str, probe: str, metric: str, cases: Cases, inside: Mask) -> Iterator[str]:
     """Yield one rule for all levels where each can hold one, else a rule for each level that can."""
     name, where = f"{metric.replace('_', '-')}-by-{slug(attribute)}", f"attribute = {quoted(attribute)}"
+    margins = gap_margins(cases, attribute, inside)
     found = {level: m for level, m in margins.items() if m is not None}
-    if found and len(found) == len(margins):
-        margin, count = max(m for m, _ in found.values()), min(n for _, n in found.values())
-        text = f"With {count} patients in the smallest level, equal levels are shown to be within {margin:g}."
+    least = max((m for m, _ in found.values()), default=1.0)
+    together = likely_margin(cases, attribute, inside, least) if len(found) == len(margins) else None
+    if together is not None:
+        count = min(n for _, n in found.values())
+        text = f"With {count} patients in the smallest level, equal levels pass {together:g} in 8 of 10 such cohorts."
+        margin = together
         yield _rule(name, probe, metric, f"min = {-margin:g}", text, where=where)
         return
-    for level, (margin, count) in found.items():
-        if level != MISSING_LEVEL:
-            text = f"With {count} patients in this level, one that equals the rest is shown to be within {margin:g}."
+    for level, (first, count) in found.items():
+        alone = likely_margin(cases, attribute, inside, first, level)
+        if level != MISSING_LEVEL and alone is not None:
+            margin = alone
+            text = (
+                f"With {count} patients in this level, one that equals the rest passes {margin:g} in 8 of 10 cohorts."
+            )
             at = f"{where}, subgroup = {quoted(level)}"
             yield _rule(f"{name}-{slug(level)}", probe, metric, f"min = {-margin:g}", text, where=at)
     few = [one_line(level) for level in margins if level not in found]

@@ -155,11 +155,16 @@ def _no_floor(policy: Policy) -> Iterator[str]:
             continue
         if not any(_is_floor(r, rule, floors) for r in policy.rules):
             open_gaps.setdefault(str(rule.where.get("attribute", "")), []).append(rule)
+    # Attributes of which the same is open share a sentence.
+    alike: dict[tuple[str, bool], list[str]] = {}
     for name, rules in open_gaps.items():
-        wanted = list(dict.fromkeys(_FLOORS[r.metric][0] for r in rules))
-        of = f" by {name}" if name else ""
-        said = f"Gaps in {_listed(wanted)}{of} may block, but no blocking rule bounds {_listed(wanted)} of each level"
-        if all(any(r.blocking and r.metric in _FLOORS[g.metric] for r in policy.rules) for g in rules):
+        wanted = _listed(list(dict.fromkeys(_FLOORS[r.metric][0] for r in rules)))
+        whole = all(any(r.blocking and r.metric in _FLOORS[g.metric] for r in policy.rules) for g in rules)
+        alike.setdefault((wanted, whole), []).append(name)
+    for (wanted, whole), names in alike.items():
+        of = f" by {_listed(names)}" if all(names) else ""
+        said = f"Gaps in {wanted}{of} may block, but no blocking rule bounds {wanted} of each level"
+        if whole:
             yield f"{said}, only of all cases together: a level may lie below that by as much as its gap may be."
         else:
             yield f"{said}: a model that is equally bad for all would pass."
