@@ -104,4 +104,19 @@ PERFORMANCE: Mapping[str, tuple[str, str]] = {
         "net benefit over acting on all",
         "Net benefit of the model minus that of acting on everybody; above 0: better than that.",
     ),
+    "share_outside_range": (
+        "share outside the range",
+        "Share of answers below the smallest or above the largest reference value of this cohort.",
+    ),
+    "spread_ratio": (
+        "ratio of spreads",
+        "Standard deviation of the answers over that of the reference; below 1 the model keeps to the mean.",
+    ),
+    "share_commonest": ("share with the commonest answer", "Share of cases that get one and the same answer."),
+    "share_saturated": ("share saturated", "Share of probabilities within a millionth of 0 or 1."),
+    "share_empty": ("share of empty masks", "Share of cases with something to find in which the model's mask is empty."),
+    "extra_lesions": (
+        "surplus of parts",
+        "Connected parts of the model's mask minus those of the reference, a case; 0: as many.",
+    ),
 }

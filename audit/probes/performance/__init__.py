@@ -8,6 +8,7 @@ from audit.probes.performance.perf004_repeatability import Repeatability
 from audit.probes.performance.perf005_no_better_than_comparator import NoBetterThanComparator
 from audit.probes.performance.perf006_association_parity import AssociationParity
 from audit.probes.performance.perf008_metrics_disagree import MetricsDisagree
+from audit.probes.performance.perf009_implausible_output import ImplausibleOutput
 from audit.probes.performance.perf010_operational_load import OperationalLoad
 
 PROBES: tuple[type[Probe], ...] = (
@@ -18,9 +19,10 @@ PROBES: tuple[type[Probe], ...] = (
     NoBetterThanComparator,
     AssociationParity,
     MetricsDisagree,
+    ImplausibleOutput,
     OperationalLoad,
 )
 __all__ = [
-    "PROBES", "AssociationParity", "HeadlinePerformance", "MetricsDisagree", "NoBetterThanComparator",
-    "ObserverAgreement", "OperatingPoint", "OperationalLoad", "Repeatability",
+    "PROBES", "AssociationParity", "HeadlinePerformance", "ImplausibleOutput", "MetricsDisagree",
+    "NoBetterThanComparator", "ObserverAgreement", "OperatingPoint", "OperationalLoad", "Repeatability",
 ]  # fmt: skip
