@@ -114,7 +114,7 @@ PERFORMANCE: Mapping[str, tuple[str, str]] = {
     ),
     "share_commonest": ("share with the commonest answer", "Share of cases that get one and the same answer."),
     "share_saturated": ("share saturated", "Share of probabilities within a millionth of 0 or 1."),
-    "share_empty": ("share of empty masks", "Share of cases with something to find in which the model's mask is empty."),
+    "share_empty": ("share of empty masks", "Share of cases with something to find whose mask by the model is empty."),
     "extra_lesions": (
         "surplus of parts",
         "Connected parts of the model's mask minus those of the reference, a case; 0: as many.",
