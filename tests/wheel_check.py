@@ -28,7 +28,20 @@ def main(command: str) -> None:
         gated = subprocess.run([command, "gate", "run"], cwd=folder, check=False)
         assert gated.returncode == done.returncode
         assert "Content-Security-Policy" in (run / "report.html").read_text(encoding="utf-8")
+    check_scores(command)
     print("the wheel runs from an empty folder")
+
+
+def check_scores(command: str) -> None:
+    """Go from a table of scores to a report and a proposed policy."""
+    rows = [f"{i},{i % 2},{(0.2 + 0.5 * (i % 2) + 0.002 * (i % 97)):.4f},{'ab'[i // 2 % 2]}" for i in range(200)]
+    words = ["scores", "s.csv", "--target", "y", "--score", "p", "--attributes", "sex", "--out", "run"]
+    with tempfile.TemporaryDirectory() as folder:
+        (Path(folder) / "s.csv").write_text("\n".join(["id,y,p,sex", *rows]) + "\n", encoding="utf-8")
+        done = subprocess.run([command, *words], cwd=folder, check=False)
+        assert done.returncode == 3, done.returncode
+        assert {p.name for p in (Path(folder) / "run").iterdir()} == FILES
+        assert "[[rule]]" in (Path(folder) / "run-policy.toml").read_text(encoding="utf-8")
 
 
 if __name__ == "__main__":
