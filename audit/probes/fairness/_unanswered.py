@@ -75,9 +75,9 @@ def widened(answered: Estimate, failed: Estimate, count: int) -> Estimate:
     """
     if answered.value is None:
         return answered
-    method = f"{answered.method}; the bounds hold without {_cases(count)} unanswered and with as many failures"
+    method = f"{answered.method}, widened to hold with {_cases(count)} left out and counted as failures"
     if failed.value is None:
-        reason = f"with {_cases(count)} unanswered as failures: {failed.missing}"
+        reason = f"with {_cases(count)} counted as failures: {failed.missing}"
         return Estimate.absent(reason, method=method, n=answered.n, n_patients=answered.n_patients, k=answered.k)
     other = {level: (low, high) for level, low, high in failed.curve}
     curve = tuple((level, min(low, other[level][0]), max(high, other[level][1])) for level, low, high in answered.curve)
@@ -87,7 +87,7 @@ def widened(answered: Estimate, failed: Estimate, count: int) -> Estimate:
 
 
 def _cases(count: int) -> str:
-    return f"{count} case" + ("" if count == 1 else "s")
+    return f"{count} unanswered case" + ("" if count == 1 else "s")
 
 
 def share_unanswered(ctx: ProbeContext, attribute: Attribute, gone: Unanswered) -> Iterator[Measurement]:

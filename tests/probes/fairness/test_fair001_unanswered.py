@@ -54,7 +54,7 @@ def test_the_curve_holds_with_and_without_the_unanswered_cases():
     failed = proportion_gap(hits, women, np.arange(640), plain.levels)
     answered = run(plain)["sensitivity_gap", "group", "female"]
     assert (m.value, m.n, m.n_patients) == (answered.value, 300, 300)
-    assert "40 cases unanswered" in m.method
+    assert "40 unanswered cases" in m.method
     for (level, low, high), (_, a, b), (_, c, d) in zip(m.curve, answered.curve, failed.curve, strict=True):
         assert (low, high) == (min(a, c), max(b, d)), level
 
