@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 import numpy as np
 
-from audit.stats import bootstrap, gaps_within
+from audit.stats import bootstrap_many, gaps_within
 from validation.statistics._study import COVERAGE, COVERED, LEVELS, TAILS, Accept, Study, Values, held_by
 from validation.statistics.scenarios import Floats, Ints, case_codes, clustered_hits
 
@@ -31,13 +31,13 @@ def _slopes(weights: Floats, x: Floats, y: Floats) -> Floats:
     return found
 
 
-def _slope(patients: int, *, rows: bool) -> Callable[[np.random.Generator], Values]:
+def _slope(patients: int, *, rows: bool = False, jackknife: bool = False) -> Callable[[np.random.Generator], Values]:
     def once(rng: np.random.Generator) -> Values:
         predicted, reference, code = _regressed(rng, patients)
-        found = bootstrap(
-            lambda w: _slopes(w, reference, predicted), np.arange(code.size) if rows else code, LEVELS, rng,
-            resamples=RESAMPLES, vectorised=True,
-        )  # fmt: skip
+        found = bootstrap_many(
+            lambda w: _slopes(w, reference, predicted)[:, None], np.arange(code.size) if rows else code, LEVELS, rng,
+            resamples=RESAMPLES, methods=("slope",), jackknife=jackknife,
+        )[0]  # fmt: skip
         return held_by(found, SLOPE)
 
     return once
@@ -62,12 +62,20 @@ def studies() -> list[Study]:
     slope = "Least-squares slope, patient bootstrap, never nearer than t"
     made = [
         Study(
-            id=f"resampled/slope/{patients}", job="resampled", method=slope,
-            scenario=f"{patients} patients of 1 to 5 cases, true slope {SLOPE:g}", draw=_slope(patients, rows=False),
-            repeats=4000, quick=60 if patients == 200 else 0,
-            accept=HELD if patients >= 200 else {"coverage": Accept(low=COVERAGE, deviation=LEVERAGE)},
+            id=f"resampled/slope/{patients}", job="resampled", method=slope + " with the jackknife's error",
+            scenario=f"{patients} patients of 1 to 5 cases, true slope {SLOPE:g}",
+            draw=_slope(patients, jackknife=True), repeats=4000, quick=60 if patients == 60 else 0, accept=HELD,
         )
         for patients in (30, 60, 200)
+    ]  # fmt: skip
+    made += [
+        Study(
+            id=f"resampled/bootstrap/{patients}", job="resampled", method=slope + " with the bootstrap's error",
+            scenario=f"{patients} patients of 1 to 5 cases, true slope {SLOPE:g}", draw=_slope(patients),
+            repeats=4000, quick=60 if patients == 200 else 0,
+            accept=HELD if patients == 200 else {"coverage": Accept(low=COVERAGE, deviation=LEVERAGE)},
+        )
+        for patients in (30, 200)
     ]  # fmt: skip
     made += [
         Study(

@@ -33,10 +33,11 @@ def agreement(ctx: ProbeContext) -> Iterator[Measurement]:
     yield given(stats.mean(np.abs(error), patients, levels), "mae", "lower")
     yield given(low, "loa_low", "zero")
     yield given(high, "loa_high", "zero")
-    slope = stats.bootstrap(
-        lambda weights: _slope(weights, reference, predicted), patients, levels, ctx.rng,
-        resamples=ctx.budget.resamples, method="least squares, patient bootstrap", vectorised=True,
-    )  # fmt: skip
+    slope = stats.bootstrap_many(
+        lambda weights: _slope(weights, reference, predicted)[:, None], patients, levels, ctx.rng,
+        resamples=ctx.budget.resamples, methods=("least squares, patient bootstrap, never nearer than the jackknife",),
+        jackknife=True,
+    )[0]  # fmt: skip
     yield given(slope, "slope")
     # The model and the reference are no sample of raters: the interval is of these two, not of others like them.
     measure = stats.AbsoluteIcc(
