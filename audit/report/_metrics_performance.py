@@ -45,6 +45,10 @@ PERFORMANCE: Mapping[str, tuple[str, str]] = {
         "Standard deviation of repeated examinations as a share of their mean.",
     ),
     "flip_rate": ("flip rate", "Share of pairs that are decided differently."),
+    "share_sets_lost": (
+        "repeats lost",
+        "Share of the sets of repeated examinations that cannot be measured because a case was set aside.",
+    ),
     "between_patient_sd": (
         "between-patient SD",
         "Standard deviation between patients, the noise of repeats taken off; an ICC depends on it.",

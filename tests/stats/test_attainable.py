@@ -83,3 +83,15 @@ def test_the_promise_holds_by_simulation():
         low, high = proportion_gap(rng.random(total) < 0.85, members, np.arange(total), LEVELS).bounds(0.025)
         shown += low >= -0.10 and high <= 0.10
     assert 0.75 <= shown / 1000 <= 0.88
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("group", "rest"), [(100, 300), (60, 420), (20, 140)])
+def test_the_smallest_gap_is_seen_four_times_in_five(group: int, rest: int):
+    """A subgroup that does worse by the smallest detectable gap is seen in 79 to 90 % of 1,500 samples."""
+    rng, gap, seen = np.random.default_rng(91), smallest_detectable_gap(group, rest, 0.9, 0.95), 0
+    members = np.arange(group + rest) < group
+    for _ in range(1500):
+        hits = rng.random(group + rest) < np.where(members, 0.9 - gap, 0.9)
+        seen += proportion_gap(hits, members, np.arange(group + rest), LEVELS).bounds(0.025)[1] < 0
+    assert 0.79 <= seen / 1500 <= 0.90

@@ -24,14 +24,14 @@ class Sets:
         cases: (m,) indices of the cases that are in a set of two or more.
         code: (m,) codes 0..count-1 of their sets.
         patients: (m,) patient codes.
-        broken: Sets of which too few cases were left because others were set aside.
+        broken: (lost,) patient of each set of which too few cases were left because others were set aside.
     """
 
     name: str
     cases: NDArray[np.int64]
     code: NDArray[np.int64]
     patients: NDArray[np.int64]
-    broken: int
+    broken: NDArray[np.int64]
 
     @property
     def count(self) -> int:
@@ -67,6 +67,8 @@ class Sets:
         Args:
             decisions: (n,) decisions of all cases.
         """
+        if not self.count:
+            return np.zeros(0)
         _, named = np.unique(decisions[self.cases], return_inverse=True)
         width = int(named.max()) + 1
         table = np.bincount(self.code * width + named.reshape(-1), minlength=self.count * width)
@@ -79,8 +81,7 @@ class Sets:
 def sets_of(cohort: Cohort, attribute: Attribute) -> Sets:
     """Return the sets of an attribute: cases of one patient that share a value, cases without one left out."""
     filled = np.flatnonzero(attribute.levels != MISSING_LEVEL)
-    keys = np.stack([cohort.patients[filled].astype(str), attribute.levels[filled]], axis=1)
-    known, code, size = _grouped(keys)
+    known, code, size = _grouped(_kept_keys(cohort, attribute.name))
     kept = size[code] > 1
     _, renumbered = np.unique(code[kept], return_inverse=True)
     cases = filled[kept]
@@ -97,14 +98,23 @@ def _grouped(keys: NDArray[np.str_]) -> tuple[NDArray[np.str_], NDArray[np.int64
     return known, code.reshape(-1).astype(np.int64), size.astype(np.int64)
 
 
-def _broken(cohort: Cohort, name: str, single: NDArray[np.str_]) -> int:
-    """Return how many sets lost all but one of their cases to what was set aside, or all of several."""
+def _broken(cohort: Cohort, name: str, single: NDArray[np.str_]) -> NDArray[np.int64]:
+    """Return the patients of sets that lost all but one of their cases to what was set aside, or all of several."""
     aside = cohort.aside
     if aside is None or name not in aside.attributes:
-        return 0
+        return np.zeros(0, dtype=np.int64)
     levels = aside.attributes[name].levels
     filled = levels != MISSING_LEVEL
     lost, _, size = _grouped(np.stack([aside.patients[filled].astype(str), levels[filled]], axis=1))
     alone = {tuple(key) for key in single.tolist()}
-    keys = [tuple(key) for key in lost.tolist()]
-    return sum(key in alone or count > 1 for key, count in zip(keys, size.tolist(), strict=True))
+    keys = zip(lost.tolist(), size.tolist(), strict=True)
+    # A set that still has two cases or more is not in `single`, and all its lost ones are one row here.
+    kept = {tuple(key) for key in _kept_keys(cohort, name).tolist()} - alone
+    owners = [int(key[0]) for key, count in keys if tuple(key) not in kept and (tuple(key) in alone or count > 1)]
+    return np.array(owners, dtype=np.int64)
+
+
+def _kept_keys(cohort: Cohort, name: str) -> NDArray[np.str_]:
+    levels = cohort.attributes[name].levels
+    filled = levels != MISSING_LEVEL
+    return np.stack([cohort.patients[filled].astype(str), levels[filled]], axis=1)

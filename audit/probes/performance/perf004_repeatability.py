@@ -43,7 +43,8 @@ class Repeatability(Probe):
         `between_patient_sd` and is for reading only. For a classifier the numbers are those of its scores, and
         `flip_rate` is the share of pairs of examinations that it decides differently at its operating point (for
         several classes: that it names differently). Volumes are the predicted ones, in mm³, or in voxels where no
-        spacing is known.
+        spacing is known. `share_sets_lost` counts the sets that cannot be measured because an examination was set
+        aside, maybe the very one that differs.
 
     Why it matters clinically:
         A marker that moves by ten per cent between two scans on one morning cannot show a change of five per cent in
@@ -54,8 +55,7 @@ class Repeatability(Probe):
         Repeats on the same scanner, the same day, by the same staff give the smallest difference that there is;
         between sites it is larger (see the SHIFT probes). A standard deviation that grows with the value is not well
         told by one number: see the figure, and the share of the mean. A few patients who repeat much worse than the
-        others make the upper bound too low, in small samples most. An examination that was set aside takes its set
-        with it; how many were lost stands in the figure's caption. At least 35 pairs are commonly asked for; from 5
+        others make the upper bound too low, in small samples most. At least 35 pairs are commonly asked for; from 5
         patients on there is a number, with a wide interval.
 
     Example:
@@ -78,7 +78,10 @@ class Repeatability(Probe):
         family="PERF",
         tasks=("binary", "multiclass", "multilabel", "ordinal", "regression", "segmentation", "survival"),
         needs=("repeats",),
-        metrics=("repeatability_coefficient", "within_patient_cv", "flip_rate", "icc", "between_patient_sd"),
+        metrics=(
+            "repeatability_coefficient", "within_patient_cv", "flip_rate", "icc", "between_patient_sd",
+            "share_sets_lost",
+        ),
         descriptive=("icc", "between_patient_sd"),
         title="Repeatability",
         question="Does it say the same of the same patient, examined twice?",
@@ -98,7 +101,9 @@ class Repeatability(Probe):
         attributes = ctx.cohort.by_role("repeat")
         if not attributes:
             raise NotApplicable("the cohort has no attribute of role repeat")
-        found = [sets for attribute in attributes if (sets := sets_of(ctx.cohort, attribute)).count]
+        every = [sets_of(ctx.cohort, attribute) for attribute in attributes]
+        # Sets of which all were lost are no absence of repeats.
+        found = [sets for sets in every if sets.count or len(sets.broken)]
         if not found:
             names = ", ".join(a.name for a in attributes)
             raise NotApplicable(f"no patient has two cases with one value of {names}")
@@ -136,6 +141,7 @@ def _measured(
         yield from _spread(ctx, sets, reading, about)
         _draw(ctx, sets, reading, about)
     yield from _flips(ctx, sets, condition)
+    yield given(ctx, _lost(sets), "share_sets_lost", condition, direction="lower")
 
 
 def _spread(ctx: ProbeContext, sets: Sets, reading: _Reading, about: dict[str, Scalar]) -> Iterator[Measurement]:
@@ -149,6 +155,12 @@ def _spread(ctx: ProbeContext, sets: Sets, reading: _Reading, about: dict[str, S
     yield given(ctx, stats.repeat_icc(repeats, ctx.levels, ctx.rng, resamples=resamples), "icc", about)
     apart = stats.between_patient_sd(repeats, ctx.levels, ctx.rng, resamples=resamples)
     yield given(ctx, apart, "between_patient_sd", about, direction="none", unit=reading.unit)
+
+
+def _lost(sets: Sets) -> Estimate:
+    """Return which share of the sets cannot be measured because a case was set aside: maybe the ones that move."""
+    lost, owners = len(sets.broken), np.concatenate([sets.owners, sets.broken])
+    return Estimate.counted(lost / len(owners), n=len(owners), n_patients=int(np.unique(owners).size), k=lost)
 
 
 def _flips(ctx: ProbeContext, sets: Sets, condition: dict[str, Scalar]) -> Iterator[Measurement]:
@@ -177,6 +189,8 @@ def _flip_rate(ctx: ProbeContext, sets: Sets, decisions: NDArray[np.generic] | N
 def _draw(ctx: ProbeContext, sets: Sets, reading: _Reading, about: dict[str, Scalar]) -> None:
     from audit.stats import limit_of_agreement, mean
 
+    if not sets.count:
+        return
     first, second = sets.first_two()
     one, two = reading.values[second], reading.values[first]
     difference = one - two
@@ -187,5 +201,5 @@ def _draw(ctx: ProbeContext, sets: Sets, reading: _Reading, about: dict[str, Sca
     named = f" ({about['class']})" if "class" in about else ""
     draw_bland_altman(
         ctx, f"Second examination minus first over the mean of both{named}", one, two, lines=lines,
-        unit=reading.unit, repeat=sets.name, sets=sets.count, lost_sets=sets.broken, **about,
+        unit=reading.unit, repeat=sets.name, sets=sets.count, lost_sets=len(sets.broken), **about,
     )  # fmt: skip

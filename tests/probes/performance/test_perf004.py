@@ -169,9 +169,34 @@ def test_the_figure_holds_the_pairs_and_what_was_lost():
         ctx.cohort, reasons=["image file not found"], attributes={"visit": ["baseline"]}, patients=np.array([19])
     )
     ctx = saved_context(values[:39], lost, task="regression", output="value", operating_point=None)
-    run(ctx)
+    m = run(ctx)["share_sets_lost",]
+    assert (m.k, m.n, m.n_patients, m.method) == (1, 20, 20, "count")
     shown = ctx.sink.artifacts[0]
     assert shown.name == "bland_altman"
     assert sorted(shown.arrays["difference"]) == pytest.approx(sorted(values[1:38:2] - values[0:38:2]))
     assert (shown.meta["sets"], shown.meta["lost_sets"]) == (19, 1)
     assert shown.meta["low_from"] < shown.meta["low"] < shown.meta["mean"] < shown.meta["high"]
+
+
+def test_repeats_that_were_all_lost_are_not_absent():
+    """Where every rescan was set aside the share lost is 1 and the numbers are missing, which no policy may allow away.
+
+    A set that loses one of three examinations still counts.
+    """
+    who = np.arange(20)
+    cohort = small_cohort(who * 1.0, classes=(), attributes=(attribute("visit", np.full(20, "a"), "repeat"),))
+    lost = with_aside(
+        cohort, reasons=["blurred"] * 20, attributes={"visit": np.full(20, "a")}, patients=cohort.patients
+    )
+    found = run(saved_context(who * 1.0, lost, task="regression", output="value", operating_point=None))
+    assert found["share_sets_lost",].value == 1
+    assert "0 patients" in found["repeatability_coefficient",].missing
+    three = small_cohort(
+        np.zeros(40),
+        classes=(),
+        patients=np.repeat(who, 2),
+        attributes=(attribute("visit", np.full(40, "a"), "repeat"),),
+    )
+    kept = with_aside(three, reasons=["blurred"] * 2, attributes={"visit": ["a", "a"]}, patients=np.array([3, 3]))
+    found = run(saved_context(volumes(20), kept, task="regression", output="value", operating_point=None))
+    assert found["share_sets_lost",].value == 0
