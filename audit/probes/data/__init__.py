@@ -5,6 +5,23 @@ from audit.probes.data.data001_patient_in_two_splits import PatientInTwoSplits
 from audit.probes.data.data002_near_duplicates import NearDuplicates
 from audit.probes.data.data003_cases_lost import CasesLost
 from audit.probes.data.data004_missing_not_at_random import MissingNotAtRandom
+from audit.probes.data.data005_label_source_differs import LabelSourceDiffers
+from audit.probes.data.data009_unlike_intended_population import UnlikeIntendedPopulation
 
-PROBES: tuple[type[Probe], ...] = (PatientInTwoSplits, NearDuplicates, CasesLost, MissingNotAtRandom)
-__all__ = ["PROBES", "CasesLost", "MissingNotAtRandom", "NearDuplicates", "PatientInTwoSplits"]
+PROBES: tuple[type[Probe], ...] = (
+    PatientInTwoSplits,
+    NearDuplicates,
+    CasesLost,
+    MissingNotAtRandom,
+    LabelSourceDiffers,
+    UnlikeIntendedPopulation,
+)
+__all__ = [
+    "PROBES",
+    "CasesLost",
+    "LabelSourceDiffers",
+    "MissingNotAtRandom",
+    "NearDuplicates",
+    "PatientInTwoSplits",
+    "UnlikeIntendedPopulation",
+]
