@@ -59,7 +59,10 @@ class FaultsError(ConfigError):
         super().__init__(f"{source}: {len(self.faults)} {plural}")
 
     def __str__(self) -> str:
-        """Return the heading and then one block a fault."""
+        """Return the heading and then one block a fault; a single fault has no heading and stays in three lines."""
+        if len(self.faults) == 1:
+            only = str(self.faults[0])
+            return only if only.startswith(self.source) else f"{self.source}: {only}"
         return "\n".join([self.problem, *(f"- {fault}" for fault in self.faults)])
 
 

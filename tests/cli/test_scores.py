@@ -208,6 +208,8 @@ BAD: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
     "wrong path": (ASK, ("no such file 't.csv'", "nothing at /", "'s.csv'")),
     "threshold": ((*ASK, "--operating-point", "3"), ("--operating-point is no probability",)),
     "classes": ((*ASK, "--classes", "a,b,c"), ("--classes names 3 classes",)),
+    "no threshold": ((*ASK, "--output", "value", "--operating-point", "inf"), ("--operating-point is no number",)),
+    "same classes": ((*ASK, "--classes", "a,a"), ("--classes has a name twice",)),
     "many levels": ((*ASK, "--attributes", "pid"), ("pid", "what looks like an id")),
 }  # fmt: skip
 

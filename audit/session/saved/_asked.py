@@ -83,7 +83,7 @@ def _check_path(path: Path) -> None:
         return
     place = os.path.abspath(path)  # noqa: PTH100 - as typed, links not followed
     folder = path.resolve().parent
-    names = sorted(p.name for p in folder.iterdir()) if folder.is_dir() else []
+    names = sorted(p.name for p in folder.iterdir() if p.is_file()) if folder.is_dir() else []
     near = difflib.get_close_matches(path.name, names, n=1)
     otherwise = "correct the path" if names else f"there is no folder {folder}"
     raise InputError(

@@ -42,6 +42,11 @@ def question_of(table: Table, asked: Asked) -> Question:
     Raises:
         InputError: The target has one value, or it is open which of its values count as positive.
     """
+    if len(set(asked.classes)) < len(asked.classes):
+        raise InputError(
+            "--classes has a name twice", expected="a name of its own for each class", got=listed(asked.classes),
+            fix="correct one of them",
+        )  # fmt: skip
     there = _levels(table, asked)
     if len(there) < 2:
         one = f"{there[0]!r} in all {table.rows} rows" if there else "empty cells"

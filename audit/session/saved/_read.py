@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -160,6 +161,11 @@ def _point(
     asked: Asked, question: Question, output: OutputKind, *, assume: bool
 ) -> tuple[float | None, str, tuple[str, ...]]:
     if asked.operating_point is not None:
+        if not math.isfinite(asked.operating_point):
+            raise InputError(
+                "--operating-point is no number", expected="the threshold in use", got=f"{asked.operating_point:g}",
+                fix="give a finite number, or leave it out",
+            )  # fmt: skip
         if output != "value" and not 0 <= asked.operating_point <= 1:
             raise InputError(
                 "--operating-point is no probability", expected="a number from 0 to 1, after sigmoid",
