@@ -7,6 +7,7 @@ from audit.probes.data.data003_cases_lost import CasesLost
 from audit.probes.data.data004_missing_not_at_random import MissingNotAtRandom
 from audit.probes.data.data005_label_source_differs import LabelSourceDiffers
 from audit.probes.data.data009_unlike_intended_population import UnlikeIntendedPopulation
+from audit.probes.data.data010_partial_verification import PartialVerification
 
 PROBES: tuple[type[Probe], ...] = (
     PatientInTwoSplits,
@@ -15,6 +16,7 @@ PROBES: tuple[type[Probe], ...] = (
     MissingNotAtRandom,
     LabelSourceDiffers,
     UnlikeIntendedPopulation,
+    PartialVerification,
 )
 __all__ = [
     "PROBES",
@@ -22,6 +24,7 @@ __all__ = [
     "LabelSourceDiffers",
     "MissingNotAtRandom",
     "NearDuplicates",
+    "PartialVerification",
     "PatientInTwoSplits",
     "UnlikeIntendedPopulation",
 ]
