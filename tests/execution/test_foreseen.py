@@ -66,6 +66,14 @@ def test_an_auc_gap_out_of_reach_names_the_level():
     assert "patients with positives in site b" in sentence or "patients with negatives in site a" in sentence
 
 
+def test_a_floor_for_each_level_is_held_against_the_smallest():
+    """A rule of FAIR002 on the AUC is about each level: one with six positives cannot show 0.8, all together could."""
+    few = {"positive": lambda i, site: np.where(site == "b", i < 24, i % 2 == 0)}
+    (sentence,) = said(rule(probe="FAIR002", metric="auc", low=0.8), **few)
+    assert "patients with positives in site b: the lower bound cannot exceed" in sentence
+    assert said(rule(metric="auc", low=0.8), **few) == ()
+
+
 def test_a_class_of_several_is_held_apart():
     """Of three classes the one with eight patients is out of reach for a sensitivity of 0.8, the others are not."""
     rare = {"n": 300, "positive": lambda i, site: np.where(i < 8, 2, i % 2), "task": "multiclass"}

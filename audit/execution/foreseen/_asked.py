@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 POSITIVES = ("sensitivity", "sensitivity_gap", "robust_sensitivity")
 NEGATIVES = ("specificity", "specificity_gap", "robust_specificity")
 AREAS = ("auc", "auc_gap", "robust_auc")
+# These give a rate or an AUC of every level, never of the whole cohort.
+BY_LEVEL = ("FAIR001", "FAIR002")
 # Subgroups of these are found or built by the probe, so that their sizes are not known before.
 _BUILT = ("FAIR003", "FAIR005", "FAIR006")
 _COMPARED: dict[str, tuple[Role, ...]] = {

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from audit.core import Cohort, Levels, ModelCard, Policy, Rule
 from audit.execution.foreseen._asked import (
     AREAS,
+    BY_LEVEL,
     NEGATIVES,
     POSITIVES,
     ClassAsked,
@@ -107,7 +108,7 @@ def _of_class(rule: Rule, cohort: Cohort, asked: ClassAsked, levels: Levels) -> 
     if rule.metric.endswith("_gap"):
         for level in subgroups:
             yield from _gap(rule, cohort, [_within(s, level.members) for s in sides], str(level), levels)
-    elif "attribute" in rule.where or rule.probe == "FAIR001":
+    elif "attribute" in rule.where or rule.probe in BY_LEVEL:
         for level in subgroups:
             yield from _floor(rule, cohort, [_within(s, level.members) for s in sides], f" in {level}", levels)
     else:
