@@ -31,7 +31,7 @@ def icc(ratings: NDArray[Any], patients: Ints, levels: Levels, *, form: IccForm)
 
     The bounds are those of McGraw and Wong (1996), exact for normal values with form "1,1" and "3,1". With "2,1" the
     raters are a sample of raters, and theirs are Satterthwaite's approximation, whose lower bound is too high too
-    often where raters are few; it is therefore never above the generalised one of Tian and Cappelleri (2004), which
+    often where raters are few; it is therefore never above the generalised one (Ionan and others 2014), which
     lets the spread of so few raters be as unknown as it is. A bootstrap of cases does not draw new raters and falls
     short. With several cases a patient every patient counts as one case in the
     degrees of freedom (as fewer where the numbers of cases differ), which is cautious.
@@ -51,8 +51,8 @@ def icc(ratings: NDArray[Any], patients: Ints, levels: Levels, *, form: IccForm)
 
     References:
         McGraw and Wong 1996, Forming inferences about some intraclass correlation coefficients, Psychological
-        Methods 1; Tian and Cappelleri 2004, A new approach for interval estimation and hypothesis testing of a certain
-        intraclass correlation coefficient: the generalized variable method, Statistics in Medicine 23.
+        Methods 1; Ionan, Polley, McShane and Dobbin 2014, Comparison of confidence interval methods for an intra-class
+        correlation coefficient (ICC), BMC Medical Research Methodology 14.
     """
     x = finite("ratings", ratings)
     if x.ndim != 2 or x.shape[1] < 2 or len(x) != len(patients):

@@ -18,7 +18,9 @@ Consensus = Literal["majority", "median", "mean"]
 RANDOM_FROM = 5
 FEWEST = 60
 # Below so many patients the bounds of a rung are those of this share of its level; see docs/decisions.
-STRICTER = ((300, 0.4), (1000, 0.6))
+STRICTER = ((100, 0.25), (300, 0.4), (1000, 0.6))
+# Patients that each one with a reading other than the commonest stands for at most.
+OTHERS = 4
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -119,8 +121,9 @@ def agreement_difference(panel: Panel, levels: Levels, *, random_readers: bool |
     (five or more), the jackknife deviation over readers with its own t quantile is added in squares.
 
     No interval of such a difference holds its level with few patients. With fewer than 60 there is therefore no
-    number; from 60 to 299 every rung of the curve carries the bounds of 0.4 times its level (.01 for .025), from 300 to
-    999 those of 0.6 times its level, and from 1000 on those of its own.
+    number; from 60 on every rung of the curve carries the bounds of 0.25 times its level, from 100 on of 0.4 times
+    (.01 for .025), from 300 on of 0.6 times, and from 1000 on its own. For a kappa each patient with a reading other
+    than the commonest stands for four of these at most, since a rare answer makes kappa rest on few.
 
     Args:
         panel: The readings, two readers or more.
@@ -142,14 +145,14 @@ def agreement_difference(panel: Panel, levels: Levels, *, random_readers: bool |
         return Estimate.absent(reason, method=method)
     used = np.isfinite(panel.readers).sum(axis=1) > 1
     found, n = Patients.of(panel.patients[used]), int(used.sum())
-    problem = "no case was read by two readers" if n == 0 else too_few(found.count) or _too_few_for_readers(found.count)
+    problem = "no case was read by two readers" if n == 0 else too_few(found.count) or _too_few_for_readers(panel, used)
     if problem:
         return Estimate.absent(problem, method=method, n=n, n_patients=found.count)
     sides = _sides(panel, used, found)
     problem = _problem(panel, sides)
     if problem:
         return Estimate.absent(problem, method=method, n=n, n_patients=found.count)
-    alpha = alphas(levels) * next((share for limit, share in STRICTER if found.count < limit), 1.0)
+    alpha = alphas(levels) * next((share for limit, share in STRICTER if _counted(panel, used) < limit), 1.0)
     down, up = _arms(sides, panel.measure.bounded, alpha)
     if random:
         among = _among_readers(panel)
@@ -165,10 +168,30 @@ def agreement_difference(panel: Panel, levels: Levels, *, random_readers: bool |
     return estimate(value, (value - down, value + up), levels, method=method, n=n, n_patients=found.count)
 
 
-def _too_few_for_readers(count: int) -> str | None:
-    if count >= FEWEST:
+def _unlike(panel: Panel, used: NDArray[np.bool_]) -> int | None:
+    """Return how many patients have a reading other than the commonest one, None for numbers."""
+    if not isinstance(panel.measure, Kappa):
         return None
-    return f"{count} patients; a comparison with readers holds its error from {FEWEST} patients on"
+    readings = panel.readers[used]
+    known = np.isfinite(readings)
+    commonest = np.bincount(readings[known].astype(np.int64)).argmax()
+    return int(np.unique(panel.patients[used][(known & (readings != commonest)).any(axis=1)]).size)
+
+
+def _counted(panel: Panel, used: NDArray[np.bool_]) -> int:
+    """Return how many patients a comparison counts as having: where one answer is rare, few carry all agreement."""
+    count, unlike = int(np.unique(panel.patients[used]).size), _unlike(panel, used)
+    return count if unlike is None else min(count, OTHERS * unlike)
+
+
+def _too_few_for_readers(panel: Panel, used: NDArray[np.bool_]) -> str | None:
+    if _counted(panel, used) >= FEWEST:
+        return None
+    count, unlike = int(np.unique(panel.patients[used]).size), _unlike(panel, used)
+    if count < FEWEST or unlike is None:
+        return f"{count} patients; a comparison with readers holds its error from {FEWEST} patients on"
+    least = FEWEST // OTHERS
+    return f"{unlike} patients with a reading other than the commonest; a comparison with readers needs {least}"
 
 
 def _sides(panel: Panel, used: NDArray[np.bool_], found: Patients) -> tuple[Jackknife, Jackknife]:

@@ -59,9 +59,9 @@ def test_a_tie_is_shared():
     np.testing.assert_allclose(middle, [[0.5, 0, 0, 0.5], [0, 1, 0, 0], [0, 0, 1, 0]])
 
 
-@pytest.mark.parametrize(("n", "share"), [(299, 0.4), (300, 0.6), (999, 0.6), (1000, 1.0)])
+@pytest.mark.parametrize(("n", "share"), [(99, 0.25), (100, 0.4), (299, 0.4), (300, 0.6), (999, 0.6), (1000, 1.0)])
 def test_rungs_are_stricter_with_fewer_patients(n: int, share: float):
-    """The bound of a level is that of 0.4 (0.6) of the level below 300 (1000) patients, to 1e-9."""
+    """The bound of a level is that of 0.25 (0.4, 0.6) of the level below 100 (300, 1000) patients, to 1e-9."""
     from audit.stats import _readers as own
 
     found = panel(n, seed=2)
@@ -69,6 +69,31 @@ def test_rungs_are_stricter_with_fewer_patients(n: int, share: float):
     sides = own._sides(found, np.ones(n, bool), own.Patients.of(found.patients))
     down, up = own._arms(sides, True, np.array([share * 0.025]))
     assert given.bounds(0.025) == pytest.approx((given.value - down[0], given.value + up[0]), abs=1e-9)
+
+
+def test_a_rare_answer_counts_as_few_patients():
+    """Of 400 patients 14 with a positive reading carry no number; 16 count as 64 and carry the strictest rungs."""
+    rng = np.random.default_rng(0)
+
+    def rare(positive: int) -> Panel:
+        read = np.zeros((400, 3))
+        read[:positive] = rng.random((positive, 3)) < 0.8
+        read[:positive, 0] = 1
+        model = np.where(np.arange(400) < positive, rng.random(400) < 0.8, 0)
+        return Panel(
+            model=model, readers=read, patients=np.arange(400), measure=Kappa(categories=2, weights="none"),
+            consensus="majority",
+        )  # fmt: skip
+
+    missing = agreement_difference(rare(14), LEVELS).missing
+    assert missing == "14 patients with a reading other than the commonest; a comparison with readers needs 15"
+    from audit.stats import _readers as own
+
+    found = rare(16)
+    given = agreement_difference(found, LEVELS)
+    sides = own._sides(found, np.ones(400, bool), own.Patients.of(found.patients))
+    down, _ = own._arms(sides, True, np.array([0.25 * 0.025]))
+    assert given.bounds(0.025)[0] == pytest.approx(given.value - down[0], abs=1e-9)
 
 
 def test_59_patients_carry_no_number():
@@ -132,7 +157,7 @@ def test_numbers_by_icc_and_by_distance():
     [
         (lambda p: np.delete(p.readers, [1, 2], axis=1), "two are the least"),
         (lambda p: np.full_like(p.readers, np.nan), "no case was read by two"),
-        (lambda p: np.zeros_like(p.readers), "only one answer"),
+        (lambda p: np.zeros_like(p.readers), "0 patients with a reading other"),
         (lambda p: np.repeat(p.readers[:, :1], 3, axis=1), "never disagrees"),
     ],
 )
