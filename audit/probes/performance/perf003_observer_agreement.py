@@ -48,8 +48,8 @@ class ObserverAgreement(Probe):
         them. Kappa and ICC depend on how common each answer is and how different the patients are, so they compare
         within a cohort and not between cohorts. With few cases no interval of such a difference holds its error:
         below 60 patients (or 15 with a reading other than the commonest) there is no number, up to 999 the bounds are
-        those of a stricter level. A consensus of two readers ties often; with two readers in all, each is the other's consensus. Readings made with the model's
-        output in view are not independent, which cannot be seen from here.
+        those of a stricter level. A consensus of two readers ties often; with two readers in all, each is the other's
+        consensus. Readings made with the model's output in view are not independent, which cannot be seen from here.
 
     Example:
         Three readers grade 400 scans. Their mean weighted kappa with the other two is 0.71, the model's 0.69:
