@@ -104,7 +104,8 @@ class ModelSpec:
         golden: `.npz` with `images` and `outputs` that a right set-up reproduces.
         golden_tolerance: Largest absolute difference allowed on the golden batch.
         layer: Name of the layer for layer attributions.
-        clinical_tolerance: Regression: a change larger than this matters, in the target's unit.
+        clinical_tolerance: A change larger than this matters: of a value in the target's unit, of an ordinal answer
+            in grades, of a segmentation's volume as a share of the reference's.
         horizon: Survival: the time that a risk is said for, in the unit of the cohort's time.
         training_rater: The rater column whose readings trained the model.
         operating_point_chosen_on: The data that the threshold was chosen on, one of `CHOSEN_ON`.
@@ -150,7 +151,8 @@ class ModelCard:
         digest: sha256 over weights and declared preprocessing.
         notes: Remarks for the report, for example why gradients are not used.
         phantom: True where model and cohort are simulated.
-        clinical_tolerance: Regression: a change larger than this matters, in the target's unit.
+        clinical_tolerance: A change larger than this matters: of a value in the target's unit, of an ordinal answer
+            in grades, of a segmentation's volume as a share of the reference's.
         horizon: Survival: the time that a risk is said for, in the unit of the cohort's time.
         training_rater: The rater column whose readings trained the model.
         operating_point_chosen_on: The data that the threshold was chosen on, one of `CHOSEN_ON`.

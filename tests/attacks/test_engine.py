@@ -24,7 +24,7 @@ def cases(n: int = 40, shape: tuple[int, ...] = (1, 6, 6), seed: int = 0) -> tup
 
 
 def run(model: Any, images: np.ndarray, target: np.ndarray, plan: Plan = PLAN, meter: Meter | None = None) -> Any:
-    (question,) = questions(model.card)
+    question = questions(model.card)[0]
     return attack(model, question, images, target, plan=plan, rng=np.random.default_rng(1), meter=meter)
 
 

@@ -25,6 +25,12 @@ def card(**more: object) -> ModelCard:
         (3, {"task": "multiclass", "classes": ("a", "b", "c")}),
         (3, {"task": "multiclass", "classes": ("a", "b", "c"), "output": "probabilities"}),
         (2, {"task": "multilabel", "classes": ("a", "b"), "operating_point": {"a": 0.2, "b": 0.7}}),
+        (1, {"output": "value", "operating_point": 0.1}),
+        (4, {"task": "ordinal", "classes": ("0", "1", "2", "3"), "clinical_tolerance": 1.0}),
+        (3, {"task": "detection", "classes": ("no", "yes"), "operating_point": 0.7}),
+        (3, {"task": "detection", "classes": ("no", "yes"), "output": "value", "operating_point": 0.7}),
+        (1, {"task": "survival", "output": "probabilities", "horizon": 1.0}),
+        (1, {"task": "survival", "output": "value", "horizon": 1.0, "operating_point": -0.2}),
         (1, {"task": "regression", "output": "value", "clinical_tolerance": 0.8}),
     ],
 )
@@ -35,8 +41,11 @@ def test_the_margin_is_positive_where_the_answer_is_right(columns: int, given: d
     c = card(**given)
     if c.output == "probabilities":
         raw = 1 / (1 + np.exp(-raw)) if columns == 1 else np.exp(raw) / np.exp(raw).sum(axis=1, keepdims=True)
-    target = rng.integers(0, max(2, columns) if c.task == "multiclass" else 2, 200)
+    every = rng.integers(0, max(2, columns) if c.task in ("multiclass", "ordinal") else 2, 200)
+    if c.task == "survival":
+        every = np.stack([np.where(every == 1, 0.5, 1.5), every], axis=1)
     for question in questions(c):
+        target = every if question.column is not None else question.targets(every)
         margins = [o.margin(torch.as_tensor(raw), torch.as_tensor(target)).numpy() for o in question.objectives]
         right = question.objectives[0].right(raw, target)
         assert ((np.min(margins, axis=0) > 0) == right).all()
@@ -76,10 +85,10 @@ def test_a_value_without_tolerance_is_not_applicable() -> None:
         questions(card(task="regression", output="value"))
 
 
-def test_survival_has_no_objective_yet() -> None:
-    """A task without a margin says so."""
-    with pytest.raises(NotApplicable, match="survival"):
-        questions(card(task="survival"))
+def test_a_risk_without_a_horizon_is_not_applicable() -> None:
+    """No risk is right or wrong until the horizon is declared that it is said for."""
+    with pytest.raises(NotApplicable, match="no horizon"):
+        questions(card(task="survival", output="probabilities"))
 
 
 @pytest.mark.parametrize("output", ["mask_logits", "mask_probabilities"])
@@ -89,7 +98,7 @@ def test_dice_of_hand_worked_masks(output: str) -> None:
     mask = np.array([[1, 1, 1, 0], [0, 0, 0, 0], [0, 0, 0, 0]])
     reference = np.array([[0, 1, 1, 1], [0, 0, 0, 0], [1, 0, 0, 0]])[:, None, :]
     raw = (np.where(mask, 2.0, -2.0) if output == "mask_logits" else mask * 0.8)[:, None, None, :]
-    assert objective.dice(raw, reference) == pytest.approx([4 / 6, 1.0, 0.0])
+    assert objective.keep(raw, reference)[:, 0] == pytest.approx([4 / 6, 1.0, 0.0])
     assert objective.right(raw, reference).tolist() == [True, True, False]
 
 
@@ -99,4 +108,4 @@ def test_several_mask_classes_count_as_one_foreground() -> None:
     raw = torch.tensor([[[[1.0, 0.0]], [[3.0, -1.0]], [[2.0, -5.0]]]])
     reference = torch.tensor([[[1, 0]]])
     assert objective.margin(raw, reference).item() == pytest.approx(2.0)
-    assert objective.dice(raw.numpy(), reference.numpy()) == pytest.approx([1.0])
+    assert objective.keep(raw.numpy(), reference.numpy())[:, 0] == pytest.approx([1.0])

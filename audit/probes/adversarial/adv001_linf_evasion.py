@@ -21,6 +21,7 @@ from audit.attacks import (
     default_ladder,
     questions,
     torchattacks_available,
+    unasked,
 )
 from audit.core import (
     Access,
@@ -83,8 +84,11 @@ class LinfEvasion(Probe):
         a binary model or a finding `robust_sensitivity`, `robust_specificity` and `robust_auc`, for several classes
         the `robust_sensitivity` of each). Cases that are wrong without an attack count as not robust;
         `attack_success` is the share of the right ones that were overturned. A value is right within the declared
-        clinical tolerance of the reference, a segmentation while its Dice is at least 0.5; each finding of a
-        multilabel model is attacked by itself.
+        clinical tolerance of the reference; so is a grade, beside the exact one, where a tolerance in grades is
+        declared. Each finding of a multilabel model is attacked by itself (`class`), and so is each way in which a
+        segmentation can go wrong: `dice` (below 0.5), `erased` (a lesion of the reference shares no pixel with the mask),
+        `invented` (a part of the mask shares none with the reference) and `volume` (off by more than the declared
+        tolerance, a share of the reference's; without one its rows say so).
 
         The attack lowers a margin that exists for every kind of output and does not depend on the scale of the
         logits: one step along the gradient, the worst perturbation of the epsilon before, and projected gradient
@@ -164,12 +168,18 @@ class LinfEvasion(Probe):
         )  # fmt: skip
         cases = sample_cases(ctx.cohort.patients, _share(ctx.budget.attack_cases, len(asked)), ctx.rng)
         meter = Meter()
+        for name, why in unasked(ctx.card).items():
+            yield from _absent(ctx, name, why, ladder)
         for number, question in enumerate(asked):
             before, total = number * cases.size, len(asked) * cases.size
-            attacked = _attack(ctx, question, cases, plan, meter, done=before, total=total)
+            own = _concerned(ctx, question, cases)
+            if not own.size:
+                yield from _absent(ctx, question.name, "none of the cases sampled has this question", ladder)
+                continue
+            attacked = _attack(ctx, question, own, plan, meter, done=before, total=total)
             yield from _measure(ctx, attacked, ladder)
-            keep_answers(ctx, question, cases, attacked.outcome, plan)
-            keep_examples(ctx, question, cases, attacked.outcome, plan)
+            keep_answers(ctx, question, own, attacked.outcome, plan)
+            keep_examples(ctx, question, own, attacked.outcome, plan)
         keep_settings(ctx, ladder, plan, meter, cases.size)
 
 
@@ -192,8 +202,28 @@ def _spread(count: int, wanted: int) -> NDArray[np.int64]:
 
 def _targets(ctx: ProbeContext, question: Question, cases: NDArray[np.int64]) -> NDArray[Any]:
     if ctx.card.task == "segmentation":
-        return load_masks(ctx.cohort, cases)
+        return question.targets(load_masks(ctx.cohort, cases))
     return question.targets(ctx.cohort.targets[cases])
+
+
+def _concerned(ctx: ProbeContext, question: Question, cases: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Return the cases that have a question."""
+    size = ctx.budget.batch_size
+    parts = [cases[i : i + size] for i in range(0, cases.size, size)]
+    return np.concatenate([part[question.applies(_targets(ctx, question, part))] for part in parts])
+
+
+def _absent(ctx: ProbeContext, name: str | None, why: str, ladder: Ladder) -> Iterator[Measurement]:
+    """Give the missing numbers of a question that cannot be asked."""
+    for epsilon in ladder.epsilons:
+        yield Measurement.of(
+            Estimate.absent(why, method="none"),
+            metric="robust_accuracy", level=ctx.levels.confidence, direction="higher",
+            condition={
+                "attack": _ATTACK, **({} if name is None else {"class": name}), "epsilon": epsilon,
+                "epsilon_unit": ladder.unit, "parameter": "headline" if epsilon == ladder.headline else "ladder",
+            },
+        )  # fmt: skip
 
 
 def _attack(
@@ -221,7 +251,7 @@ def _attack(
         target=_targets(ctx, question, cases[sample]), clean=clean[sample], sample=sample, patients=patients,
         plan=plan, rng=ctx.rng, batch=size,
     )  # fmt: skip
-    targets = np.zeros(cases.size) if segmentation else question.targets(ctx.cohort.targets[cases])
+    targets = np.zeros(cases.size) if segmentation else _targets(ctx, question, cases)
     return _Attacked(question=question, targets=targets, patients=patients, outcome=outcome, certificate=certificate)
 
 
@@ -271,7 +301,7 @@ def _at(
         yield "robust_specificity", bound(share(right, ~labels)), "higher", {}
         ranking = _ranking(ctx, attacked.question, outcome.answers[:, index])
         yield "robust_auc", bound(auc(ranking, labels, attacked.patients, ctx.levels)), "higher", {}
-    elif ctx.card.task in ("multiclass", "ordinal"):
+    elif ctx.card.task in ("multiclass", "ordinal") and attacked.question.name is None:
         for code, name in enumerate(ctx.card.classes):
             yield "robust_sensitivity", bound(share(right, attacked.targets == code)), "higher", {"class": name}
     if outcome.integer.all() and epsilon >= 1:

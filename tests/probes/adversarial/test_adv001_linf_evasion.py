@@ -201,7 +201,12 @@ def test_masks_and_values_have_robust_accuracy_alone() -> None:
     cohort = from_arrays(images, np.zeros(12), task="segmentation", masks=masks)
     ctx = context(segmenter, cohort, budget=BUDGET, raw=np.ones((12, 1)), columns=("dice",))
     given = list(LinfEvasion().run(ctx))
-    assert [m.value for m in of(given, "robust_accuracy")] == [1.0] * 6
+    for name in ("dice", "erased", "invented"):
+        assert [m.value for m in of(given, "robust_accuracy", **{"class": name})] == [1.0] * 6
+    volume = of(given, "robust_accuracy", **{"class": "volume"})
+    assert [m.missing for m in volume] == [
+        "no clinical tolerance is declared, so no change of the volume is too large"
+    ] * 6
     assert of(given, "certificate_large_epsilon")[0].value == 0.0
     assert ctx.sink.conditions == []
     w = np.full(36, 1.0)
