@@ -86,7 +86,7 @@ class LinfEvasion(Probe):
         `attack_success` is the share of the right ones that were overturned. A value is right within the declared
         clinical tolerance of the reference; so is a grade, beside the exact one, where a tolerance in grades is
         declared. Each finding of a multilabel model is attacked by itself (`class`), and so is each way in which a
-        segmentation can go wrong: `dice` (below 0.5), `erased` (a lesion of the reference shares no pixel with the mask),
+        segmentation can go wrong: `dice` (below 0.5), `erased` (a lesion of the reference shares no pixel with it),
         `invented` (a part of the mask shares none with the reference) and `volume` (off by more than the declared
         tolerance, a share of the reference's; without one its rows say so).
 
