@@ -12,6 +12,9 @@ from audit.stats._ece import ece
 from audit.stats._equivalence import Shown, equivalence, non_inferiority, p_above, p_below
 from audit.stats._froc import RATES, Marks, froc_curve, froc_sensitivity
 from audit.stats._gaps import auc_gap, mean_gap, proportion_gap
+from audit.stats._horizon import BENEFIT as BENEFIT_AT_HORIZON
+from audit.stats._horizon import CALIBRATION as CALIBRATION_AT_HORIZON
+from audit.stats._horizon import Followed, benefit_at_horizon, calibration_at_horizon, observed_risk, ranking_at_horizon
 from audit.stats._icc import icc
 from audit.stats._kappa import AbsoluteIcc, Kappa, Measure, NearnessOfNumbers, agreement
 from audit.stats._kernel import Ranking, resampled_auc, resampled_sums
@@ -35,17 +38,19 @@ from audit.stats._selective import SelectiveRisk, selective_risk
 from audit.stats._shrinkage import shrunken_proportions
 from audit.stats._simultaneous import simultaneous
 from audit.stats._strata import gaps_within
+from audit.stats._survival import kaplan_meier
 
 __all__ = [
-    "RANDOM_FROM", "RATES", "REPEATABILITY", "AbsoluteIcc", "CalibrationFit", "Faced", "GapParts", "Kappa", "Marks",
-    "Measure", "NearnessOfNumbers", "Panel", "Ranking", "Repeats", "SelectiveRisk", "SequentialState", "SequentialTest",
-    "Shown", "agreement", "agreement_difference", "area_error", "association", "association_p", "auc",
-    "auc_difference", "auc_gap",
-    "best_proportion_low", "betting_interval", "between_patient_sd", "bootstrap", "bootstrap_many", "brier",
-    "by_reader", "calibration", "chance_of_calibrated", "chance_of_equal_aucs", "chance_of_equal_rates", "ece",
-    "equal_groups_p", "equivalence", "froc_curve", "froc_sensitivity", "gap_parts", "gaps_within", "icc",
-    "limit_of_agreement", "mean", "mean_auc", "mean_gap", "median", "non_inferiority", "p_above", "p_below",
-    "paired_difference", "patients_for_gap", "proportion", "proportion_gap", "rate_difference", "repeat_icc",
+    "BENEFIT_AT_HORIZON", "CALIBRATION_AT_HORIZON", "RANDOM_FROM", "RATES", "REPEATABILITY", "AbsoluteIcc",
+    "CalibrationFit", "Faced", "Followed", "GapParts", "Kappa", "Marks", "Measure", "NearnessOfNumbers", "Panel",
+    "Ranking", "Repeats", "SelectiveRisk", "SequentialState", "SequentialTest", "Shown", "agreement",
+    "agreement_difference", "area_error", "association", "association_p", "auc", "auc_difference", "auc_gap",
+    "benefit_at_horizon", "best_proportion_low", "betting_interval", "between_patient_sd", "bootstrap",
+    "bootstrap_many", "brier", "by_reader", "calibration", "calibration_at_horizon", "chance_of_calibrated",
+    "chance_of_equal_aucs", "chance_of_equal_rates", "ece", "equal_groups_p", "equivalence", "froc_curve",
+    "froc_sensitivity", "gap_parts", "gaps_within", "icc", "kaplan_meier", "limit_of_agreement", "mean", "mean_auc",
+    "mean_gap", "median", "non_inferiority", "observed_risk", "p_above", "p_below", "paired_difference",
+    "patients_for_gap", "proportion", "proportion_gap", "ranking_at_horizon", "rate_difference", "repeat_icc",
     "resampled_auc", "resampled_sums", "selective_risk", "shrunken_proportions", "simultaneous",
     "smallest_detectable_gap", "within_patient_cv", "within_patient_sd",
 ]  # fmt: skip
