@@ -6,6 +6,7 @@ from audit.probes.data.data002_near_duplicates import NearDuplicates
 from audit.probes.data.data003_cases_lost import CasesLost
 from audit.probes.data.data004_missing_not_at_random import MissingNotAtRandom
 from audit.probes.data.data005_label_source_differs import LabelSourceDiffers
+from audit.probes.data.data007_burned_in_text import BurnedInText
 from audit.probes.data.data009_unlike_intended_population import UnlikeIntendedPopulation
 from audit.probes.data.data010_partial_verification import PartialVerification
 
@@ -15,11 +16,13 @@ PROBES: tuple[type[Probe], ...] = (
     CasesLost,
     MissingNotAtRandom,
     LabelSourceDiffers,
+    BurnedInText,
     UnlikeIntendedPopulation,
     PartialVerification,
 )
 __all__ = [
     "PROBES",
+    "BurnedInText",
     "CasesLost",
     "LabelSourceDiffers",
     "MissingNotAtRandom",

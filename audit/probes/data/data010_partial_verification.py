@@ -50,8 +50,9 @@ class PartialVerification(Probe):
     Known problems:
         The correction rests on verification at random within the strata; where a doctor also saw what is not in the
         score it is biased, and the bounds alone hold. Wide bounds are not a defect of the method: they are what the
-        data leave open. Unverified cases that the model did not answer are in `faults` alone. A source of the reference standard that was chosen for the severe cases makes a difference
-        between sources that is none of the model.
+        data leave open. Unverified cases that the model did not answer are in `faults` alone. A source of the
+        reference standard that was chosen for the severe cases makes a difference between sources that is none of the
+        model.
 
     Example:
         Of 100 cases called positive 80 are verified, 60 of them diseased; of 900 called negative 90 are verified, 3 of
