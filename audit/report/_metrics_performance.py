@@ -108,6 +108,37 @@ PERFORMANCE: Mapping[str, tuple[str, str]] = {
         "net benefit over acting on all",
         "Net benefit of the model minus that of acting on everybody; above 0: better than that.",
     ),
+    "c_index": (
+        "C-index up to the horizon",
+        "How often the case with the earlier event has the higher risk, censoring accounted for (Uno); 0.5 is chance.",
+    ),
+    "c_index_harrell": (
+        "Harrell's C-index",
+        "Share of the pairs seen over the whole follow-up in which the earlier event has the higher risk; it depends "
+        "on who was censored when.",
+    ),
+    "auc_at_horizon": (
+        "AUC at the horizon",
+        "How often a case with the event by the horizon has a higher risk than one still free of it; 0.5 is chance.",
+    ),
+    "slope_at_horizon": (
+        "calibration slope at the horizon",
+        "1 where risks are as far apart as they should be; below 1 they are too extreme, above 1 too timid.",
+    ),
+    "observed_minus_expected": (
+        "observed minus expected risk",
+        "Kaplan-Meier risk by the horizon minus the mean risk that was said; below 0 the model says too much.",
+    ),
+    "observed_expected_ratio": (
+        "observed over expected risk",
+        "Kaplan-Meier risk by the horizon over the mean risk that was said; below 1 the model says too much.",
+    ),
+    "brier_at_horizon": (
+        "Brier score at the horizon",
+        "Mean squared distance of the risk from what happened by the horizon, censoring accounted for; 0 is best.",
+    ),
+    "observed_risk": ("observed risk", "Share of cases with the event by the horizon, by Kaplan-Meier."),
+    "share_known": ("share with known status", "Share of cases of which it was seen what happened by the horizon."),
     "share_outside_range": (
         "share outside the range",
         "Share of answers below the smallest or above the largest reference value of this cohort.",

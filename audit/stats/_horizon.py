@@ -233,44 +233,47 @@ def benefit_at_horizon(
     """
     if not 0 < threshold < 1:
         raise ValueError(f"threshold: expected a risk in (0, 1), got {threshold}")
-    acted, failed = probabilities(cases.risk) >= threshold, cases.follow_up.failed
-    odds = threshold / (1 - threshold)
-    among, spared = _ill_among(cases, acted), _ill_among(cases, ~acted)
+    acted, odds = probabilities(cases.risk) >= threshold, threshold / (1 - threshold)
+    if acted.all() or not acted.any():
+        everybody = "every case" if acted.all() else "no case"
+        reason = f"{everybody} has a risk of {threshold:g} or more, so the threshold tells nobody apart"
+        return _estimated(
+            cases, [Quantity(name, _nothing, "plain") for name in BENEFIT], levels, rng, resamples, reason
+        )
+    called, spared = cases.of(acted).follow_up, cases.of(~acted).follow_up
+    failed = cases.follow_up.failed
 
-    def share(w: Floats, _: Floats) -> Floats:
-        return np.asarray(w[:, acted].sum(axis=1) / w.sum(axis=1))
-
-    def benefit(w: Floats, v: Floats) -> Floats:
-        ill = among(w, v)
-        return ill - odds * (share(w, v) - ill)
+    def benefit(w: Floats, _: Floats) -> Floats:
+        shares, total = called.shares(w[:, acted]), w.sum(axis=1)
+        return np.asarray((shares @ called.failed.astype(float) - odds * (shares @ called.free.astype(float))) / total)
 
     def over_all(w: Floats, v: Floats) -> Floats:
         observed = _observed(w, v, failed)
         return benefit(w, v) - (observed - odds * (1 - observed))
 
     quantities = (
-        Quantity("net_benefit", benefit, "plain"), Quantity("net_benefit_over_all", over_all, "plain"),
-        Quantity("ill among", among, "share"), Quantity("ill spared", spared, "share"),
-        Quantity("acted on", share, "share"),
-    )  # fmt: skip
-    nobody = None if acted.any() else f"no case has a risk of {threshold:g} or more, so nobody is acted on"
-    nobody = nobody if not acted.all() else f"every case has a risk of {threshold:g} or more, so all are acted on"
-    found = _estimated(cases, quantities, levels, rng, resamples, reason=nobody)
-    least, most = found["ill among"], found["ill spared"]
-    called = (odds, found["acted on"])
+        Quantity("net_benefit", benefit, "plain"),
+        Quantity("net_benefit_over_all", over_all, "plain"),
+        Quantity("called, ill", _part(called, acted, called.failed), "share"),
+        Quantity("called, well", _part(called, acted, called.free), "share"),
+        Quantity("spared, ill", _part(spared, ~acted, spared.failed), "share"),
+        Quantity("spared, well", _part(spared, ~acted, spared.free), "share"),
+    )
+    found = _estimated(cases, quantities, levels, rng, resamples)
+    hits, alarms, missed, quiet = (found[q.name] for q in quantities[2:])
     return {
-        "net_benefit": allowing(found["net_benefit"], (1 + odds, least), called),
-        "net_benefit_over_all": allowing(found["net_benefit_over_all"], (-1 - odds, most), called),
+        "net_benefit": allowing(found["net_benefit"], (1.0, hits), (-odds, alarms)),
+        "net_benefit_over_all": allowing(found["net_benefit_over_all"], (-1.0, missed), (odds, quiet)),
     }
 
 
-def _ill_among(cases: Followed, rows: Bools) -> Callable[[Floats, Floats], Floats]:
-    """Return the share of all cases that are among some and have the event, by Kaplan-Meier of these alone."""
-    if not rows.any():
-        return lambda w, _: np.zeros(len(w))
-    part = cases.of(rows).follow_up
-    failed = part.failed.astype(np.float64)
-    return lambda w, _: np.asarray(part.shares(w[:, rows]) @ failed / w.sum(axis=1))
+def _part(follow_up: FollowUp, rows: Bools, which: Bools) -> Callable[[Floats, Floats], Floats]:
+    """Return the share of all cases that are among some and of one outcome, censoring estimated among these alone."""
+    return lambda w, _: np.asarray(follow_up.shares(w[:, rows]) @ which.astype(float) / w.sum(axis=1))
+
+
+def _nothing(weights: Floats, _: Floats) -> Floats:
+    return np.full(len(weights), np.nan)
 
 
 def observed_risk(cases: Followed, levels: Levels, rng: np.random.Generator, *, resamples: int) -> Estimate:
@@ -295,8 +298,8 @@ def observed_risk(cases: Followed, levels: Levels, rng: np.random.Generator, *, 
 
 
 def _estimated(
-    cases: Followed, quantities: Sequence[Quantity], levels: Levels, rng: np.random.Generator, resamples: int, *,
-    reason: str | None = None, alone: bool = False,
+    cases: Followed, quantities: Sequence[Quantity], levels: Levels, rng: np.random.Generator, resamples: int,
+    reason: str | None = None, *, alone: bool = False,
 ) -> Mapping[str, Estimate]:  # fmt: skip
     if resamples < 100:
         raise ValueError(f"resamples: expected at least 100, got {resamples}")

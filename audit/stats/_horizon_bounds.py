@@ -148,8 +148,8 @@ def allowing(whole: Estimate, *parts: tuple[float, Estimate]) -> Estimate:
     """Return an estimate whose bounds are no narrower than variance estimates recovered from its parts make them.
 
     A net benefit is as skewed as the few events among those who are acted on, or spared, and where there happens to be
-    none its resamples do not know that there might be. The parts are taken as independent, which is the wider way
-    since who is called and ill is called.
+    none its resamples do not know that there might be. Parts that exclude each other are nearly independent where they
+    are small; where they are not, the resamples' own bounds know it.
 
     Args:
         whole: The sum of the parts.

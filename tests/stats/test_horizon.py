@@ -160,12 +160,25 @@ def test_few_events_make_wide_bounds():
     assert ratio.bounds(0.025)[1] / ratio.value > 1.8
 
 
-def test_nobody_at_the_threshold_has_no_benefit():
-    """A threshold above every risk is named."""
-    found = benefit_at_horizon(
-        followed(), LEVELS, np.random.default_rng(0), resamples=100, threshold=0.9999999
+@pytest.mark.parametrize("threshold, who", [(0.9999999, "no case"), (1e-9, "every case")])
+def test_a_threshold_that_tells_nobody_apart_has_no_benefit(threshold, who):
+    """A threshold above every risk, or below, is named."""
+    cases = replace(followed(), risk=np.clip(followed().risk, 0.01, 0.99))
+    found = benefit_at_horizon(cases, LEVELS, np.random.default_rng(0), resamples=100, threshold=threshold)
+    assert all(who in e.missing for e in found.values())
+
+
+def test_benefit_without_a_miss_is_not_sure_of_none():
+    """Where none of 100 who are spared had the event, the bound allows for 1 - 0.025^(1/100) of them all the same."""
+    event = np.zeros(200, dtype=bool)
+    event[:20] = True
+    time = np.where(event, 100.0, 800.0)
+    cases = Followed(
+        risk=np.repeat([0.3, 0.05], 100), time=time, event=event, patients=np.arange(200), horizon=HORIZON
     )  # fmt: skip
-    assert "nobody is acted on" in found["net_benefit"].missing
+    found = all_of(cases, threshold=0.1)["net_benefit_over_all"]
+    assert found.value == pytest.approx(0.5 / 9)
+    assert found.bounds(0.025)[0] < 0.5 / 9 - (1 - 0.025 ** (1 / 180))
 
 
 def test_no_events_still_have_an_upper_bound():

@@ -27,6 +27,7 @@ LEAST_OF = {
     "PERF003": {*BESIDE, "ordinal, raters", "regression, raters and a comparator"},
     "PERF004": {*BESIDE, "regression, raters and a comparator"},
     "PERF005": {*BESIDE, "regression, raters and a comparator"},
+    "PERF011": {"survival"},
 }
 
 

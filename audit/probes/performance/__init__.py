@@ -10,6 +10,7 @@ from audit.probes.performance.perf006_association_parity import AssociationParit
 from audit.probes.performance.perf008_metrics_disagree import MetricsDisagree
 from audit.probes.performance.perf009_implausible_output import ImplausibleOutput
 from audit.probes.performance.perf010_operational_load import OperationalLoad
+from audit.probes.performance.perf011_performance_at_horizon import PerformanceAtHorizon
 
 PROBES: tuple[type[Probe], ...] = (
     HeadlinePerformance,
@@ -21,8 +22,10 @@ PROBES: tuple[type[Probe], ...] = (
     MetricsDisagree,
     ImplausibleOutput,
     OperationalLoad,
+    PerformanceAtHorizon,
 )
 __all__ = [
     "PROBES", "AssociationParity", "HeadlinePerformance", "ImplausibleOutput", "MetricsDisagree",
-    "NoBetterThanComparator", "ObserverAgreement", "OperatingPoint", "OperationalLoad", "Repeatability",
+    "NoBetterThanComparator", "ObserverAgreement", "OperatingPoint", "OperationalLoad",
+    "PerformanceAtHorizon", "Repeatability",
 ]  # fmt: skip
