@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from audit.attacks._engine import Outcome, Plan, attack
+from audit.attacks._engine import attack
 from audit.attacks._objectives import Question
+from audit.attacks._outcome import Outcome, Plan
 from audit.core import DifferentiableModel, Estimate
 
 if TYPE_CHECKING:
@@ -168,6 +169,7 @@ def _large(
         headline=whole,
         steps=max(plan.steps, LEAST_STEPS),
         whole=True,
+        ranking=False,
     )
     right: NDArray[np.bool_] = attack(model, question, images, target, plan=strong, rng=rng).right[:, -1]
     return right
@@ -178,9 +180,9 @@ def _turned(
     rng: np.random.Generator, batch: int,
 ) -> int:  # fmt: skip
     """Return how many cases that stand at the headline size twice the steps from another start turn."""
-    # Own steps, whose start differs from that of the attack under test even where torchattacks did the first.
+    # A random start, where the attack under test went on from the size before.
     longer = replace(
-        plan, epsilons=(plan.headline,), steps=2 * plan.steps, restarts=1, torchattacks=False
+        plan, epsilons=(plan.headline,), steps=2 * plan.steps, restarts=1, cold=True, ranking=False
     )  # fmt: skip
     parts = [slice(i, i + batch) for i in range(0, len(images), batch)]
     right = [attack(model, question, images[p], target[p], plan=longer, rng=rng).right[:, -1] for p in parts]

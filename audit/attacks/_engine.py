@@ -1,146 +1,45 @@
-"""The attack on one batch over all sizes: rising, carried, every success verified on the untouched model."""
+"""The attack: rising sizes, carried and warm-started, every success verified on the untouched model.
+
+`attack(model, question, images, target, *, plan, rng, meter=None) -> Outcome` for images in memory;
+`attack_cases(model, question, cases, *, plan, rng, meter=None, keep=0, observe=None, progress=None) -> Outcome` for a
+cohort of any length, whose images are read when their turn comes and dropped when they are done.
+
+A slot holds one case, at its own size and step. As soon as a case is broken or its search ends it goes on to the next
+size, and after the last one the next case takes the slot, so that batches stay full and memory does not depend on the
+number of cases.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass, fields
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from audit.attacks._ball import Ball
+from audit.attacks._fast import Forward, fast_forward
+from audit.attacks._gradient import slopes
 from audit.attacks._ladder import attack_region, stored_step
+from audit.attacks._ledger import Ledger
 from audit.attacks._objectives import Question
-from audit.attacks._steps import Box, Meter, Search
+from audit.attacks._outcome import CARRIED, NOISE, ONE_STEP, Cases, Meter, Observer, Outcome, Plan
+from audit.attacks._search import Search
 from audit.core import DifferentiableModel
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-
-@dataclass(frozen=True, kw_only=True)
-class Plan:
-    """How much is tried.
-
-    Args:
-        epsilons: Rising sizes in stored units.
-        headline: The one at which the noise control is run and the perturbation is kept.
-        steps: Gradient steps a start.
-        restarts: Random starts.
-        torchattacks: Use its PGD for the first start, our own steps for the others; else our own for all.
-        whole: Attack padding, too, and run no noise control.
-    """
-
-    epsilons: tuple[float, ...]
-    headline: float
-    steps: int
-    restarts: int
-    torchattacks: bool
-    whole: bool = False
-
-
-@dataclass(frozen=True, kw_only=True, eq=False)
-class Outcome:
-    """What became of n cases at E sizes; the first axis of every array is the case.
-
-    Args:
-        clean: (n, k) answers without an attack.
-        right_clean: (n,) right without an attack.
-        right: (n, E) right clean and under every perturbation of the size that was tried.
-        right_stored: (n, E) the same where only images of whole stored steps count.
-        answers: (n, E, k) the answer of the lowest margin at each size.
-        gradient: (n,) finite and not zero throughout, without an attack.
-        descends: (n,) one step along the gradient, of the least size, lowers the margin.
-        right_attack: (n,) right clean and under the gradient attack at the headline size.
-        right_noise: (n,) right clean and under random signs of the headline size.
-        worst: (n, channels, *spatial) perturbed images at the headline size, float32.
-        integer: (n,) whether stored intensities are integers.
-    """
-
-    clean: NDArray[np.float64]
-    right_clean: NDArray[np.bool_]
-    right: NDArray[np.bool_]
-    right_stored: NDArray[np.bool_]
-    answers: NDArray[np.float64]
-    gradient: NDArray[np.bool_]
-    descends: NDArray[np.bool_]
-    right_attack: NDArray[np.bool_]
-    right_noise: NDArray[np.bool_]
-    worst: NDArray[np.float32]
-    integer: NDArray[np.bool_]
-
-    @classmethod
-    def joined(cls, parts: Sequence[Outcome]) -> Outcome:
-        """Return the outcome of several batches as one."""
-        return cls(**{f.name: np.concatenate([getattr(p, f.name) for p in parts]) for f in fields(cls)})
-
-
-class _State:
-    """The worst that was found so far for every case of a batch; right only ever turns to wrong."""
-
-    def __init__(
-        self, model: DifferentiableModel, question: Question, images: NDArray[np.float32], target: NDArray[Any],
-        step: float | None, meter: Meter,
-    ) -> None:  # fmt: skip
-        self.model, self.question, self.target, self.step, self.meter = model, question, target, step, meter
-        self.x0 = images
-        self.raw, self.margin, self.right = self._ask(images, np.arange(len(images)))
-        self.clean, self.clean_margin = self.raw.copy(), self.margin.copy()
-        self.stored = self.right.copy()
-        self.x = images.copy()
-
-    def _ask(
-        self, x: NDArray[np.float32], rows: NDArray[np.int64]
-    ) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.bool_]]:
-        """Return what is kept of the answers, their margins and whether they are right."""
-        import torch
-
-        self.meter.forwards += len(x)
-        raw, target = self.model.predict(x), self.target[rows]
-        tensor, wanted = torch.as_tensor(raw), torch.as_tensor(target)
-        margins = torch.stack([o.margin(tensor, wanted) for o in self.question.objectives]).amin(dim=0)
-        objective = self.question.objectives[0]
-        return objective.keep(raw, target), margins.double().numpy(), objective.right(raw, target)
-
-    def offer(self, x: NDArray[np.float32], rows: NDArray[np.int64], epsilon: float) -> NDArray[np.bool_]:
-        """Verify candidates, and their whole stored steps where they have any; return (m,) which stay right."""
-        right = self._offer(x, rows)
-        if self.step is not None and epsilon >= self.step:
-            held = self._offer(self._whole_steps(x, rows, epsilon), rows)
-            self.stored[rows] &= held
-            right &= held
-        return right
-
-    def _offer(self, x: NDArray[np.float32], rows: NDArray[np.int64]) -> NDArray[np.bool_]:
-        raw, margin, right = self._ask(x, rows)
-        self.right[rows] &= right
-        lower = (margin < self.margin[rows]) & np.isfinite(raw.reshape(len(raw), -1)).all(axis=1)
-        hit = rows[lower]
-        self.raw[hit], self.margin[hit], self.x[hit] = raw[lower], margin[lower], x[lower]
-        return right
-
-    def _whole_steps(self, x: NDArray[np.float32], rows: NDArray[np.int64], epsilon: float) -> NDArray[np.float32]:
-        """Return the nearest whole steps that stay within epsilon and the valid range."""
-        x0, (low, high) = self.x0[rows], self.model.card.input.range
-        limit = np.floor(epsilon + 1e-9)
-        moved = x0 + np.clip(np.round(x - x0), -limit, limit)
-        out: NDArray[np.float32] = np.clip(moved, np.minimum(np.ceil(low), x0), np.maximum(np.floor(high), x0))
-        return out.astype(np.float32)
-
-    def open(self, epsilon: float) -> NDArray[np.int64]:
-        """Return the cases that are not yet broken in every sense that the size allows."""
-        whole = self.step is not None and epsilon >= self.step
-        return np.flatnonzero(self.right | (self.stored if whole else False))
+_PUSH = 4
+"""A case that is broken at the headline size is pushed on for the steps divided by this, where ranks are wanted."""
+_REFILL = 4
+"""Slots are filled again when one in so many is idle: single cases would be asked about in batches of one."""
 
 
 def attack(
     model: DifferentiableModel, question: Question, images: NDArray[np.float32], target: NDArray[Any], *, plan: Plan,
     rng: np.random.Generator, meter: Meter | None = None,
 ) -> Outcome:  # fmt: skip
-    """Attack one batch at rising sizes.
-
-    At every size the candidates are one step along the clean gradient, the worst perturbation of the size before, grown
-    to this one, and for cases that still stand the search from `plan.restarts` starts. The per-case minimum counts,
-    and a case that is broken stays broken at larger sizes, by the perturbation that broke it.
+    """Attack images that are in memory; see `attack_cases`.
 
     Args:
         model: The model under attack.
@@ -152,48 +51,319 @@ def attack(
         meter: Where the cost is counted.
 
     Returns:
+        The outcome of the n cases, with all n worst images.
+    """
+    cases = Cases.of(np.asarray(images, dtype=np.float32), target)
+    return attack_cases(model, question, cases, plan=plan, rng=rng, meter=meter, keep=cases.count)
+
+
+def attack_cases(
+    model: DifferentiableModel, question: Question, cases: Cases, *, plan: Plan, rng: np.random.Generator,
+    meter: Meter | None = None, keep: int = 0, observe: Observer | None = None,
+    progress: Callable[[int, int], None] | None = None,
+) -> Outcome:  # fmt: skip
+    """Attack cases at rising sizes.
+
+    At every size the candidates are the worst perturbation of the size before, grown to this one, one step along the
+    clean gradient, and for cases that still stand `plan.restarts` searches, the first of which goes on from the worst
+    image so far. The per-case minimum counts, and a case that is broken stays broken at larger sizes, by the
+    perturbation that broke it. Random numbers of a case do not depend on the others or on the batch.
+
+    Args:
+        model: The model under attack.
+        question: What is to be overturned.
+        cases: The n cases.
+        plan: How much is tried.
+        rng: Random starts and noise; one number is drawn.
+        meter: Where the cost is counted.
+        keep: The worst images of so many first cases are kept.
+        observe: Is shown the worst image of every case at the headline size.
+        progress: Called with (cases done, cases in all).
+
+    Returns:
         The outcome of the n cases.
     """
-    import torch
+    ledger = Ledger(model, question, cases.count, len(plan.epsilons), meter or Meter())
+    run = _Run(model, cases, plan, ledger, seed=int(rng.integers(2**63)), keep=keep, observe=observe)
+    return run.all(progress or (lambda done, total: None))
 
-    meter = meter or Meter()
-    spec = model.card.input
-    region = np.ones((len(images), 1, *images.shape[2:]), bool) if plan.whole else attack_region(images, spec.modality)
-    step = stored_step(images, spec.span)
-    state = _State(model, question, images, target, step, meter)
-    device = next((p.device for p in model.module.parameters()), torch.device("cpu"))
-    box = Box.around(
-        torch.as_tensor(images, device=device), spec.range, torch.as_tensor(region, dtype=torch.float32, device=device)
-    )
-    searches = [Search(model=model, objective=o, steps=plan.steps, meter=meter) for o in question.objectives]
-    wanted = torch.as_tensor(target, device=device)
-    gradients = [s.gradient(box.x0, wanted)[1] for s in searches]
-    run = _Run(state=state, box=box, searches=searches, target=wanted, plan=plan, rng=rng)
-    every = np.arange(len(images))
-    clean_right, columns = state.right.copy(), []
-    descends = np.zeros(len(images), bool)
-    attacked = noise = clean_right
-    for index, epsilon in enumerate(plan.epsilons):
-        for grad in gradients:
-            state.offer(run.numpy(box.project(-epsilon * grad.nan_to_num(nan=0.0).sign(), epsilon)), every, epsilon)
-        descends |= (state.margin < state.clean_margin) if index == 0 else False
-        if index:
-            grown = epsilon / plan.epsilons[index - 1]
-            carried = torch.as_tensor(state.x, device=device) - box.x0
-            state.offer(run.numpy(box.project(grown * carried, epsilon)), every, epsilon)
-        run.search(epsilon)
-        if epsilon == plan.headline:
-            attacked = state.right.copy()
-            noise = attacked if plan.whole else clean_right & run.noise(epsilon)
-            worst = state.x.copy()
-        columns.append((state.right.copy(), state.stored.copy(), state.raw.copy()))
-    usable: NDArray[np.bool_] = np.logical_and.reduce([_usable(g) for g in gradients])
-    return Outcome(
-        clean=state.clean, right_clean=clean_right, gradient=usable, descends=descends & usable,
-        right=np.stack([c[0] for c in columns], axis=1), right_stored=np.stack([c[1] for c in columns], axis=1),
-        answers=np.stack([c[2] for c in columns], axis=1), right_attack=attacked, right_noise=noise, worst=worst,
-        integer=np.full(len(images), step is not None),
-    )  # fmt: skip
+
+class _Run:
+    """The slots, and what happens in them."""
+
+    def __init__(
+        self, model: DifferentiableModel, cases: Cases, plan: Plan, ledger: Ledger, *, seed: int, keep: int,
+        observe: Observer | None,
+    ) -> None:  # fmt: skip
+        self.model, self.cases, self.plan, self.ledger, self.seed = model, cases, plan, ledger, seed
+        self.keep, self.observe, self.spec = min(keep, cases.count), observe, model.card.input
+        self.objectives = ledger.question.objectives
+        self.stages = plan.restarts * len(self.objectives)
+        self.epsilons = np.array(plan.epsilons, dtype=np.float64)
+        count = min(plan.batch, cases.count)
+        self.case, self.size = np.full(count, -1), np.full(count, -1)
+        self.stage, self.last, self.asked = (np.zeros(count, dtype=np.int64) for _ in range(3))
+        self.busy = np.zeros(count, dtype=bool)
+        self.taken = self.done = 0
+        self.ball: Any = None
+        self.worst: Any = None
+        self.kept: NDArray[np.float32] = np.zeros((0,), dtype=np.float32)
+
+    def all(self, progress: Callable[[int, int], None]) -> Outcome:
+        """Go through all cases."""
+        while True:
+            idle = ~self.busy & ((self.case >= 0) | (self.taken < self.cases.count))
+            if not self.busy.any() or idle.sum() >= max(1, len(idle) // _REFILL):
+                before = self.done
+                self._advance()
+                if self.done > before:
+                    progress(self.done, self.cases.count)
+            if not self.busy.any():
+                return self.ledger.outcome(self.kept)
+            self._step()
+
+    def _advance(self) -> None:
+        """Bring every idle slot to its next search, through sizes that need none, and fill empty slots."""
+        while True:
+            empty = np.flatnonzero(self.case < 0)[: self.cases.count - self.taken]
+            if empty.size:
+                self._enter(empty)
+            waiting = np.flatnonzero(~self.busy & (self.case >= 0))
+            if not waiting.size:
+                return
+            self._next(waiting)
+
+    def _enter(self, slots: NDArray[np.int64]) -> None:
+        """Read the next cases, ask the model about them as they are, and take their gradients."""
+        rows = np.arange(self.taken, self.taken + slots.size)
+        self.taken += slots.size
+        images = np.asarray(self.cases.images(rows), dtype=np.float32)
+        target = np.asarray(self.cases.targets(rows))
+        if self.ball is None:
+            self._allocate(images, target)
+        self.case[slots], self.size[slots] = rows, -1
+        self.ball.put(slots, self._around(images))
+        self.target[slots], self.wanted[slots] = target, self._tensor(target).to(self.wanted.dtype)
+        self.ledger.enter(rows, images, target)
+        self.ledger.integer[rows] = [stored_step(image, self.spec.span) is not None for image in images]
+        x0, usable = self.ball.x0[slots], np.ones(slots.size, bool)
+        for number, worst in enumerate(self.worst):
+            worst[slots] = x0
+            self.ledger.meter.gradients += slots.size
+            which = np.full(slots.size, number)
+            _, slope = slopes(self.model.forward, self.objectives, which, x0, self.wanted[slots])
+            self.slope[number][slots] = slope
+            usable &= _usable(slope)
+        self.ledger.gradient[rows] = usable
+
+    def _allocate(self, images: NDArray[np.float32], target: NDArray[Any]) -> None:
+        """Make the slots for images of this shape, and choose how gradients are taken."""
+        import torch
+
+        count = len(self.case)
+        self.device = next((p.device for p in self.model.module.parameters()), torch.device("cpu"))
+        shape = (count, *images.shape[1:])
+        x0 = torch.zeros(shape, device=self.device)
+        region = torch.zeros((count, 1, *images.shape[2:]), device=self.device)
+        self.ball = Ball(norm=self.plan.norm, x0=x0, low=x0.clone(), high=x0.clone(), region=region)
+        self.target = np.zeros((count, *target.shape[1:]), dtype=target.dtype)
+        self.wanted = self._tensor(self.target)
+        self.worst, self.slope = ([torch.zeros_like(x0) for _ in self.objectives] for _ in range(2))
+        self.search = Search(self.ball, self.plan.search, self.plan.steps)
+        self.kept = np.zeros((self.keep, *images.shape[1:]), dtype=np.float32)
+        self.forward: Forward = self.model.forward
+        if self.plan.gradients == "fast" and self.stages:
+            self.forward = fast_forward(
+                self.model, self.objectives[0], self._tensor(images), self._tensor(target), self.ledger.meter
+            )
+
+    def _tensor(self, values: NDArray[Any]) -> Any:
+        import torch
+
+        return torch.as_tensor(values, device=self.device)
+
+    def _around(self, images: NDArray[np.float32]) -> Ball:
+        whole = self.plan.whole
+        region = np.ones((len(images), 1, *images.shape[2:]), bool) if whole else attack_region(
+            images, self.spec.modality
+        )  # fmt: skip
+        valid = self.spec.range
+        return Ball.around(self._tensor(images), valid, self._tensor(region.astype(np.float32)), self.plan.norm)
+
+    def _epsilon(self, slots: NDArray[np.int64]) -> Any:
+        return self._tensor(self.epsilons[self.size[slots]])
+
+    def _open(self, slots: NDArray[np.int64]) -> NDArray[np.bool_]:
+        """Return which cases are not yet broken in every sense that their size allows."""
+        rows = self.case[slots]
+        out: NDArray[np.bool_] = self.ledger.right[rows] | (self.ledger.stored[rows] & self._storable(slots))
+        return out
+
+    def _storable(self, slots: NDArray[np.int64]) -> NDArray[np.bool_]:
+        held: NDArray[np.bool_] = self.ledger.integer[self.case[slots]].copy()
+        if held.any():
+            held &= self.ball.take(slots).storable(self._epsilon(slots))
+        return held
+
+    def _headline(self, slots: NDArray[np.int64]) -> NDArray[np.bool_]:
+        out: NDArray[np.bool_] = self.epsilons[self.size[slots]] == self.plan.headline
+        return out
+
+    def _next(self, slots: NDArray[np.int64]) -> None:
+        """Start the next search of some idle slots, or end their size and begin the one after."""
+        within = slots[self.size[slots] >= 0]
+        still = self._open(within)
+        again = within[still & (self.stage[within] + 1 < self.stages)]
+        push = within[~still & (self.stage[within] < 0) & self._headline(within)] if self._pushes else within[:0]
+        if again.size:
+            self._start(again, self.stage[again] + 1, self.plan.steps)
+        if push.size:
+            self._start(push, np.zeros(push.size, dtype=np.int64), self.plan.steps // _PUSH)
+        ended = within[~np.isin(within, again) & ~np.isin(within, push)]
+        if ended.size:
+            self._end(ended)
+        rest = np.concatenate([slots[self.size[slots] < 0], ended])
+        self.size[rest] += 1
+        gone = rest[self.size[rest] == len(self.epsilons)]
+        self.case[gone], self.done = -1, self.done + gone.size
+        begun = rest[self.case[rest] >= 0]
+        if begun.size:
+            self._begin(begun)
+
+    @property
+    def _pushes(self) -> bool:
+        return self.plan.ranking and self.stages > 0 and self.plan.steps >= _PUSH
+
+    def _begin(self, slots: NDArray[np.int64]) -> None:
+        """Try what costs no gradient at a new size: the perturbation so far, grown, and one step."""
+        self.stage[slots] = -1
+        first = self.size[slots] == 0
+        if not self.plan.cold:
+            for worst in self.worst:
+                self._try_grown(self._worth(slots[~first]), worst)
+        for slope in self.slope:
+            self._try_one_step(self._worth(slots), slope)
+        rows = self.case[slots[first]]
+        lowered = self.ledger.margin[rows].min(axis=1) < self.ledger.clean_margin[rows]
+        self.ledger.descends[rows] = lowered & self.ledger.gradient[rows]
+
+    def _worth(self, slots: NDArray[np.int64]) -> NDArray[np.int64]:
+        """Return the slots for which a further candidate can still matter."""
+        return slots if self.plan.ranking else slots[self._open(slots)]
+
+    def _try_grown(self, slots: NDArray[np.int64], worst: Any) -> None:
+        ball, epsilon = self.ball.take(slots), self._epsilon(slots)
+        self._offer(slots, ball.project(ball.scaled(worst[slots] - ball.x0, epsilon), epsilon), CARRIED)
+
+    def _try_one_step(self, slots: NDArray[np.int64], slope: Any) -> None:
+        self._offer(slots, self.ball.take(slots).along(-slope[slots], self._epsilon(slots)), ONE_STEP)
+
+    def _start(self, slots: NDArray[np.int64], stage: NDArray[np.int64], steps: int) -> None:
+        """Start a search: from the worst image of its objective so far, or at random."""
+        import torch
+
+        self.stage[slots], self.last[slots], self.busy[slots] = stage, steps, True
+        self.asked[slots] = -self.plan.steps
+        ball, epsilon, which = self.ball.take(slots), self._epsilon(slots), stage % len(self.objectives)
+        worst = torch.stack([self.worst[o][s] for o, s in zip(which, slots, strict=True)])
+        delta = ball.scaled(worst - ball.x0, epsilon)
+        fresh = (stage >= len(self.objectives)) | self.plan.cold | (ball.size_of(delta) == 0).cpu().numpy()
+        if fresh.any():
+            at, keys = np.flatnonzero(fresh), (self.case, self.size, self.stage)
+            rngs = [np.random.default_rng([self.seed, *(int(k[s]) for k in keys)]) for s in slots[at]]
+            delta[at] = ball.take(at).random(epsilon[at], rngs)
+        self.search.begin(slots, ball.project(delta, epsilon), epsilon)
+
+    def _step(self) -> None:
+        """Take one gradient step in every busy slot and verify what seems broken."""
+        slots = np.flatnonzero(self.busy)
+        which = self.stage[slots] % len(self.objectives)
+        x = self.search.x[slots]
+        self.ledger.meter.gradients += slots.size
+        margin, slope = slopes(self.forward, self.objectives, which, x, self.wanted[slots])
+        self.search.advance(slots, margin, slope)
+        wait = max(1, self.plan.steps // _PUSH)
+        seems = ~(margin.cpu().numpy() >= 0) & (self.search.done[slots] - self.asked[slots] >= wait)
+        seems &= self._open(slots)
+        if seems.any():
+            hits = slots[seems]
+            self.asked[hits] = self.search.done[hits]
+            self._offer(hits, self._exact(hits, x[seems]), self.plan.search)
+            self._broken(hits[~self._open(hits)])
+        ended = np.flatnonzero(self.busy & (self.search.done >= self.last))
+        if ended.size:
+            for found in (self.search.best[ended], self.search.x[ended]):
+                self._offer(ended, self._exact(ended, found), self.plan.search)
+            self.busy[ended] = False
+
+    def _broken(self, slots: NDArray[np.int64]) -> None:
+        """End the searches of broken cases, or let them go on for a while where their ranks are wanted."""
+        push = self._headline(slots) & self._pushes
+        self.busy[slots[~push]] = False
+        more = self.search.done[slots] + self.plan.steps // _PUSH
+        self.last[slots[push]] = np.minimum(self.last[slots], more)[push]
+
+    def _exact(self, slots: NDArray[np.int64], x: Any) -> Any:
+        ball = self.ball.take(slots)
+        return ball.project(x - ball.x0, self._epsilon(slots))
+
+    def _offer(self, slots: NDArray[np.int64], x: Any, by: str) -> NDArray[np.bool_]:
+        """Verify candidates, and their whole stored steps where they have any; return (m,) which stay right."""
+        if not slots.size:
+            return np.zeros(0, dtype=bool)
+        right = self._verify(slots, x, by)
+        whole = self.ledger.stored[self.case[slots]] & self._storable(slots)
+        if whole.any():
+            at = slots[whole]
+            steps = self.ball.take(at).whole(x[whole], self._epsilon(at))
+            right[whole] &= self._verify(at, steps, by, stored=True)
+        return right
+
+    def _verify(self, slots: NDArray[np.int64], x: Any, by: str, *, stored: bool = False) -> NDArray[np.bool_]:
+        right, lower = self.ledger.offer(
+            self.case[slots], x.detach().cpu().numpy(), self.target[slots], by, stored=stored
+        )
+        for worst, hit in zip(self.worst, lower.T, strict=True):
+            worst[slots[hit]] = x[hit]
+        return right
+
+    def _end(self, slots: NDArray[np.int64]) -> None:
+        """Note what stands at the end of a size; at the headline size, run the control and show the worst images."""
+        shown = slots[self._headline(slots)]
+        if shown.size:
+            rows = self.case[shown]
+            self.ledger.attacked[rows] = self.ledger.right[rows]
+            self._control(shown)
+            self._show(shown)
+        self.ledger.close(self.case[slots], self.size[slots])
+
+    def _control(self, slots: NDArray[np.int64]) -> None:
+        """Try random signs of the size."""
+        rows = self.case[slots]
+        if self.plan.whole:
+            self.ledger.noise[rows] = self.ledger.right[rows]
+            return
+        ball, epsilon = self.ball.take(slots), self._epsilon(slots)
+        rngs = [np.random.default_rng([self.seed, int(row)]) for row in rows]
+        if self.plan.norm == "l0":
+            delta = ball.random(epsilon, rngs)
+        else:
+            shape = tuple(ball.x0.shape[1:])
+            signs = np.stack([2.0 * g.integers(0, 2, shape) - 1.0 for g in rngs]).astype(np.float32)
+            delta = self._tensor(signs) * ball.column(epsilon).float()
+        stands = self._offer(slots, ball.project(delta, epsilon), NOISE)
+        self.ledger.noise[rows] = self.ledger.right_clean[rows] & stands
+
+    def _show(self, slots: NDArray[np.int64]) -> None:
+        import torch
+
+        rows = self.case[slots]
+        nearest = self.ledger.margin[rows].argmin(axis=1)
+        worst = torch.stack([self.worst[o][s] for o, s in zip(nearest, slots, strict=True)]).cpu().numpy()
+        few = rows < self.keep
+        self.kept[rows[few]] = worst[few]
+        if self.observe is not None:
+            self.observe(rows, self.ball.x0[slots].cpu().numpy(), worst)
 
 
 def _usable(gradient: Any) -> NDArray[np.bool_]:
@@ -201,47 +371,3 @@ def _usable(gradient: Any) -> NDArray[np.bool_]:
     flat = gradient.flatten(1).cpu().numpy()
     out: NDArray[np.bool_] = np.isfinite(flat).all(axis=1) & (flat != 0).any(axis=1)
     return out
-
-
-@dataclass(frozen=True, kw_only=True, eq=False)
-class _Run:
-    """What the search at one size needs."""
-
-    state: _State
-    box: Box
-    searches: Sequence[Search]
-    target: Any
-    plan: Plan
-    rng: np.random.Generator
-
-    @staticmethod
-    def numpy(x: Any) -> NDArray[np.float32]:
-        """Return images as an array."""
-        out: NDArray[np.float32] = x.detach().cpu().numpy()
-        return out
-
-    def search(self, epsilon: float) -> None:
-        """Search from every start for the cases that still stand."""
-        import torch
-
-        for restart in range(self.plan.restarts):
-            for search in self.searches:
-                rows = self.state.open(epsilon)
-                if not rows.size:
-                    return
-                index = torch.as_tensor(rows, device=self.box.x0.device)
-                box, target = self.box.take(index), self.target[index]
-                if self.plan.torchattacks and restart == 0:
-                    delta = search.torchattacks(box, target, epsilon, int(self.rng.integers(2**31)))
-                else:
-                    start = torch.as_tensor(self.rng.uniform(-epsilon, epsilon, box.x0.shape), dtype=torch.float32)
-                    delta = search.own(box, target, epsilon, start.to(box.x0.device))
-                self.state.offer(self.numpy(box.project(delta, epsilon)), rows, epsilon)
-
-    def noise(self, epsilon: float) -> NDArray[np.bool_]:
-        """Return (n,) which cases stay right under random signs of the size; what they break counts as broken."""
-        import torch
-
-        signs = self.rng.choice(np.array([-1.0, 1.0], dtype=np.float32), size=self.state.x0.shape)
-        delta = torch.as_tensor(epsilon * signs, device=self.box.x0.device)
-        return self.state.offer(self.numpy(self.box.project(delta, epsilon)), np.arange(len(signs)), epsilon)

@@ -13,7 +13,7 @@ from audit.attacks import CHECKS, Certificate, Plan, attack, certify, questions
 from audit.core import Estimate
 from tests.attacks.nets import Linear, Masked, convolutional, wrap
 
-PLAN = Plan(epsilons=(0.05, 0.1, 0.2), headline=0.1, steps=8, restarts=1, torchattacks=True)
+PLAN = Plan(epsilons=(0.05, 0.1, 0.2), headline=0.1, steps=8, restarts=1, search="apgd")
 
 
 def certificate_of(model: Any, *, plan: Plan = PLAN, clean: np.ndarray | None = None, n: int = 30) -> Certificate:

@@ -9,7 +9,7 @@ import numpy as np
 from audit.attacks import Plan, attack, questions
 from tests.attacks.nets import Linear, wrap
 
-PLAN = Plan(epsilons=(0.05, 0.1, 0.2), headline=0.1, steps=8, restarts=1, torchattacks=False)
+PLAN = Plan(epsilons=(0.05, 0.1, 0.2), headline=0.1, steps=8, restarts=1, search="sign")
 
 
 def test_the_search_is_never_weaker_than_one_step() -> None:

@@ -12,7 +12,7 @@ from audit.attacks import Certificate, Plan, attack, certify, questions
 from audit.core import Estimate
 from tests.attacks.nets import Linear, wrap
 
-PLAN = Plan(epsilons=(0.1, 0.2), headline=0.2, steps=2, restarts=1, torchattacks=False)
+PLAN = Plan(epsilons=(0.1, 0.2), headline=0.2, steps=2, restarts=1, search="sign")
 SIDE = 36
 
 
@@ -43,7 +43,7 @@ def outcome_of(net: torch.nn.Module, plan: Plan) -> tuple[np.ndarray, Certificat
 def test_more_steps_that_still_improve_fail_the_certificate() -> None:
     """Two long steps leap over the valley and most stand; four find it: nothing holds below."""
     stands, certificate = outcome_of(Valley(), PLAN)
-    assert stands.mean() > 0.8
+    assert stands.mean() > 0.6
     assert certificate.values["certificate_steps"] > 0.05
     assert "certificate_steps" in certificate.failed
     robust = Estimate(value=0.95, curve=((0.025, 0.9, 1.0),), method="m", n=40, n_patients=40)

@@ -69,7 +69,7 @@ def keep_settings(ctx: ProbeContext, ladder: Ladder, plan: Plan, meter: Meter, c
         {"epsilon": epsilons, **noise},
         epsilon_unit=ladder.unit,
         epsilon_from=ladder.why,
-        engine="PGD of torchattacks, then own steps" if plan.torchattacks else "own steps",
+        engine=plan.search,
         steps=plan.steps,
         restarts=plan.restarts,
         cases=cases,

@@ -20,7 +20,6 @@ from audit.attacks import (
     certify,
     default_ladder,
     questions,
-    torchattacks_available,
     unasked,
 )
 from audit.core import (
@@ -91,9 +90,10 @@ class LinfEvasion(Probe):
         tolerance, a share of the reference's; without one its rows say so).
 
         The attack lowers a margin that exists for every kind of output and does not depend on the scale of the
-        logits: one step along the gradient, the worst perturbation of the epsilon before, and projected gradient
-        descent from random starts (that of torchattacks for the first start where it is installed, else our own
-        steps). For each case the worst of all counts, verified on the untouched model within the stored range.
+        logits: one step along the gradient, the worst perturbation of the epsilon before, grown, and from there the
+        adaptive projected gradient descent of Croce and Hein, further ones from random starts. For each case the worst
+        of all counts, verified in float32 on the untouched model within the stored range; a faster copy of the model
+        serves for gradients alone. What breaks a case at one epsilon breaks it at every larger one.
         Intensities are perturbed as they reach the model; where the cohort stores integers, `robust_accuracy_stored`
         is the same number when only images of whole steps count, which is what a file can hold.
 
@@ -132,6 +132,7 @@ class LinfEvasion(Probe):
         code="ADV001",
         name="linf-evasion",
         family="ADV",
+        version=2,
         tasks=("binary", "multiclass", "multilabel", "ordinal", "regression", "segmentation"),
         access=Access.GRADIENT,
         needs=("images",),
@@ -164,7 +165,7 @@ class LinfEvasion(Probe):
         ladder = _ladder(ctx)
         plan = Plan(
             epsilons=ladder.epsilons, headline=ladder.headline, steps=ctx.budget.attack_steps,
-            restarts=ctx.budget.attack_restarts, torchattacks=torchattacks_available(),
+            restarts=ctx.budget.attack_restarts,
         )  # fmt: skip
         cases = sample_cases(ctx.cohort.patients, _share(ctx.budget.attack_cases, len(asked)), ctx.rng)
         meter = Meter()

@@ -1,0 +1,260 @@
+"""What a perturbed image may be: within a size of the image, in the valid range, in the part that may be changed.
+
+`Ball.around(x0, valid, region, norm)` holds m images; `project(delta, epsilon)`, `along(direction, epsilon)`,
+`random(epsilon, rngs)`, `step(delta, gradient, size)`, `scaled(delta, epsilon)` and `size_of(delta)` work on all of
+them, with one epsilon or one for each, so that cases at different sizes share a batch.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, fields
+from typing import TYPE_CHECKING, Any, Literal, get_args
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+Norm = Literal["linf", "l2", "l0"]
+NORMS: tuple[Norm, ...] = get_args(Norm)
+# Float32 sums of squares are good to about this; an L2 projection aims that much inside.
+_SLACK = 1e-6
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Ball:
+    """Perturbations of m images that are allowed, by norm, intensities and region.
+
+    The size of a perturbation is the largest absolute change (`linf`), the root mean square of the change over the
+    region's pixels and channels (`l2`), or the share of the region's pixels that change (`l0`); the first two are in
+    stored units, so that a change of the same amount everywhere has the same size in both.
+
+    Args:
+        norm: One of `NORMS`.
+        x0: (m, channels, *spatial) images, float32 tensor.
+        low: Lowest valid intensity, elementwise: an image that starts outside the range may stay where it is.
+        high: Highest valid intensity.
+        region: (m, 1, *spatial) float32, 1 where a change is allowed.
+    """
+
+    norm: Norm = "linf"
+    x0: Any
+    low: Any
+    high: Any
+    region: Any
+
+    @classmethod
+    def around(cls, x0: Any, valid: tuple[float, float], region: Any, norm: Norm = "linf") -> Ball:
+        """Return the ball of images within a valid range."""
+        return cls(norm=norm, x0=x0, low=x0.clamp_max(valid[0]), high=x0.clamp_min(valid[1]), region=region)
+
+    def take(self, rows: Any) -> Ball:
+        """Return the ball of some of the images."""
+        return Ball(
+            norm=self.norm, x0=self.x0[rows], low=self.low[rows], high=self.high[rows], region=self.region[rows]
+        )
+
+    def put(self, rows: Any, other: Ball) -> None:
+        """Put other images in the place of some."""
+        for name in (f.name for f in fields(self) if f.name != "norm"):
+            getattr(self, name)[rows] = getattr(other, name)
+
+    @property
+    def pixels(self) -> Any:
+        """(m,) float64 tensor, pixels of the region, at least 1."""
+        return self.region.double().flatten(1).sum(dim=1).clamp_min(1)
+
+    @property
+    def _scale(self) -> Any:
+        """(m,) float64, Euclidean length of a perturbation whose root mean square is 1."""
+        return (self.pixels * self.x0.shape[1]).sqrt()
+
+    def column(self, values: Any) -> Any:
+        """Return one number a row, or the same for all, as a float64 tensor that images can be multiplied with."""
+        import torch
+
+        wide = torch.as_tensor(values, dtype=torch.float64, device=self.x0.device).expand(len(self.x0))
+        return wide.reshape(-1, *(1,) * (self.x0.ndim - 1))
+
+    def size_of(self, delta: Any) -> Any:
+        """Return (m,) float64 sizes of perturbations."""
+        flat = delta.double().flatten(1)
+        if self.norm == "linf":
+            return flat.abs().amax(dim=1)
+        if self.norm == "l2":
+            return flat.square().sum(dim=1).sqrt() / self._scale
+        return (delta != 0).any(dim=1).flatten(1).double().sum(dim=1) / self.pixels
+
+    def project(self, delta: Any, epsilon: Any) -> Any:
+        """Return valid images within epsilon, never beyond it by a rounding error either.
+
+        Args:
+            delta: (m, channels, *spatial) perturbations; what is no number counts as no change.
+            epsilon: Size, or (m,) sizes.
+        """
+        import torch
+
+        inside = self.bounded(delta, epsilon)
+        x = torch.minimum(torch.maximum(self.x0 + inside, self.low), self.high)
+        allowed = self.column(epsilon) if self.norm == "linf" else inside.double().abs()
+        over = (x.double() - self.x0.double()).abs() > allowed
+        return torch.where(over, torch.nextafter(x, self.x0), x)
+
+    def bounded(self, delta: Any, epsilon: Any) -> Any:
+        """Return perturbations within region and epsilon; the valid range and the last bit are left to `project`."""
+        import torch
+
+        clean = torch.nan_to_num(delta.to(self.x0.dtype), nan=0.0) * self.region
+        if self.norm == "linf":
+            wide = self.column(epsilon).to(clean.dtype)
+            return torch.minimum(torch.maximum(clean, -wide), wide)
+        if self.norm == "l2":
+            length, most = clean.double().flatten(1).norm(dim=1), self.column(epsilon).flatten() * self._scale
+            factor = torch.where(length > most * (1 - _SLACK), most * (1 - _SLACK) / length, 1.0)
+            return clean * self.column(torch.nan_to_num(factor, nan=0.0)).to(clean.dtype)
+        return clean * self._largest(clean.abs().sum(dim=1, keepdim=True), epsilon)
+
+    def _largest(self, gain: Any, epsilon: Any) -> Any:
+        """Return (m, 1, *spatial) 1 at the pixels of the largest gain, as many as the size allows."""
+        import torch
+
+        count = (self.column(epsilon).flatten() * self.pixels + 1e-9).floor().long()
+        ranks = (gain * self.region).flatten(1).argsort(dim=1, descending=True, stable=True).argsort(dim=1)
+        return (ranks < count[:, None]).reshape(gain.shape).to(torch.float32) * self.region
+
+    def along(self, direction: Any, epsilon: Any) -> Any:
+        """Return the valid images that go farthest along a direction, the maximum of its inner product with the change.
+
+        The optimum of a linear model for L-infinity and L2, the valid range included; for L0, the pixels that gain most
+        when each may go to an end of the range.
+
+        Args:
+            direction: (m, channels, *spatial), for example a gradient, of any scale.
+            epsilon: Size, or (m,) sizes.
+        """
+        import torch
+
+        way = torch.nan_to_num(direction, nan=0.0, posinf=0.0, neginf=0.0) * self.region
+        if self.norm == "linf":
+            return self.project(way.sign() * self.column(epsilon), epsilon)
+        if self.norm == "l2":
+            return self.project(self._farthest(way, epsilon), epsilon)
+        ends = torch.where(way > 0, self.high, torch.where(way < 0, self.low, self.x0)) - self.x0
+        return self.project(ends * self._largest((ends * way).sum(dim=1, keepdim=True), epsilon), epsilon)
+
+    def _farthest(self, way: Any, epsilon: Any) -> Any:
+        """Return clip(t * way) within the range, with the t for which its length is the size.
+
+        Multiplying t by what is lacking never overshoots, since clipping grows a length less than in proportion.
+        """
+        import torch
+
+        peak = way.abs().flatten(1).amax(dim=1)
+        unit = way / self.column(peak.clamp_min(torch.finfo(way.dtype).tiny)).to(way.dtype)
+        most = self.column(epsilon).flatten() * self._scale
+        t = torch.nan_to_num(most / unit.double().flatten(1).norm(dim=1), nan=0.0, posinf=0.0)
+        low, high = self.low - self.x0, self.high - self.x0
+        for _ in range(24):
+            clipped = torch.minimum(torch.maximum(unit * self.column(t).to(way.dtype), low), high)
+            length = clipped.double().flatten(1).norm(dim=1)
+            lacking = torch.where(length > 0, most / length, 1.0)
+            if bool((lacking < 1 + 1e-6).all()):
+                break
+            t = t * lacking.clamp(1.0, 1e3)
+            t = t.clamp_max(1e30)
+        return clipped
+
+    def random(self, epsilon: Any, rngs: Sequence[np.random.Generator]) -> Any:
+        """Return random perturbations within the size, not yet within the valid range.
+
+        Args:
+            epsilon: Size, or (m,) sizes.
+            rngs: One generator an image, so that a case's start does not depend on its batch.
+        """
+        import torch
+
+        shape = tuple(self.x0.shape[1:])
+        if self.norm == "l2":
+            drawn = np.stack([g.standard_normal(shape, dtype=np.float32) for g in rngs])
+            return self.scaled(torch.as_tensor(drawn, device=self.x0.device) * self.region, epsilon)
+        drawn = np.stack([g.random(shape, dtype=np.float32) for g in rngs])
+        share = torch.as_tensor(drawn, device=self.x0.device)
+        if self.norm == "linf":
+            return (2 * share - 1) * self.column(epsilon).to(torch.float32) * self.region
+        chosen = np.stack([g.random((1, *shape[1:]), dtype=np.float32) for g in rngs])
+        to = self.low + share * (self.high - self.low)
+        return (to - self.x0) * self._largest(torch.as_tensor(chosen, device=self.x0.device), epsilon)
+
+    def step(self, delta: Any, gradient: Any, size: Any) -> Any:
+        """Return perturbations moved uphill by a size, not projected; pass the negative gradient to go down.
+
+        Args:
+            delta: (m, channels, *spatial) perturbations.
+            gradient: Their gradients, of any scale; what is no number moves nothing.
+            size: Size of the step, or (m,) sizes; for L0 a share of the valid range.
+        """
+        import torch
+
+        way = torch.nan_to_num(gradient, nan=0.0, posinf=0.0, neginf=0.0) * self.region
+        if self.norm == "linf":
+            return delta + self.column(size).to(delta.dtype) * way.sign()
+        peak = self.column(way.abs().flatten(1).amax(dim=1).clamp_min(torch.finfo(way.dtype).tiny)).to(way.dtype)
+        unit = way / peak
+        if self.norm == "l0":
+            return delta + self.column(size).to(delta.dtype) * (self.high - self.low) * unit
+        length = unit.double().flatten(1).norm(dim=1).clamp_min(1e-300)
+        return delta + self.column(self.column(size).flatten() * self._scale / length).to(delta.dtype) * unit
+
+    def scaled(self, delta: Any, epsilon: Any) -> Any:
+        """Return perturbations grown or shrunk to a size, not projected; what changes nothing stays so, as does L0."""
+        import torch
+
+        if self.norm == "l0":
+            return delta
+        size = self.size_of(delta)
+        factor = torch.where(size > 0, self.column(epsilon).flatten() / size.clamp_min(1e-300), 0.0)
+        return delta * self.column(factor).to(delta.dtype)
+
+    def storable(self, epsilon: Any) -> NDArray[np.bool_]:
+        """Return (m,) whether a change of one whole stored step of one value fits into the size."""
+        wide = self.column(epsilon).flatten()
+        if self.norm == "l2":
+            wide = wide * self._scale
+        elif self.norm == "l0":
+            wide = wide * self.pixels
+        out: NDArray[np.bool_] = (wide >= 1 - 1e-9).cpu().numpy()
+        return out
+
+    def whole(self, x: Any, epsilon: Any) -> Any:
+        """Return the nearest images of whole stored steps that stay within epsilon and the valid range.
+
+        Under L2 the largest changes are rounded away from 0 to at least one step until the size is used up, since
+        rounding to the nearest step would take back every change below half of one.
+
+        Args:
+            x: (m, channels, *spatial) images.
+            epsilon: Size, or (m,) sizes.
+        """
+        import torch
+
+        delta = x - self.x0
+        if self.norm == "linf":
+            limit = (self.column(epsilon) + 1e-9).floor().to(delta.dtype)
+            delta = torch.minimum(torch.maximum(delta.round(), -limit), limit)
+        elif self.norm == "l2":
+            delta = self._rounded(delta, epsilon)
+        else:
+            delta = delta.round()
+        low, high = torch.minimum(self.low.ceil(), self.x0), torch.maximum(self.high.floor(), self.x0)
+        return torch.minimum(torch.maximum(self.x0 + delta, low), high)
+
+    def _rounded(self, delta: Any, epsilon: Any) -> Any:
+        import torch
+
+        near = torch.where(delta == 0, 0.0, delta.sign() * delta.abs().round().clamp_min(1.0)).flatten(1)
+        order = delta.flatten(1).abs().argsort(dim=1, descending=True, stable=True)
+        spent = near.double().square().gather(1, order).cumsum(dim=1)
+        most = (self.column(epsilon).flatten() * self._scale).square()
+        fits = torch.zeros_like(near, dtype=torch.bool).scatter(1, order, spent <= most[:, None] * (1 + 1e-12))
+        return (near * fits).reshape(delta.shape)
