@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 Tone = Literal["fail", "open", "pass", "none", "plain"]
-Shape = Literal["line", "dots", "band", "step", "whiskers"]
+Shape = Literal["line", "dots", "band", "step", "whiskers", "bars"]
 TONES: dict[str, Tone] = {
     "FAIL": "fail", "INCONCLUSIVE": "open", "PASS": "pass", "NOT_APPLICABLE": "none", "ERROR": "none",
     "NOT_RUN": "none",
@@ -23,8 +23,10 @@ class Row:
         value: Position of the dot; None where the number is missing.
         low: Left end of the bar.
         high: Right end of the bar.
+        outer: Interval that holds for all rows together, drawn thin.
         tone: Status of the finding that this number decided.
-        note: Counts, for the hover.
+        counts: Cases and patients, printed after the label.
+        reason: Why there is no number.
     """
 
     label: str
@@ -32,8 +34,10 @@ class Row:
     value: float | None
     low: float | None = None
     high: float | None = None
+    outer: tuple[float, float] | None = None
     tone: Tone = "plain"
-    note: str = ""
+    counts: str = ""
+    reason: str = ""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -43,19 +47,26 @@ class Forest:
     Args:
         title: Name of the picture for those who cannot see it.
         rows: From the top.
-        limits: Dashed lines: limits set before the run.
+        least: The limit set before the run that values must not lie under; None for none.
+        most: The limit that they must not lie above.
         reference: A thin line, for example no gap.
     """
 
     title: str
     rows: tuple[Row, ...]
-    limits: tuple[float, ...] = ()
+    least: float | None = None
+    most: float | None = None
     reference: float | None = None
+
+    @property
+    def limits(self) -> tuple[float, ...]:
+        """The limits that there are, rising."""
+        return tuple(v for v in (self.least, self.most) if v is not None)
 
     @property
     def domain(self) -> tuple[float, float]:
         """Both ends of the scale, with some air."""
-        seen = [v for r in self.rows for v in (r.value, r.low, r.high) if v is not None]
+        seen = [v for r in self.rows for v in (r.value, r.low, r.high, *(r.outer or ())) if v is not None]
         seen += list(self.limits) + ([] if self.reference is None else [self.reference])
         return padded(seen)
 
@@ -66,7 +77,7 @@ class Series:
 
     Args:
         name: For the legend.
-        shape: How it is drawn.
+        shape: How it is drawn; bars stand on the foot of the picture, with their heights in `y`.
         x: Positions.
         y: Heights, or the lower edge of a band, or the middle of whiskers.
         top: Upper edge of a band, or of whiskers with `bottom`.
@@ -96,6 +107,8 @@ class Curve:
         y_domain: Ends of the vertical axis.
         diagonal: Whether the line y = x is drawn.
         limits: Horizontal dashed lines.
+        levels: Horizontal thin lines, for example no difference.
+        marks: Vertical dashed lines, for example the operating point.
         x_ticks: Positions and words of ticks where they are not round numbers.
     """
 
@@ -107,6 +120,8 @@ class Curve:
     y_domain: tuple[float, float]
     diagonal: bool = False
     limits: tuple[float, ...] = ()
+    levels: tuple[float, ...] = ()
+    marks: tuple[float, ...] = ()
     x_ticks: tuple[tuple[float, str], ...] = ()
 
 

@@ -16,7 +16,8 @@ from audit.core import STATUSES, Evidence
 from audit.report._about import attribute_facts, cohort_facts, ledger_text, methods, model_facts, reproduction, short
 from audit.report._facts import cases, first, ledger, patients, phantom, words_of
 from audit.report._numbers import whole
-from audit.report._probe_view import ArrayLoader, Budget, families
+from audit.report._probe_view import ArrayLoader, families
+from audit.report._room import STEPS, Budget, Thrift
 from audit.report._sentence import count_words, counts_sentence, heading, lead, notes
 from audit.report._strip import strips, worst
 from audit.report._words import GROUPS, capital, plural
@@ -24,8 +25,8 @@ from audit.report._words import GROUPS, capital, plural
 if TYPE_CHECKING:
     from jinja2 import Environment
 
-# Bytes of the page, below its limits of 400 KB and 2.5 MB, and characters that pictures of cases may take at first.
-_MOST_STATIC, _MOST, _PICTURES = 390_000, 2_450_000, 250_000
+# Bytes of the page, below its limits of 400 KB and 2.5 MB.
+_MOST_STATIC, _MOST = 395_000, 2_480_000
 
 
 def render(evidence: Evidence, arrays: ArrayLoader, *, static: bool = False) -> str:
@@ -39,18 +40,17 @@ def render(evidence: Evidence, arrays: ArrayLoader, *, static: bool = False) -> 
     Returns:
         The page: no request to anywhere, the same text with scripts off, equal bytes for equal evidence.
     """
-    left = _PICTURES
-    while True:
-        page = _page(evidence, arrays, static=static, pictures=left)
-        excess = len(page.encode()) - (_MOST_STATIC if static else _MOST)
-        if excess <= 0 or not left:
-            return page
-        left = max(0, left - excess - _PICTURES // 10)
+    page = ""
+    for thrift in STEPS:
+        page = _page(evidence, arrays, static=static, thrift=thrift)
+        if len(page.encode()) <= (_MOST_STATIC if static else _MOST):
+            break
+    return page
 
 
-def _page(evidence: Evidence, arrays: ArrayLoader, *, static: bool, pictures: int) -> str:
+def _page(evidence: Evidence, arrays: ArrayLoader, *, static: bool, thrift: Thrift) -> str:
     shown = strips(evidence)
-    budget = Budget(left=pictures, interactive=not static)
+    budget = Budget(thrift=thrift, interactive=not static)
     found = families(evidence, arrays, shown, budget)
     script = _template("report.js")
     plotly, packed = ("", "") if static else _plotly()
@@ -62,7 +62,7 @@ def _page(evidence: Evidence, arrays: ArrayLoader, *, static: bool, pictures: in
         header=_header(evidence), model=model_facts(evidence), cohort=cohort_facts(evidence),
         attributes=attribute_facts(evidence), families=found, methods=methods(evidence), again=reproduction(evidence),
         filters=_filters(shown), whole=whole, css=_template("report.css"), script=script, packed=packed,
-        specs=_json(budget.specs), interactive=not static,
+        specs="" if static else _packed(budget.specs), interactive=not static,
         policy_csp=_policy([script] if static else [script, plotly]),
         foreseen=[s for key in ("unattainable", "warnings") for s in words_of(evidence.run.get(key))],
     )  # fmt: skip
@@ -125,12 +125,10 @@ def _filters(shown: tuple[Any, ...]) -> list[tuple[str, str, int]]:
     return out
 
 
-def _json(value: Mapping[str, Any]) -> str:
-    """Return JSON that cannot end the script element that holds it."""
+def _packed(value: Mapping[str, Any]) -> str:
+    """Return JSON as gzip in base64: a tenth of its size, and nothing that could end the element that holds it."""
     text = json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
-    for character in "<>&\u2028\u2029":
-        text = text.replace(character, f"\\u{ord(character):04x}")
-    return text
+    return base64.b64encode(gzip.compress(text.encode(), 9, mtime=0)).decode()
 
 
 def _policy(scripts: list[str]) -> str:

@@ -7,17 +7,8 @@ from typing import Any
 
 from audit.report._chart import Chart, Curve, Forest, Matrix, Series
 from audit.report._numbers import nice_ticks, number, tick_text
-from audit.report._svg import (
-    CURVE_BOTTOM,
-    CURVE_HEIGHT,
-    CURVE_TOP,
-    REACH,
-    forest_layout,
-    level_lines,
-    matrix_top,
-    row_lines,
-    wrapped,
-)
+from audit.report._svg import CURVE_BOTTOM, CURVE_HEIGHT, CURVE_TOP, level_lines, matrix_top
+from audit.report._svg_forest import BAR, LINE, REACH, axis_height, forest_layout, limit_words, row_lines, row_words
 
 _DASH = {1: "solid", 2: "dash", 3: "dot", 4: "dashdot"}
 
@@ -67,46 +58,64 @@ def _rule(x0: float, x1: float, y0: float, y1: float, *, name: str, **refs: str)
 def _forest(chart: Forest) -> dict[str, Any]:
     bars, bottom = forest_layout(chart)
     shown = [(r, y) for r, y in zip(chart.rows, bars, strict=True) if r.value is not None]
-    whisker_x: list[float | None] = []
     data: list[dict[str, Any]] = []
     for tone in sorted({r.tone for r, _ in shown}):
         mine = [(r, y) for r, y in shown if r.tone == tone]
-        whisker_x, whisker_y = [], []
-        for row, y in mine:
-            whisker_x += [row.low, row.high, None]
-            whisker_y += [y, y, None]
-        data.append(
-            {
-                "type": "scatter",
-                "mode": "lines",
-                "x": whisker_x,
-                "y": whisker_y,
-                "hoverinfo": "skip",
-                "opacity": 0.4,
-                "line": {"color": f"var(--{tone})", "width": 7},
-            }
-        )
+        thin = [(*r.outer, y) for r, y in mine if r.outer is not None]
+        thick = [(r.low, r.high, y) for r, y in mine if r.low is not None and r.high is not None]
+        data += [_bars(thin, tone, 1.5, 1.0), _bars(thick, tone, 7, 0.4)]
         data.append({
             "type": "scatter", "mode": "markers", "x": [r.value for r, _ in mine], "y": [y for _, y in mine],
-            "text": ["<br>".join(_words(t) for t in (r.label, r.text, r.note) if t) for r, _ in mine],
+            "text": ["<br>".join(_words(t) for t in (r.label, r.text, r.counts) if t) for r, _ in mine],
             "hovertemplate": "%{text}<extra></extra>",
             "marker": {"color": f"var(--{tone})", "size": 11, "line": {"color": "var(--card)", "width": 1.5}},
         })  # fmt: skip
     notes = []
     for row, y in zip(chart.rows, bars, strict=True):
-        top = y - 9 - 16 * row_lines(row)
-        for i, words in enumerate(wrapped(row.label)):
-            notes.append(_note(0, top + 16 * (i + 1) - 8, _words(words), "left", "var(--ink)"))
-        notes.append(_note(1, y - 17, _words(row.text), "right", "var(--soft)"))
+        top = y - BAR / 2 + 2 - LINE * row_lines(row)
+        for i, (kind, words) in enumerate(row_words(row)):
+            colour = "var(--ink)" if kind == "ink" else "var(--faint)"
+            notes.append(_note(0, top + LINE * (i + 1) - 8, _words(words), "left", colour))
+        if row.value is not None:
+            notes.append(_note(1, y - BAR / 2 - 6, _words(row.text), "right", "var(--soft)"))
+    for i, (at, words) in enumerate(limit_words(chart)):
+        note = _note(at, bottom + 29 + 15 * i, _words(words), "center", "var(--ink)")
+        notes.append({**note, "xref": "x"})
     zero = () if chart.reference is None else (("zero", chart.reference),)
     lines = (*zero, *(("limit", v) for v in chart.limits))
-    shapes = [_rule(at, at, y - REACH, y + REACH, name=kind) for y in bars for kind, at in lines]
+    drawn = [y for _, y in shown]
+    shapes = [_good(chart, y) for y in drawn] if chart.limits else []
+    shapes += [_rule(at, at, y - REACH, y + REACH, name=kind) for y in drawn for kind, at in lines]
+    foot = axis_height(chart)
     layout = _layout(
-        bottom + 24, margin={"l": 4, "r": 4, "t": 0, "b": 24}, annotations=notes, shapes=shapes,
+        bottom + foot, margin={"l": 4, "r": 4, "t": 0, "b": foot}, annotations=notes, shapes=shapes,
         xaxis=_axis(chart.domain, showline=True, linecolor="var(--line)", ticks="outside", tickcolor="var(--line)"),
         yaxis={"range": [bottom, 0], "visible": False, "fixedrange": True},
     )  # fmt: skip
     return {"data": data, "layout": layout}
+
+
+def _bars(spans: list[tuple[float, float, float]], tone: str, width: float, opacity: float) -> dict[str, Any]:
+    """Return horizontal bars, one trace for all."""
+    x: list[float | None] = []
+    y: list[float | None] = []
+    for low, high, at in spans:
+        x += [low, high, None]
+        y += [at, at, None]
+    return {
+        "type": "scatter", "mode": "lines", "x": x, "y": y, "hoverinfo": "skip", "opacity": opacity,
+        "line": {"color": f"var(--{tone})", "width": width},
+    }  # fmt: skip
+
+
+def _good(chart: Forest, y: float) -> dict[str, Any]:
+    """Return the shade on the side of the limit where a rule holds."""
+    low, high = chart.domain
+    return {
+        "type": "rect", "x0": low if chart.least is None else chart.least,
+        "x1": high if chart.most is None else chart.most, "y0": y - REACH, "y1": y + REACH, "layer": "below",
+        "fillcolor": "var(--good)", "line": {"width": 0},
+    }  # fmt: skip
 
 
 def _note(x: float, y: float, text: str, align: str, colour: str) -> dict[str, Any]:
@@ -126,6 +135,8 @@ def _corner(x: float, y: float, text: str, align: str, **shift: float) -> dict[s
 
 def _curve(chart: Curve) -> dict[str, Any]:
     shapes = [_rule(0, 1, v, v, name="limit", xref="paper") for v in chart.limits]
+    shapes += [_rule(0, 1, v, v, name="zero", xref="paper") for v in chart.levels]
+    shapes += [_rule(v, v, 0, 1, name="limit", yref="paper") for v in chart.marks]
     if chart.diagonal:
         shapes.append(_rule(chart.x_domain[0], chart.x_domain[1], chart.y_domain[0], chart.y_domain[1], name="zero"))
     data = [trace for series in chart.series for trace in _traces(series, chart)]
@@ -150,6 +161,8 @@ def _traces(series: Series, chart: Curve) -> list[dict[str, Any]]:
             "type": "scatter", "mode": "lines", "x": [*series.x, *series.x[::-1]], "y": [*series.y, *series.top[::-1]],
             "fill": "toself", "fillcolor": f"var(--c{series.ink}-band)", "line": {"width": 0}, "hoverinfo": "skip",
         }]  # fmt: skip
+    if series.shape == "bars":
+        return [_counts(series, chart)]
     hover = [
         f"{_words(series.name)}<br>{_words(chart.x_label)} {number(a)}<br>{_words(chart.y_label)} {number(b)}"
         for a, b in zip(series.x, series.y, strict=True)
@@ -169,6 +182,18 @@ def _traces(series: Series, chart: Curve) -> list[dict[str, Any]]:
             "arrayminus": [b - t for t, b in zip(series.bottom, series.y, strict=True)],
         }  # fmt: skip
     return [trace]
+
+
+def _counts(series: Series, chart: Curve) -> dict[str, Any]:
+    """Return bars on the foot of the picture; the tallest takes a sixth of its height."""
+    low, high = chart.y_domain
+    share = (high - low) / 6 / (max(series.y, default=0.0) or 1.0)
+    return {
+        "type": "bar", "x": list(series.x), "y": [v * share for v in series.y], "base": low,
+        "width": (chart.x_domain[1] - chart.x_domain[0]) * 0.02,
+        "text": [f"{_words(series.name)}<br>{number(v)}" for v in series.y], "textposition": "none",
+        "hovertemplate": "%{text}<extra></extra>", "marker": {"color": "var(--line)"},
+    }  # fmt: skip
 
 
 def _matrix(chart: Matrix) -> dict[str, Any]:

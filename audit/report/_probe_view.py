@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 from zipfile import BadZipFile
 
@@ -15,6 +15,7 @@ from audit.report._figures import Figure, from_measurements
 from audit.report._numbers import number, whole
 from audit.report._pictures import Gallery, gallery
 from audit.report._plotly import specify
+from audit.report._room import Budget
 from audit.report._strip import Strip, group_of
 from audit.report._svg import draw
 from audit.report._table import Numbers, numbers
@@ -24,7 +25,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 ArrayLoader = Callable[[StoredArtifact], "Mapping[str, NDArray[Any]]"]
-_MOST_FIGURES, _MOST_STORED = 6, 3
+_MOST_STORED, _MOST_NAMED = 3, 3
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -93,15 +94,6 @@ class FamilyView:
     opens: int
 
 
-@dataclass(kw_only=True)
-class Budget:
-    """Characters that pictures of cases may still take in the page."""
-
-    left: int
-    interactive: bool
-    specs: dict[str, dict[str, Any]] = field(default_factory=dict)
-
-
 def families(
     evidence: Evidence, arrays: ArrayLoader, strips: tuple[Strip, ...], budget: Budget
 ) -> tuple[FamilyView, ...]:
@@ -144,7 +136,8 @@ def _probe(
         word=STATUS_WORDS[status],
         tone=TONES.get(status, "none"), verb=verb, answer=answer, findings=tuple(_said(f, anchors) for f in found),
         figures=figures, galleries=galleries, columns=tables, notes=notes,
-        numbers=numbers(result.measurements, info.metrics), method=info.method, limits=info.limits,
+        numbers=numbers(result.measurements, info, {f.metric for f in found}, budget.thrift),
+        method=info.method, limits=info.limits,
         references=info.references, doc=f"docs/{info.doc_url}", reason=result.reason,
         completed=result.state == "completed",
     )  # fmt: skip
@@ -190,7 +183,9 @@ def _answer(result: ProbeResult, found: list[Finding]) -> tuple[str, str]:
         found_any = any(m.value for m in counted)
         return ("Found something." if found_any else "Nothing found."), "No rule of the policy names it."
     missing = sum(1 for m in result.measurements if m.value is None)
-    names = ", ".join(dict.fromkeys(metric_name(m.metric) for m in result.measurements))
+    metrics = list(dict.fromkeys(metric_name(m.metric, result.probe) for m in result.measurements))
+    more = len(metrics) - _MOST_NAMED
+    names = ", ".join(metrics[:_MOST_NAMED]) + (f" and {plural(more, 'further metric')}" if more > 0 else "")
     if not result.measurements:
         return "Nothing measured.", "The probe completed without a number, so it says nothing."
     tail = f"; {plural(missing, 'number')} could not be had" if missing else ""
@@ -205,17 +200,18 @@ def _pictures(evidence: Evidence, result: ProbeResult, arrays: ArrayLoader, budg
     galleries: list[Gallery] = []
     tables: list[Columns] = []
     notes: list[str] = []
+    tests: list[StoredArtifact] = []
     for artifact in result.artifacts:
         try:
-            loaded = arrays(artifact)
             if artifact.name == "subgroup_test":
-                notes.append(_test_note(artifact, loaded))
+                tests.append(artifact)
                 continue
+            loaded = arrays(artifact)
             if artifact.pixels:
                 _add_gallery(gallery(artifact, loaded), galleries, notes, budget)
                 continue
             made = figure(artifact, loaded)
-            table = None if made else columns(artifact, loaded)
+            table = None if made else columns(artifact, loaded, budget.thrift.stored)
         except (AuditError, OSError, KeyError, ValueError, IndexError, EOFError, BadZipFile) as error:
             notes.append(f"{artifact.title}: the arrays behind this figure could not be used ({type(error).__name__}).")
             continue
@@ -229,27 +225,29 @@ def _pictures(evidence: Evidence, result: ProbeResult, arrays: ArrayLoader, budg
             )
         if not made and _facts(artifact):
             notes.append(f"{artifact.title}: {_facts(artifact)}.")
+    if tests:
+        notes.append(_test_note(tests))
+    most = budget.thrift.figures
     measured = list(from_measurements(evidence, result))
-    if len(figures) + len(measured) > _MOST_FIGURES:
-        # A model with many classes stores a curve for each; the intervals must not be crowded out by them.
-        rest = figures[_MOST_STORED:]
-        figures = [*figures[:_MOST_STORED], *measured, *rest]
-    else:
-        figures += measured
-    if len(figures) > _MOST_FIGURES:
-        more = plural(len(figures) - _MOST_FIGURES, "further figure")
-        notes.append(f"{more} left out; the numbers are in the table.")
-    drawn = tuple(_drawn(result.probe, i, f, budget) for i, f in enumerate(figures[:_MOST_FIGURES], start=1))
+    # A model with many classes stores a curve for each; the intervals must not be crowded out by them.
+    early = max(_MOST_STORED, most - len(measured))
+    figures = [*figures[:early], *measured, *figures[early:]]
+    if len(figures) > most:
+        more = plural(len(figures) - most, "further figure")
+        notes.append(f"{more} left out; the numbers are in the table or in evidence.json.")
+    drawn = tuple(_drawn(result.probe, i, f, budget) for i, f in enumerate(figures[:most], start=1))
     return drawn, tuple(galleries), tuple(tables), tuple(notes)
 
 
-def _test_note(artifact: StoredArtifact, loaded: Mapping[str, NDArray[Any]]) -> str:
-    """Return the test of equal subgroups in one sentence."""
-    p, names = artifact.meta.get("p"), str(artifact.meta.get("levels") or "").split("|")
-    counts = [int(v) for v in loaded.get("n_patients", ())]
-    shown = f" ({', '.join(f'{a} {whole(b)}' for a, b in zip(names, counts, strict=False))} patients)" if counts else ""
-    colon = "" if artifact.title.endswith("?") else ":"
-    return f"{artifact.title}{colon} {_p_text(p)}{shown}."
+def _test_note(tests: list[StoredArtifact]) -> str:
+    """Return all tests of equal subgroups in one sentence."""
+    title = tests[0].title.partition("? ")[2] or tests[0].title
+    said = []
+    for a in tests:
+        metric = f"in {a.meta['metric']}" if a.meta.get("metric") else ""
+        words = (str(a.meta.get("attribute") or ""), metric, str(a.meta.get("class") or ""), _p_text(a.meta.get("p")))
+        said.append(" ".join(w for w in words if w))
+    return f"Are all levels equal? {title}: {'; '.join(said)}."
 
 
 def _p_text(p: object) -> str:

@@ -11,7 +11,7 @@ from audit.core import Evidence, Finding, Measurement
 from audit.report._chart import TONES, padded
 from audit.report._numbers import full_text, limit_text, nice_ticks, share_text, tick_text
 from audit.report._sentence import decisive, ordered
-from audit.report._svg import Scale
+from audit.report._svg_parts import Scale
 from audit.report._words import GROUPS, STATUS_WORDS, capital, measured_name, metric_name, plural
 
 _HEIGHT, _MIDDLE = 38, 13

@@ -1,19 +1,21 @@
-"""All measurements of a probe as rows, grouped by metric."""
+"""All measurements of a probe as rows, grouped by metric and attribute."""
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass
 
-from audit.core import COUNT, Measurement
+from audit.core import COUNT, Measurement, ProbeInfo
 from audit.report._numbers import interval_text, range_text, share_text, whole, with_unit
-from audit.report._words import apart, capital, definition, metric_name
+from audit.report._room import Thrift
+from audit.report._words import about_zero, apart, attribute_name, capital, definition, level_words, metric_name
 
 LONG = 12
 
 
 @dataclass(frozen=True, kw_only=True)
 class Line:
-    """One measurement as printed."""
+    """One measurement as printed; `mark` names its method among those of the table."""
 
     where: str
     value: str
@@ -22,19 +24,24 @@ class Line:
     is_rate: bool
     patients: str
     together: str
-    method: str
+    mark: str
     missing: str
 
 
 @dataclass(frozen=True, kw_only=True)
 class Block:
-    """The measurements of one metric."""
+    """The measurements of one metric over one attribute: the first, worst first where there are `more`.
+
+    Those beyond are `rest`, which is shorter than `more` where the page has no room for them.
+    """
 
     metric: str
     name: str
     definition: str
     about: str
     lines: tuple[Line, ...]
+    more: int
+    rest: tuple[Line, ...]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -47,52 +54,100 @@ class Numbers:
     together: bool
     counted: bool
     confidence: str
+    methods: tuple[str, ...]
+    left_out: tuple[str, ...]
 
 
-def numbers(measurements: tuple[Measurement, ...], metrics: tuple[str, ...]) -> Numbers | None:
-    """Return the table of a probe's measurements, None where it has none."""
+def numbers(
+    measurements: tuple[Measurement, ...], info: ProbeInfo, judged: Collection[str], thrift: Thrift
+) -> Numbers | None:  # fmt: skip
+    """Return the table of a probe's measurements, None where it has none.
+
+    Args:
+        measurements: What the probe measured.
+        info: What the probe declares.
+        judged: Metrics that rules judge; they are the last to be left out.
+        thrift: How much room there is.
+    """
     if not measurements:
         return None
-    seen = dict.fromkeys([*(x for x in metrics), *(m.metric for m in measurements)])
-    blocks = []
-    for metric in seen:
-        mine = [m for m in measurements if m.metric == metric]
-        if mine:
-            used = list(dict.fromkeys(_method(m) for m in mine if m.value is not None))
-            one = used[0] if len(used) == 1 else ""
-            shared, words = apart(mine)
-            lines = tuple(
-                _line(m, where, "" if one or m.value is None else _method(m))
-                for m, where in zip(mine, words, strict=True)
-            )
-            name, meaning = capital(metric_name(metric)), definition(metric)
-            blocks.append(
-                Block(
-                    metric=metric,
-                    name=name,
-                    definition=meaning,
-                    about="; ".join(w for w in (shared, one) if w),
-                    lines=lines,
-                )
-            )
+    methods = list(dict.fromkeys(m.method for m in measurements if m.value is not None and m.method != COUNT))
+    groups: dict[tuple[str, tuple[str, ...]], list[Measurement]] = {}
+    there = {m.metric for m in measurements}
+    order = [m for m in dict.fromkeys([*info.metrics, *sorted(there)]) if m in there]
+    order = sorted(order, key=lambda m: (m in info.descriptive, order.index(m)))
+    kept = sorted(order, key=lambda m: m not in judged)[: thrift.metrics]
+    for m in sorted(measurements, key=lambda m: order.index(m.metric)):
+        if m.metric in kept:
+            groups.setdefault((m.metric, _over(m)), []).append(m)
     return Numbers(
-        blocks=tuple(blocks), count=len(measurements), long=len(measurements) > LONG,
-        counted=all(m.method == COUNT for m in measurements),
+        blocks=tuple(_block(key, mine, info, methods, thrift) for key, mine in groups.items()),
+        count=len(measurements), left_out=tuple(metric_name(m, info.code) for m in order if m not in kept),
+        long=len(measurements) > LONG, counted=all(m.method == COUNT for m in measurements),
         together=any(m.simultaneous for m in measurements), confidence=f"{measurements[0].level * 100:.3g}",
+        methods=tuple(methods),
     )  # fmt: skip
 
 
-def _method(m: Measurement) -> str:
-    return "counted" if m.method == COUNT else m.method
+def _over(m: Measurement) -> tuple[str, ...]:
+    """Return the attributes that a number is about."""
+    return tuple(sorted(m.subgroup)) or tuple(str(a) for a in (m.condition.get("attribute"),) if a)
 
 
-def _line(m: Measurement, where: str, method: str) -> Line:
+def _block(
+    key: tuple[str, tuple[str, ...]], mine: list[Measurement], info: ProbeInfo, methods: list[str], thrift: Thrift
+) -> Block:  # fmt: skip
+    metric, over = key
+    # A few rows more cost less room than the sentence that says what is left out.
+    first = thrift.first if len(mine) > thrift.first + 1 else len(mine)
+    if first < len(mine):
+        mine = sorted(mine, key=_badness)
+    shared, words = apart(mine)
+    used = {m.method for m in mine if m.value is not None}
+    lines = tuple(
+        _line(m, _level(m, where), "" if len(used) < 2 or m.value is None else _mark(m, methods))
+        for m, where in zip(mine, words, strict=True)
+    )
+    by = " and ".join(attribute_name(a) for a in over) if len(mine) > 1 else ""
+    about = [f"by {by}" if by else "", "" if by else shared, next(iter(used)) if len(used) == 1 else ""]
+    if used == {COUNT}:
+        about[2] = "counted"
+    if metric in info.descriptive:
+        about.append("describes, is not judged")
+    return Block(
+        metric=metric, name=capital(metric_name(metric, info.code)), definition=definition(metric, info.code),
+        about="; ".join(w for w in about if w), lines=lines[:first], more=len(lines) - first,
+        rest=lines[first:] if thrift.rest else (),
+    )  # fmt: skip
+
+
+def _badness(m: Measurement) -> tuple[bool, float]:
+    """Return what puts the worst first: low where higher is better, far from zero where zero is best."""
+    if m.value is None:
+        return True, 0.0
+    if m.direction == "lower":
+        return False, -m.value
+    if m.direction == "zero" or about_zero(m.metric):
+        return False, -abs(m.value)
+    return False, m.value
+
+
+def _level(m: Measurement, where: str) -> str:
+    """Return the level alone where the block is about one attribute."""
+    if len(m.subgroup) != 1 or not where:
+        return capital(where) or "Whole cohort"
+    return level_words(m, where)
+
+
+def _mark(m: Measurement, methods: list[str]) -> str:
+    return "counted" if m.method == COUNT else str(methods.index(m.method) + 1)
+
+
+def _line(m: Measurement, where: str, mark: str) -> Line:
     rest = m.condition.get("n_rest")
     patients = whole(m.n_patients) + (f" (rest {whole(rest)})" if isinstance(rest, (int, float)) else "")
     return Line(
-        where=capital(where) or "Whole cohort", value=with_unit(m), interval=interval_text(m),
-        share=share_text(m),
-        is_rate=m.k is not None, patients=patients,
-        together=range_text(*m.simultaneous) if m.simultaneous and m.value is not None else "",
-        method=method, missing=m.missing or "",
+        where=where, value=with_unit(m), interval=interval_text(m), share=share_text(m), is_rate=m.k is not None,
+        patients=patients, together=range_text(*m.simultaneous) if m.simultaneous and m.value is not None else "",
+        mark=mark, missing=m.missing or "",
     )  # fmt: skip

@@ -34,19 +34,50 @@ GROUPS: tuple[tuple[str, str, tuple[str, ...]], ...] = (
     ("none", "Not assessed", ("NOT_APPLICABLE", "ERROR", "NOT_RUN")),
     ("pass", "Pass", ("PASS",)),
 )
+_OUTSIDE, _OVERALL = "fairlearn:", ("_difference", "_ratio")
 METHODS: Mapping[str, str] = {
     "count": "a fact of this cohort: counted, without sampling error",
 }
 
 
-def metric_name(metric: str) -> str:
-    """Return a metric's name in words."""
+# A slope of probabilities is another thing than a slope of measured values on the reference.
+_BY_PROBE: Mapping[tuple[str, str], tuple[str, str]] = {
+    ("PERF001", "slope"): (
+        "slope of model on reference",
+        "Slope of the model's values on those of the reference; 1 where a difference is shown at its full size.",
+    ),
+}
+
+
+def metric_name(metric: str, probe: str = "") -> str:
+    """Return a metric's name in words; a metric of fairlearn or scikit-learn keeps its own name, in words."""
+    if (probe, metric) in _BY_PROBE:
+        return _BY_PROBE[probe, metric][0]
+    if metric.startswith(_OUTSIDE):
+        words = metric.removeprefix(_OUTSIDE).replace("_", " ")
+        return f"{words} over all levels (fairlearn)" if metric.endswith(_OVERALL) else f"gap in {words} (fairlearn)"
     return METRICS[metric][0] if metric in METRICS else metric.replace("_", " ")
 
 
-def definition(metric: str) -> str:
+def definition(metric: str, probe: str = "") -> str:
     """Return what a metric means, empty where the report does not know it."""
+    if (probe, metric) in _BY_PROBE:
+        return _BY_PROBE[probe, metric][1]
+    if metric.startswith(_OUTSIDE):
+        name = metric.removeprefix(_OUTSIDE)
+        if metric.endswith(_OVERALL):
+            return f"{name} of fairlearn, one number for all levels."
+        return f"{name} of fairlearn or scikit-learn on the subgroup minus that on the rest."
     return METRICS[metric][1] if metric in METRICS else ""
+
+
+# Metrics whose zero means "no difference" although their direction does not say so.
+_ABOUT_ZERO = ("_gap", "_drop", "_cost", "_offset", "_advantage", "_difference", "_shift", "_part", "_excess")
+
+
+def about_zero(metric: str, direction: str = "none") -> bool:
+    """Tell whether 0 is where a metric says that nothing differs."""
+    return direction == "zero" or metric.endswith(_ABOUT_ZERO) or "_gap_" in metric or metric.startswith("gap_")
 
 
 def capital(text: str) -> str:
@@ -109,6 +140,14 @@ def _condition(m: Measurement, key: str) -> str:
 def where_text(m: Measurement) -> str:
     """Return what part of the audit a measurement speaks of; empty for the whole cohort."""
     return ", ".join(where_parts(m))
+
+
+def level_words(m: Measurement, where: str) -> str:
+    """Return where a number of one attribute's level comes from, without the attribute's name before the level."""
+    ((name, level),) = m.subgroup.items()
+    named = f"{name}: {'missing' if level in (None, MISSING_LEVEL) else level}"
+    word = MISSING_LEVEL if level in (None, MISSING_LEVEL) else str(level)
+    return word + where.removeprefix(named) if where.startswith(named) else capital(where)
 
 
 def apart(measurements: Sequence[Measurement]) -> tuple[str, tuple[str, ...]]:

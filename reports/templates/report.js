@@ -33,17 +33,20 @@
 
   const packed = document.getElementById("plotly-gzip");
   if (!packed || !("DecompressionStream" in window)) return;
-  const specs = JSON.parse(document.getElementById("figures").textContent);
+  let specs;
   const dark = matchMedia("(prefers-color-scheme: dark)");
   const fine = matchMedia("(pointer: fine)").matches;
   const drawn = new Map();
   let ready;
 
+  const unpack = (element) => {
+    const bytes = Uint8Array.from(atob(element.textContent), (c) => c.charCodeAt(0));
+    return new Response(new Blob([bytes]).stream().pipeThrough(new DecompressionStream("gzip"))).text();
+  };
+
   const inflate = async () => {
-    const bytes = Uint8Array.from(atob(packed.textContent), (c) => c.charCodeAt(0));
-    const stream = new Blob([bytes]).stream().pipeThrough(new DecompressionStream("gzip"));
     const script = document.createElement("script");
-    script.textContent = await new Response(stream).text();
+    script.textContent = await unpack(packed);
     document.head.append(script);
     script.remove();
   };
@@ -95,7 +98,8 @@
       }
     }
   }, { rootMargin: "300px" });
-  addEventListener("load", () => setTimeout(() => {
+  addEventListener("load", () => setTimeout(async () => {
+    specs = JSON.parse(await unpack(document.getElementById("figures-gzip")));
     for (const id of Object.keys(specs)) watcher.observe(document.getElementById(id));
   }, 0));
   dark.addEventListener("change", () => { for (const host of drawn.keys()) draw(host); });

@@ -16,6 +16,7 @@ from tests.session._make import evidence_of, write
 
 NUMBER = re.compile(r"−?\d[\d,]*(?:\.\d+)?")
 SAID = re.compile(rf": ({NUMBER.pattern}) \(95 % CI ({NUMBER.pattern}) to ({NUMBER.pattern})\)")
+FIRST = 12
 PREVALENCE = "[intended_use]\nprevalence = { value = 0.2, low = 0.1, high = 0.3, source = 'a test' }\n"
 
 
@@ -25,7 +26,7 @@ class Tables(HTMLParser):
     def __init__(self) -> None:
         super().__init__()
         self.rows: dict[str, list[list[str]]] = {}
-        self.probe, self.inside, self.cell = "", False, False
+        self.probe, self.inside, self.cell, self.shown = "", False, False, True
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
         about = {k: v or "" for k, v in attrs}
@@ -34,17 +35,22 @@ class Tables(HTMLParser):
         elif tag == "table":
             self.inside = about.get("class") == "numbers"
         elif tag == "tr" and self.inside:
+            self.shown = about.get("class") != "next"
             self.rows.setdefault(self.probe, []).append([])
-        elif tag == "td" and self.inside:
+            self.cell = False
+        elif tag == "td" and self.inside and self.shown:
             self.rows[self.probe][-1].append("")
             self.cell = True
+        elif tag == "sup":
+            self.cell = False
 
     def handle_endtag(self, tag: str) -> None:
-        self.cell = self.cell and tag != "td"
+        # The end of a cell or a row may be left out.
+        self.cell = self.cell and tag not in ("td", "tr", "tbody", "table")
 
     def handle_data(self, data: str) -> None:
         if self.cell:
-            self.rows[self.probe][-1][-1] += data
+            self.rows[self.probe][-1][-1] += data.rstrip("\n")
 
 
 @pytest.fixture(scope="module")
@@ -72,9 +78,28 @@ def pairs(values: dict[str, Any], html: str) -> Iterator[tuple[dict[str, Any], l
         if len(result["measurements"]) < 2:
             continue
         rows = [row for row in tables.rows[result["probe"]] if row]
-        ordered = [m for metric in result["metrics"] for m in result["measurements"] if m["metric"] == metric]
+        ordered = as_printed(result)
         assert len(rows) == len(ordered)
         yield from zip(ordered, rows, strict=True)
+
+
+def as_printed(result: dict[str, Any]) -> list[dict[str, Any]]:
+    """Return the measurements in the order of the report: by metric, those that describe last, then by attribute."""
+    order = sorted(result["metrics"], key=lambda m: (m in result["descriptive"], result["metrics"].index(m)))
+    groups: dict[tuple[str, ...], list[dict[str, Any]]] = {}
+    for m in sorted(result["measurements"], key=lambda m: order.index(m["metric"])):
+        over = tuple(sorted(m["subgroup"])) or tuple(a for a in (m["condition"].get("attribute"),) if a)
+        groups.setdefault((m["metric"], *over), []).append(m)
+    long = {k: sorted(g, key=worst) for k, g in groups.items() if len(g) > FIRST + 1}
+    shown = [m for k, g in groups.items() for m in long.get(k, g)[: FIRST if k in long else None]]
+    return shown + [m for g in long.values() for m in g[FIRST:]]
+
+
+def worst(m: dict[str, Any]) -> tuple[bool, float]:
+    """Return the key that puts the worst first."""
+    if m["value"] is None:
+        return True, 0.0
+    return False, {"lower": -m["value"], "zero": -abs(m["value"])}.get(m["direction"], m["value"])
 
 
 def test_every_number_in_the_tables_is_that_of_the_evidence(run: tuple[dict[str, Any], str]) -> None:

@@ -1,0 +1,137 @@
+"""Figures of values with intervals, one below the other, from stored arrays."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+
+import numpy as np
+
+from audit.core import StoredArtifact
+from audit.report._array_parts import Arrays, interval_rows, meta_number
+from audit.report._chart import Forest, Row, Tone
+from audit.report._figures import Figure
+from audit.report._numbers import number, range_text
+from audit.report._words import capital, metric_name
+
+_MOST_ROWS = 24
+
+
+def _words(arrays: Arrays, column: str) -> list[str]:
+    return [str(v) for v in np.asarray(arrays[column]).tolist()]
+
+
+def _forest(artifact: StoredArtifact, rows: list[Row], caption: str, reference: float | None = 0.0) -> Figure | None:
+    if not any(r.value is not None for r in rows):
+        return None
+    shown = rows[:_MOST_ROWS]
+    more = f" The first {len(shown)} of {len(rows)} rows." if len(shown) < len(rows) else ""
+    chart = Forest(title=f"{artifact.title}: {len(shown)} values", rows=tuple(shown), reference=reference)
+    return Figure(chart=chart, caption=f"{artifact.title.rstrip('.')}. {caption}{more}".strip())
+
+
+def _agreement(artifact: StoredArtifact, arrays: Arrays) -> Figure | None:
+    names = _words(arrays, "name")
+    readers = list(interval_rows(names, arrays, "reader", "reader_low", "reader_high"))
+    places = list(interval_rows([f"model instead of {n}" for n in names], arrays, "model", "model_low", "model_high"))
+    rows = [row for pair in zip(readers, (replace(r, tone=_NEUTRAL) for r in places), strict=True) for row in pair]
+    low, high = meta_number(artifact, "difference_low"), meta_number(artifact, "difference_high")
+    difference = meta_number(artifact, "difference")
+    said = ""
+    if difference is not None and low is not None and high is not None:
+        said = f"Model minus readers: {number(difference)} ({range_text(low, high)})."
+    return _forest(artifact, rows, said, reference=None)
+
+
+_NEUTRAL: Tone = "none"
+
+
+def _advantages(artifact: StoredArtifact, arrays: Arrays) -> Figure | None:
+    labels = [
+        f"{capital(metric_name(m))}: model minus {c}"
+        for m, c in zip(_words(arrays, "metric"), _words(arrays, "comparator"), strict=True)
+    ]
+    return _forest(
+        artifact, list(interval_rows(labels, arrays, "value", "low", "high")), "Above 0 the model is better."
+    )
+
+
+def _association(artifact: StoredArtifact, arrays: Arrays) -> Figure | None:
+    names = _words(arrays, "determinant")
+    kinds: tuple[tuple[str, str, Tone], ...] = (
+        ("reference", "by the reference", _NEUTRAL),
+        ("automatic", "by the model", "plain"),
+    )
+    drawn = [
+        [replace(r, tone=tone, counts="" if key == "automatic" else r.counts) for r in interval_rows(
+            [f"{n}, {words}" for n in names], arrays, key, f"{key}_low", f"{key}_high")]
+        for key, words, tone in kinds
+    ]  # fmt: skip
+    rows = [row for pair in zip(*drawn, strict=True) for row in pair]
+    ratio = meta_number(artifact, "slope_ratio")
+    said = f"Ratio of all slopes: {number(ratio)}; 1 is parity." if ratio is not None else ""
+    return _forest(artifact, rows, said)
+
+
+def _disagreements(artifact: StoredArtifact, arrays: Arrays) -> Figure | None:
+    classes = _words(arrays, "class") if "class" in arrays else [""] * len(arrays["pair"])
+    labels = [
+        ", ".join(w for w in (pair, kind, state) if w)
+        for pair, kind, state in zip(_words(arrays, "pair"), classes, _words(arrays, "state"), strict=True)
+    ]
+    rows = list(interval_rows(labels, arrays, "disagreement", "low", "high"))
+    return _forest(artifact, rows, "Above 0 the two metrics lie on opposite sides of parity.")
+
+
+def _decomposition(artifact: StoredArtifact, arrays: Arrays) -> Figure | None:
+    levels = _words(arrays, "level")
+    drawn = [
+        [replace(r, tone=tone, counts=r.counts if key == "threshold" else "") for r in interval_rows(
+            [f"{level}, {words}" for level in levels], arrays, f"{key}_part", f"{key}_low", f"{key}_high")]
+        for key, words, tone in (("threshold", "threshold part", _NEUTRAL), ("ranking", "ranking part", "plain"))
+    ]  # fmt: skip
+    rows = [row for pair in zip(*drawn, strict=True) for row in pair]
+    return _forest(artifact, rows, "Both parts add up to the gap; the ranking part is left at equal specificity.")
+
+
+def _strata(artifact: StoredArtifact, arrays: Arrays) -> Figure | None:
+    labels = [
+        ", ".join(w for w in (level, stratum) if w)
+        for level, stratum in zip(_words(arrays, "level"), _words(arrays, "stratum"), strict=True)
+    ]
+    return _forest(artifact, list(interval_rows(labels, arrays, "gap", "low", "high")), "Level minus rest.")
+
+
+def _search(artifact: StoredArtifact, arrays: Arrays) -> Figure | None:
+    rows = []
+    searched = np.asarray(arrays["gap_where_searched"], dtype=float)
+    for row, first in zip(interval_rows(_words(arrays, "subgroup"), arrays, "gap", "low", "high"), searched,
+                          strict=True):  # fmt: skip
+        found = f"found at {number(float(first))}" if np.isfinite(first) else ""
+        reason = "not tested on the other half" if row.value is None else ""
+        rows.append(replace(row, reason=reason, counts="; ".join(w for w in (row.counts, found) if w)))
+    text = "Gap on patients that the search did not see. A gap that was found by searching looks larger than it is."
+    return _forest(artifact, rows, text)
+
+
+def _load(artifact: StoredArtifact, arrays: Arrays) -> Figure | None:
+    labels = [capital(k.replace("_", " ")) for k in _words(arrays, "kind")]
+    where = f"{capital(str(artifact.meta['stratum']))}." if artifact.meta.get("stratum") else ""
+    return _forest(artifact, list(interval_rows(labels, arrays, "value", "low", "high")), where, reference=None)
+
+
+def _population(artifact: StoredArtifact, arrays: Arrays) -> Figure | None:
+    rows = []
+    columns = (_words(arrays, "level"), arrays["cohort"], arrays["declared"])
+    for level, cohort, declared in zip(*columns, strict=True):
+        text = f"{100 * float(cohort):.3g} % here, {100 * float(declared):.3g} % intended"
+        ends = sorted((float(cohort), float(declared)))
+        rows.append(Row(label=level, text=text, value=float(cohort), low=ends[0], high=ends[1]))
+    return _forest(artifact, rows, "Dot: this cohort; other end of the bar: the intended population.", None)
+
+
+ROWS: Mapping[str, Callable[[StoredArtifact, Arrays], Figure | None]] = {
+    "agreement_by_reader": _agreement, "comparator_advantages": _advantages, "association_parity": _association,
+    "metric_disagreements": _disagreements, "gap_decomposition": _decomposition, "gap_by_stratum": _strata,
+    "subgroup_search": _search, "operational_load": _load, "population_shares": _population,
+}  # fmt: skip

@@ -1,0 +1,52 @@
+"""How much of the evidence the page shows: everything, or less where it would grow too large."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+
+@dataclass(frozen=True, kw_only=True)
+class Thrift:
+    """One step of saving room; what is left out is said in its place and stands in evidence.json.
+
+    Args:
+        pictures: Characters that pictures of cases may take.
+        figures: Figures a probe.
+        stored: Rows of a table of stored arrays.
+        first: Rows of one metric and attribute that are shown at once, the worst first.
+        rest: Whether the others are on the page at all.
+        metrics: Metrics a probe in its table, those that rules judge first.
+    """
+
+    pictures: int
+    figures: int = 8
+    stored: int = 40
+    first: int = 12
+    rest: bool = True
+    metrics: int = 1000
+
+
+STEPS: tuple[Thrift, ...] = (
+    Thrift(pictures=250_000),
+    Thrift(pictures=150_000, rest=False),
+    Thrift(pictures=100_000, rest=False, figures=6, stored=16, first=8),
+    Thrift(pictures=60_000, rest=False, figures=6, stored=10, first=6, metrics=8),
+    Thrift(pictures=0, rest=False, figures=4, stored=8, first=5, metrics=6),
+    Thrift(pictures=0, rest=False, figures=3, stored=6, first=4, metrics=4),
+    Thrift(pictures=0, rest=False, figures=2, stored=4, first=3, metrics=3),
+    Thrift(pictures=0, rest=False, figures=1, stored=2, first=2, metrics=2),
+)
+
+
+@dataclass(kw_only=True)
+class Budget:
+    """What one try at a page may use, and what it has drawn."""
+
+    thrift: Thrift
+    interactive: bool
+    left: int = 0
+    specs: dict[str, dict[str, Any]] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        self.left = self.thrift.pictures
