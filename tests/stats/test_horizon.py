@@ -230,9 +230,13 @@ def test_intervals_hold_the_truth(n, scale):
         shares
     )[0]
     truth["c_index"] = Concordance(big.risk, big.follow_up).index(whole, corrected=True)[0]
+    threshold = truth["observed_risk"]
+    gains = np.where(big.risk >= threshold, big.risk - threshold / (1 - threshold) * (1 - big.risk), 0)
+    everybody = threshold - threshold / (1 - threshold) * (1 - threshold)
+    truth |= {"net_benefit": float(gains.mean()), "net_benefit_over_all": float(gains.mean()) - everybody}
     over, under = dict.fromkeys(truth, 0), dict.fromkeys(truth, 0)
     for seed in range(300):
-        found = all_of(followed(seed=1000 + seed, n=n, scale=scale), resamples=400)
+        found = all_of(followed(seed=1000 + seed, n=n, scale=scale), resamples=400, threshold=threshold)
         for name, value in truth.items():
             bounds = found[name].bounds(0.025)
             if bounds is not None:

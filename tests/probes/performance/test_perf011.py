@@ -6,6 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+import audit
 from audit import session
 from audit.config import load_audit
 from audit.core import Levels, NotApplicable
@@ -277,3 +278,23 @@ def test_a_table_is_audited_from_end_to_end(tmp_path: Path) -> None:
     found = {f.rule: f.status for f in other.findings}
     assert found["observed_minus_expected"] == "FAIL"
     assert found["c_index"] == "PASS"
+
+
+def test_a_model_of_images_is_audited(tmp_path: Path) -> None:
+    """A model with one output that reads the risk from the pixels has the numbers of the risk itself."""
+    risk, time, event = weibull(n=200)
+    images = np.tile(risk[:, None, None, None], (1, 1, 4, 4))
+    model = audit.load_model(
+        lambda batch: batch.mean(axis=(1, 2, 3)), task="survival", output="probabilities", horizon=HORIZON,
+        operating_point=0.3, input={"size": (4, 4)},
+    )  # fmt: skip
+    cohort = audit.load_cohort(images, task="survival", time=time, event=event)
+    done = audit.run(model, cohort, probes="PERF011,ADV001,XAI001", profile="smoke", out=tmp_path / "run")
+    found = {r.probe: r for r in done.results}
+    direct = run(made(risk, time, event, design=""))
+    values = {m.metric: m.value for m in found["PERF011"].measurements if "stratum" not in m.condition}
+    # Images are float32.
+    assert values["c_index"] == pytest.approx(direct["c_index"].value, abs=1e-6)
+    assert values["slope_at_horizon"] == pytest.approx(direct["slope_at_horizon"].value, abs=1e-3)
+    assert {a.name for a in found["PERF011"].artifacts} == {"calibration_at_horizon", "net_benefit_curve"}
+    assert all(found[code].state == "not_applicable" and found[code].reason for code in ("ADV001", "XAI001"))
