@@ -7,6 +7,7 @@ from audit.probes.data.data003_cases_lost import CasesLost
 from audit.probes.data.data004_missing_not_at_random import MissingNotAtRandom
 from audit.probes.data.data005_label_source_differs import LabelSourceDiffers
 from audit.probes.data.data007_burned_in_text import BurnedInText
+from audit.probes.data.data008_declared_format import DeclaredFormat
 from audit.probes.data.data009_unlike_intended_population import UnlikeIntendedPopulation
 from audit.probes.data.data010_partial_verification import PartialVerification
 
@@ -17,6 +18,7 @@ PROBES: tuple[type[Probe], ...] = (
     MissingNotAtRandom,
     LabelSourceDiffers,
     BurnedInText,
+    DeclaredFormat,
     UnlikeIntendedPopulation,
     PartialVerification,
 )
@@ -24,6 +26,7 @@ __all__ = [
     "PROBES",
     "BurnedInText",
     "CasesLost",
+    "DeclaredFormat",
     "LabelSourceDiffers",
     "MissingNotAtRandom",
     "NearDuplicates",
