@@ -19,6 +19,13 @@ Out = Annotated[
     typer.Option("--out", metavar="DIR", help="Folder of the run.  default: audit-runs/<UTC time>", show_default=False),
 ]
 Workers = Annotated[int, typer.Option("--workers", metavar="N", min=1, help="Parallel workers.")]
+MinCell = Annotated[
+    int,
+    typer.Option(
+        "--min-cell", metavar="N", min=0, show_default=False,
+        help="Leave cells of fewer patients out of report, summary, JUnit and SARIF.  default: none",
+    ),
+]  # fmt: skip
 Overwrite = Annotated[bool, typer.Option("--overwrite", help="Replace the run that is in the folder.")]
 
 app = typer.Typer(
@@ -98,13 +105,25 @@ def run(
     workers: Workers = 1,
     executor: Annotated[Literal["local"], typer.Option(help="Where the probes run.")] = "local",
     overwrite: Overwrite = False,
+    min_cell: Annotated[
+        int | None,
+        typer.Option(
+            "--min-cell",
+            metavar="N",
+            min=0,
+            show_default=False,
+            help="Leave cells of fewer patients out of report, summary, JUnit and SARIF.  default: as in audit.toml",
+        ),
+    ] = None,
     debug: Debug = False,
 ) -> None:
     """Audit the model that a configuration describes."""
     from audit._cli.runs import run_config
 
     del debug, executor
-    raise typer.Exit(run_config(config, out, profile, probes, seed=seed, workers=workers, overwrite=overwrite))
+    raise typer.Exit(run_config(
+        config, out, profile, probes, seed=seed, workers=workers, overwrite=overwrite, min_cell=min_cell,
+    ))  # fmt: skip
 
 
 @app.command(epilog="Example: [bold]audit scores scores.csv --target label --score score --patient patient_id "
@@ -190,6 +209,7 @@ def scores(
     profile: Annotated[Profile, typer.Option(help="How much to spend.")] = "standard",
     seed: Annotated[int, typer.Option(metavar="N", min=0, help="Seed of the run.")] = 1,
     overwrite: Overwrite = False,
+    min_cell: MinCell = 0,
     debug: Debug = False,
 ) -> None:
     """Saved predictions to a report in one command.
@@ -203,7 +223,9 @@ def scores(
         target=target, score=score, patient=patient, attributes=attributes, policy=policy, positive=positive,
         classes=classes, output=output, operating_point=operating_point, case=case,
     )  # fmt: skip
-    raise typer.Exit(score_file(file, words, out, profile=profile, seed=seed, overwrite=overwrite))
+    raise typer.Exit(score_file(
+        file, words, out, profile=profile, seed=seed, overwrite=overwrite, min_cell=min_cell,
+    ))  # fmt: skip
 
 
 @app.command(
@@ -258,13 +280,14 @@ def report(
         Path | None, typer.Option("--out", metavar="FILE", help="default: RUN-report.html here", show_default=False)
     ] = None,
     static: Annotated[bool, typer.Option("--static", help="Pictures instead of interactive figures.")] = False,
+    min_cell: MinCell = 0,
     debug: Debug = False,
 ) -> None:
     """Write the HTML report of a finished run again."""
     from audit._cli.runs import write_report
 
     del debug
-    raise typer.Exit(write_report(run, out, static=static))
+    raise typer.Exit(write_report(run, out, static=static, min_cell=min_cell))
 
 
 @app.command(epilog="Example: [bold]audit probes[/bold]   or   [bold]audit probes FAIR001[/bold]")

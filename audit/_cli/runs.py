@@ -25,6 +25,7 @@ def run_config(
     seed: int | None,
     workers: int,
     overwrite: bool,
+    min_cell: int | None = None,
 ) -> int:
     """Audit what a configuration describes and return the verdict's exit code."""
     from audit import session
@@ -41,9 +42,9 @@ def run_config(
     with shown_progress() as progress:
         evidence = session.run_config(
             config, out=folder, profile=profile, probes=probes, seed=seed, workers=workers, overwrite=overwrite,
-            progress=progress,
+            progress=progress, min_cell=min_cell,
             command=again("run", path.name, profile=profile or config.profile, probes=probes,
-                          seed=config.seed if seed is None else seed),
+                          seed=config.seed if seed is None else seed, **({"min-cell": min_cell} if min_cell else {})),
         )  # fmt: skip
     return print_outcome(evidence, folder)
 
@@ -78,7 +79,7 @@ def gate_run(run: Path, policy_path: Path | None) -> int:
     return print_outcome(session.gate(run, policy), None)
 
 
-def write_report(run: Path, out: Path | None, *, static: bool) -> int:
+def write_report(run: Path, out: Path | None, *, static: bool, min_cell: int = 0) -> int:
     """Write the report of a finished run to a file outside of it."""
     target = out if out is not None else Path(f"{run.resolve().name}-report.html")
     if target.resolve().is_relative_to(run.resolve()):
@@ -96,7 +97,7 @@ def write_report(run: Path, out: Path | None, *, static: bool) -> int:
         )
     from audit import session
 
-    html = session.render_report(run, static=static)
+    html = session.render_report(run, static=static, min_cell=min_cell)
     target.write_text(html, encoding="utf-8")
     say(relative(target))
     return EXIT_PASS

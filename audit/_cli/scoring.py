@@ -48,7 +48,9 @@ class Words:
         }  # fmt: skip
 
 
-def score_file(path: Path, words: Words, out: Path | None, *, profile: Profile, seed: int, overwrite: bool) -> int:
+def score_file(
+    path: Path, words: Words, out: Path | None, *, profile: Profile, seed: int, overwrite: bool, min_cell: int = 0
+) -> int:  # fmt: skip
     """Audit the saved predictions of a file and return the verdict's exit code."""
     from audit import session
 
@@ -56,9 +58,10 @@ def score_file(path: Path, words: Words, out: Path | None, *, profile: Profile, 
     with shown_progress() as progress:
         scored = session.score_table(
             path, _asked(path, words), policy=words.policy, profile=profile, seed=seed, out=folder,
-            overwrite=overwrite, progress=progress,
+            overwrite=overwrite, progress=progress, min_cell=min_cell,
             command=again("scores", path.name, **words.options(), profile=profile, seed=seed,
-                          policy=None if words.policy is None else words.policy.name),
+                          policy=None if words.policy is None else words.policy.name,
+                          **({"min-cell": min_cell} if min_cell else {})),
         )  # fmt: skip
     code = print_outcome(scored.run, folder)
     for line in measured(scored.run):

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 from audit.core import Evidence, Limit, Measurement, ProbeResult
+from audit.evidence import SUPPRESSED
 from audit.report._chart import TONES, Chart, Curve, Forest, Row, Series, Tone
 from audit.report._numbers import full_text, number, share_text
 from audit.report._words import (
@@ -112,6 +113,8 @@ def _judged(evidence: Evidence, result: ProbeResult) -> _Judged:
 
 def counts_text(m: Measurement) -> str:
     """Return what a number rests on: k/n or cases, and patients where they are not the same."""
+    if m.method == SUPPRESSED:
+        return ""
     n = share_text(m) if m.k is not None else plural(m.n, "case")
     if m.n == m.n_patients:
         return f"{share_text(m)} patients" if m.k is not None else plural(m.n_patients, "patient")

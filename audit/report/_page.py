@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from audit.core import STATUSES, Evidence
+from audit.evidence import suppress
 from audit.report._about import attribute_facts, cohort_facts, ledger_text, methods, model_facts, reproduction, short
 from audit.report._facts import cases, first, ledger, patients, phantom, words_of
 from audit.report._numbers import whole
@@ -40,12 +41,18 @@ def render(evidence: Evidence, arrays: ArrayLoader, *, static: bool = False) -> 
     Returns:
         The page: no request to anywhere, the same text with scripts off, equal bytes for equal evidence.
     """
+    evidence = _shared(evidence)
     page = ""
     for thrift in STEPS:
         page = _page(evidence, arrays, static=static, thrift=thrift)
         if len(page.encode()) <= (_MOST_STATIC if static else _MOST):
             break
     return page
+
+
+def _shared(evidence: Evidence) -> Evidence:
+    """Return the evidence without small cells where the run asks for that, however it came here."""
+    return suppress(evidence, int(evidence.run.get("min_cell") or 0))
 
 
 def _page(evidence: Evidence, arrays: ArrayLoader, *, static: bool, thrift: Thrift) -> str:
@@ -70,6 +77,7 @@ def _page(evidence: Evidence, arrays: ArrayLoader, *, static: bool, thrift: Thri
 
 def fragment(evidence: Evidence) -> str:
     """Return verdict and rules as a piece of HTML for a notebook: no script, no style outside its own box."""
+    evidence = _shared(evidence)
     shown = strips(evidence)
     return _environment().get_template("fragment.html.j2").render(
         verdict=evidence.verdict, tone=_tone(evidence), heading=heading(evidence), lead=lead(evidence),

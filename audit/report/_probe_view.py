@@ -9,6 +9,7 @@ from zipfile import BadZipFile
 
 from audit.core import FAMILIES, Evidence, Finding, ProbeResult, StoredArtifact, family_weight, worst_first
 from audit.errors import AuditError
+from audit.evidence import withheld
 from audit.report._arrays import Columns, columns, figure
 from audit.report._chart import TONES, Curve
 from audit.report._figures import Figure, from_measurements
@@ -201,12 +202,16 @@ def _pictures(evidence: Evidence, result: ProbeResult, arrays: ArrayLoader, budg
     tables: list[Columns] = []
     notes: list[str] = []
     tests: list[StoredArtifact] = []
+    kept_back: list[str] = []
     for artifact in result.artifacts:
         try:
             if artifact.name == "subgroup_test":
                 tests.append(artifact)
                 continue
             loaded = arrays(artifact)
+            if withheld(artifact, loaded, evidence.run):
+                kept_back.append(artifact.title)
+                continue
             if artifact.pixels:
                 _add_gallery(gallery(artifact, loaded), galleries, notes, budget)
                 continue
@@ -225,6 +230,9 @@ def _pictures(evidence: Evidence, result: ProbeResult, arrays: ArrayLoader, budg
             )
         if not made and _facts(artifact):
             notes.append(f"{artifact.title}: {_facts(artifact)}.")
+    if kept_back:
+        few = f"cells with fewer than {evidence.run.get('min_cell')} patients are not shared"
+        notes.append(f"Figures left out, since {few}: {'; '.join(kept_back)}.")
     if tests:
         notes.append(_test_note(tests))
     most = budget.thrift.figures

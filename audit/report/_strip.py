@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from html import escape
 
 from audit.core import Evidence, Finding, Measurement
+from audit.evidence import SUPPRESSED
 from audit.report._chart import TONES, padded
 from audit.report._numbers import full_text, limit_text, nice_ticks, share_text, tick_text
 from audit.report._sentence import decisive, ordered
@@ -109,7 +110,7 @@ def _expired(f: Finding) -> str:
 
 
 def _counts(m: Measurement | None) -> str:
-    if m is None:
+    if m is None or m.method == SUPPRESSED:
         return ""
     shown = f"{share_text(m)}, " if m.k is not None else ""
     return f"{shown}{plural(m.n_patients, 'patient')}"

@@ -6,6 +6,7 @@ from collections.abc import Collection
 from dataclasses import dataclass
 
 from audit.core import COUNT, Measurement, ProbeInfo
+from audit.evidence import SUPPRESSED
 from audit.report._numbers import interval_text, range_text, share_text, whole, with_unit
 from audit.report._room import Thrift
 from audit.report._words import about_zero, apart, attribute_name, capital, definition, level_words, metric_name
@@ -146,8 +147,10 @@ def _mark(m: Measurement, methods: list[str]) -> str:
 def _line(m: Measurement, where: str, mark: str) -> Line:
     rest = m.condition.get("n_rest")
     patients = whole(m.n_patients) + (f" (rest {whole(rest)})" if isinstance(rest, (int, float)) else "")
+    gone = m.method == SUPPRESSED
     return Line(
-        where=where, value=with_unit(m), interval=interval_text(m), share=share_text(m), is_rate=m.k is not None,
-        patients=patients, together=range_text(*m.simultaneous) if m.simultaneous and m.value is not None else "",
+        where=where, value=with_unit(m), interval=interval_text(m), share="" if gone else share_text(m),
+        is_rate=m.k is not None, patients="" if gone else patients,
+        together=range_text(*m.simultaneous) if m.simultaneous and m.value is not None else "",
         mark=mark, missing=m.missing or "",
     )  # fmt: skip

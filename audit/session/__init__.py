@@ -93,6 +93,7 @@ def run_config(
     seed: int | None = None,
     workers: int = 1,
     overwrite: bool = False,
+    min_cell: int | None = None,
     progress: Progress | None = None,
     command: str = "",
 ) -> Run:
@@ -106,6 +107,7 @@ def run_config(
         seed: Instead of the file's.
         workers: Threads that read images ahead.
         overwrite: Whether an earlier run in that folder is replaced.
+        min_cell: Instead of the file's: cells with fewer patients are left out of what is shared.
         progress: Somebody who watches.
         command: The command line that makes this run again.
 
@@ -130,6 +132,7 @@ def run_config(
         config_digest=config.digest, intended_use=config.intended_use,
         golden=None if spec.golden is None else load_golden(config.root / spec.golden),
         golden_tolerance=spec.golden_tolerance, layer=spec.layer, fairlearn_metrics=config.fairlearn_metrics,
+        min_cell=config.min_cell if min_cell is None else min_cell,
     )  # fmt: skip
     return audit_model(model, cohort, config.policy or Policy(name="none"), options, progress)
 
@@ -208,17 +211,20 @@ def gate(folder: Path, policy: Policy | None = None) -> Evidence:
     return replace(evidence, policy=rules, findings=findings, verdict=verdict, family=family)
 
 
-def render_report(folder: Path, *, static: bool = False) -> str:
+def render_report(folder: Path, *, static: bool = False, min_cell: int = 0) -> str:
     """Return the HTML report of a finished run, from its evidence alone.
 
     Args:
         folder: The run's folder.
         static: Pictures only, no script.
+        min_cell: Cells with fewer patients are left out, and so are those with fewer than the run itself asked for.
 
     Raises:
         EvidenceError: The run is unfinished, changed, or from a newer version.
     """
-    from audit.evidence import loader, read_run
+    from audit.evidence import loader, read_run, suppress
     from audit.report import render
 
-    return render(read_run(folder), loader(folder), static=static)
+    evidence = read_run(folder)
+    shared = suppress(evidence, max(min_cell, int(evidence.run.get("min_cell", 0))))
+    return render(shared, loader(folder), static=static)

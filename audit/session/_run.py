@@ -39,6 +39,7 @@ from audit.evidence import (
     seal,
     store_artifact,
     summary,
+    suppress,
     to_plain,
     write_atomically,
     write_evidence,
@@ -104,6 +105,7 @@ class Options:
         golden_tolerance: Largest absolute difference allowed on them.
         layer: Declared layer for layer attributions.
         fairlearn_metrics: Metrics of fairlearn or scikit-learn by name, of which FAIR001 gives the gaps.
+        min_cell: Cells with fewer patients are left out of report, summary, JUnit and SARIF; 0: none is.
     """
 
     profile: Profile = "standard"
@@ -121,6 +123,7 @@ class Options:
     golden_tolerance: float = 1e-4
     layer: str | None = None
     fairlearn_metrics: tuple[str, ...] = ()
+    min_cell: int = 0
 
 
 def audit_model(
@@ -286,6 +289,7 @@ def _evidence(
             "workers": options.workers, "executor": "local", "command": options.command,
             "config_digest": options.config_digest, "intended_use": plain(options.intended_use),
             "unattainable": list(ahead.unattainable), "warnings": list(ahead.warnings), "machine": describe_machine(),
+            **({"min_cell": options.min_cell} if options.min_cell else {}),
         },
         model=describe_model(model.card, clean.predictions),
         cohort=describe_cohort(clean.cohort, model.card),
@@ -303,9 +307,11 @@ def _write(folder: Path, evidence: Evidence) -> None:
     from audit.report import render
 
     stored = write_evidence(folder, evidence)
-    html = render(stored, loader(folder))
+    # What is shared has no cell of few patients; evidence.json has them all.
+    shared = suppress(stored, int(stored.run.get("min_cell", 0)))
+    html = render(shared, loader(folder))
     for name, text in (
-        ("report.html", html), ("junit.xml", junit(stored)), ("audit.sarif", sarif(stored)),
-        ("summary.md", summary(stored)),
+        ("report.html", html), ("junit.xml", junit(shared)), ("audit.sarif", sarif(shared)),
+        ("summary.md", summary(shared)),
     ):  # fmt: skip
         write_atomically(folder / name, text.encode())

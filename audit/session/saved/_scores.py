@@ -58,6 +58,7 @@ def scores(
     seed: int = 1,
     out: Path | str | None = None,
     overwrite: bool = False,
+    min_cell: int = 0,
 ) -> Run:
     """Audit saved predictions: `audit scores` from Python.
 
@@ -78,6 +79,7 @@ def scores(
         seed: Seed of the run.
         out: Folder of the run; audit-runs/<UTC time> by default.
         overwrite: Whether an earlier run in that folder is replaced.
+        min_cell: Cells with fewer patients are left out of report, summary, JUnit and SARIF; 0: none is.
 
     Returns:
         The evidence, with `folder` and, in a notebook, a picture of the verdict.
@@ -92,7 +94,7 @@ def scores(
     with _file(source) as path:
         return score_table(
             path, asked, policy=policy, profile=profile, seed=seed, out=None if out is None else Path(out),
-            overwrite=overwrite,
+            overwrite=overwrite, min_cell=min_cell,
         ).run  # fmt: skip
 
 
@@ -105,6 +107,7 @@ def score_table(
     seed: int = 1,
     out: Path | None = None,
     overwrite: bool = False,
+    min_cell: int = 0,
     command: str = "",
     progress: Progress | None = None,
 ) -> Scored:
@@ -118,6 +121,7 @@ def score_table(
         seed: Seed of the run.
         out: Folder of the run; audit-runs/<UTC time> by default.
         overwrite: Whether an earlier run in that folder is replaced.
+        min_cell: Cells with fewer patients are left out of report, summary, JUnit and SARIF; 0: none is.
         command: The command line that makes this run again.
         progress: Somebody who watches.
 
@@ -141,7 +145,7 @@ def score_table(
     model = models.load_model(spec, root)
     options = Options(
         profile=profile, seed=seed, out=folder, overwrite=overwrite, command=command,
-        config_digest=digest({"model": spec, "cohort": understood.cohort}),
+        min_cell=min_cell, config_digest=digest({"model": spec, "cohort": understood.cohort}),
     )  # fmt: skip
     run = audit_model(model, cohort, rules or Policy(name="none"), options, progress)
     proposed = _propose(folder, cohort, understood) if rules is None else None
