@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -11,11 +11,14 @@ from numpy.typing import NDArray
 
 from audit.core.levels import Levels
 from audit.core.measurement import Estimate
-from audit.stats._bootstrap import bootstrap
 from audit.stats._common import Floats, Ints
+from audit.stats._floor import resampled
+from audit.stats._kernel import chunk_rows, patient_weights
+from audit.stats._means import mean
+from audit.stats._proportion import proportion
 
 RATES = (0.125, 0.25, 0.5, 1.0, 2.0, 4.0, 8.0)
-METHOD = "patient bootstrap that picks the threshold again"
+METHOD = "patient bootstrap that picks the threshold again, never nearer than at a threshold held fixed"
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -62,7 +65,18 @@ class _Curve:
         # Lesions above each distinct score of a false alarm; where no alarm is too many, all that were ever hit.
         above = np.searchsorted(falling, -scores[self._ends], side="left")
         self._above = np.append(above, np.count_nonzero(found > -np.inf)).astype(np.int64)
-        self._rates = rates
+        self._rates, self._images = rates, marks.n_images
+
+    def hits(self) -> tuple[NDArray[np.float64], Ints]:
+        """Return (lesions,) share of the rates at which each lesion is found, and its image; thresholds of all cases.
+
+        The order of the lesions is that of their scores.
+        """
+        alarms = np.arange(1, len(self._false_images) + 1)[self._ends]
+        first = [int(np.sum(alarms <= rate * self._images + 1e-9)) for rate in self._rates]
+        rank = np.arange(len(self._lesion_images))
+        found = np.mean([rank < self._above[at] for at in first], axis=0)
+        return np.asarray(found, dtype=np.float64), self._lesion_images
 
     def sensitivities(self, weights: NDArray[np.float64]) -> NDArray[np.float64]:
         """Return (b, rates) sensitivities for (b, images) weights, NaN where no lesion has weight."""
@@ -102,6 +116,8 @@ def froc_sensitivity(
 
     Whole patients are resampled, and each resample picks its own threshold: that the threshold is chosen on the same
     images is part of the uncertainty. A threshold held fixed covers too little, the less the more patients there are.
+    With few patients the resampled lower bound is too high instead (it missed in 5 % of cohorts of 30), so no bound is
+    nearer than that of the share of lesions found at the thresholds of the whole sample.
 
     Args:
         marks: What the detector marked.
@@ -115,11 +131,13 @@ def froc_sensitivity(
         Value in [0, 1] with n = images and n_patients = patients. Absent with fewer than 5 patients with a lesion.
 
     Raises:
-        ValueError: The arrays do not fit together, or no rate is given, or one is negative.
+        ValueError: The arrays do not fit together, no rate is given, one is negative, or fewer than 100 resamples.
     """
     given = tuple(float(r) for r in rates)
     if not given or not all(np.isfinite(r) and r >= 0 for r in given):
         raise ValueError(f"rates: expected numbers of at least 0, got {given}")
+    if resamples < 100:
+        raise ValueError(f"resamples: expected at least 100, got {resamples}")
     codes: NDArray[Any] = np.asarray(patients)
     if codes.shape != (marks.n_images,):
         raise ValueError(f"patients: expected one code for each of {marks.n_images} images, got shape {codes.shape}")
@@ -128,7 +146,16 @@ def froc_sensitivity(
         reason = f"{ill} patient{'' if ill == 1 else 's'} with a lesion, fewer than the 5 that an interval needs"
         return Estimate.absent(reason, method=METHOD, n=marks.n_images, n_patients=int(np.unique(codes).size))
     curve = _Curve(marks, given)
-    return bootstrap(
-        lambda weights: curve.sensitivities(weights).mean(axis=1), codes, levels, rng, resamples=resamples,
-        method=METHOD, vectorised=True, support=(0.0, 1.0),
-    )  # fmt: skip
+    value = float(curve.sensitivities(np.ones((1, marks.n_images))).mean())
+    who, code = np.unique(codes, return_inverse=True)
+    draws = np.concatenate([
+        curve.sensitivities(weights[:, code]).mean(axis=1)
+        for weights in patient_weights(who.size, resamples, rng, rows=chunk_rows(marks.n_images))
+    ])  # fmt: skip
+    held, images = curve.hits()
+    if len(given) == 1:
+        floor = proportion(held > 0.5, codes[images], levels)
+    else:
+        floor = mean(held, codes[images], levels, support=(0.0, 1.0))
+    found = resampled(value, draws, floor, levels, count=ill, method=METHOD, support=(0.0, 1.0))
+    return replace(found, n=marks.n_images, n_patients=int(who.size))

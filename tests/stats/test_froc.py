@@ -68,6 +68,32 @@ def test_the_mean_over_rates_has_an_interval_by_patient():
     assert 0 <= shared.bounds(0.025)[0] < alone.value < shared.bounds(0.025)[1] <= 1
 
 
+def test_hits_at_held_thresholds_make_up_the_curve():
+    """The share of lesions hit at the thresholds of all cases is the sensitivity, at each rate and over several."""
+    from audit.stats._froc import _Curve
+
+    for seed in range(4):
+        found = marks(seed=seed)
+        for rates in ((0.5,), (0.0, 1.0), RATES):
+            held, images = _Curve(found, rates).hits()
+            assert held.mean() == pytest.approx(froc_curve(found, rates).mean(), abs=1e-12)
+            assert sorted(images) == sorted(found.lesion_images)
+
+
+def test_no_bound_is_nearer_than_at_a_threshold_held_fixed():
+    """All 20 lesions found without a false alarm: the bounds are those of 20 of 20, not of width 0."""
+    found = Marks(
+        lesion_scores=np.arange(1.0, 21), lesion_images=np.arange(20), false_scores=np.zeros(20),
+        false_images=np.arange(20), n_images=20,
+    )  # fmt: skip
+    rng = np.random.default_rng(0)
+    estimate = froc_sensitivity(found, np.arange(20), LEVELS, rng, rates=(0.5,), resamples=200)
+    assert estimate.value == 1.0
+    assert estimate.bounds(0.025) == pytest.approx((0.025 ** (1 / 20), 1.0), abs=1e-12)
+    with pytest.raises(ValueError, match="at least 100"):
+        froc_sensitivity(found, np.arange(20), LEVELS, rng, resamples=99)
+
+
 def test_few_patients_with_a_lesion_are_no_number():
     """Four patients with a lesion carry no interval, however many images there are."""
     found = Marks(

@@ -2,22 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import numpy as np
 
-from audit.stats import Marks, froc_sensitivity
+from audit.stats import RATES, Marks, froc_sensitivity
 from validation.statistics._study import ALPHA, COVERED, LEVELS, TAILS, Accept, Study, Values, held, held_by
 from validation.statistics.scenarios import Floats, Ints, case_codes
 
 RATE, ALARMS, DISTANCE, NEVER, RHO = 1.0, 2.0, 1.2, 0.05, 0.3
 
 
-def _truth() -> float:
-    """Return the sensitivity where 2 standard normal false alarms an image have become 1."""
+def _truth(rates: Sequence[float] = (RATE,)) -> float:
+    """Return the mean sensitivity where 2 standard normal false alarms an image are cut down to each rate."""
     from scipy.special import ndtr, ndtri
 
-    return float((1 - NEVER) * ndtr(DISTANCE - ndtri(1 - RATE / ALARMS)))
+    threshold = ndtri(1 - np.minimum(np.array(rates) / ALARMS, 1))
+    return float((1 - NEVER) * ndtr(DISTANCE - threshold).mean())
 
 
 def marked(rng: np.random.Generator, *, patients: int) -> tuple[Marks, Ints]:
@@ -38,12 +39,12 @@ def marked(rng: np.random.Generator, *, patients: int) -> tuple[Marks, Ints]:
     return marks, code
 
 
-def _picked(patients: int) -> Callable[[np.random.Generator], Values]:
-    truth = _truth()
+def _picked(patients: int, rates: Sequence[float] = (RATE,)) -> Callable[[np.random.Generator], Values]:
+    truth = _truth(rates)
 
     def once(rng: np.random.Generator) -> Values:
         marks, code = marked(rng, patients=patients)
-        return held_by(froc_sensitivity(marks, code, LEVELS, rng, rates=(RATE,), resamples=400), truth)
+        return held_by(froc_sensitivity(marks, code, LEVELS, rng, rates=rates, resamples=400), truth)
 
     return once
 
@@ -68,15 +69,21 @@ def _kept(patients: int) -> Callable[[np.random.Generator], Values]:
 
 def studies() -> list[Study]:
     """Return the simulations of FROC."""
+    method = "Patient bootstrap that picks the threshold again, never nearer than at a fixed one"
     words = f"1 to 3 images each, sensitivity {_truth():.2f} at {RATE:g} false alarm an image"
     made = [
         Study(
-            id=f"froc/{patients}", job="froc", method="Patient bootstrap that picks the threshold again",
-            scenario=f"{patients} patients, {words}", draw=_picked(patients), repeats=2000,
+            id=f"froc/{patients}", job="froc", method=method, scenario=f"{patients} patients, {words}",
+            draw=_picked(patients), repeats=4000,
             quick=60 if patients == 60 else 0, accept={**COVERED, **TAILS},
         )
         for patients in (30, 60, 300)
     ]  # fmt: skip
+    made.append(Study(
+        id="froc/mean", job="froc", method=method,
+        scenario=f"60 patients, 1 to 3 images each, mean over 1/8 to 8 false alarms an image: {_truth(RATES):.2f}",
+        draw=_picked(60, RATES), repeats=4000, accept={**COVERED, **TAILS},
+    ))  # fmt: skip
     made.append(Study(
         id="froc/fixed", job="froc", method="Control: patient bootstrap at a fixed threshold",
         scenario=f"300 patients, {words}", draw=_kept(300), repeats=2000, quick=150,
