@@ -12,9 +12,10 @@ from audit.stats._ece import ece
 from audit.stats._equivalence import Shown, equivalence, non_inferiority, p_above, p_below
 from audit.stats._froc import RATES, Marks, froc_curve, froc_sensitivity
 from audit.stats._gaps import auc_gap, mean_gap, proportion_gap
-from audit.stats._horizon import BENEFIT as BENEFIT_AT_HORIZON
 from audit.stats._horizon import CALIBRATION as CALIBRATION_AT_HORIZON
-from audit.stats._horizon import Followed, benefit_at_horizon, calibration_at_horizon, observed_risk, ranking_at_horizon
+from audit.stats._horizon import Followed, calibration_at_horizon, observed_risk, ranking_at_horizon
+from audit.stats._horizon_benefit import BENEFIT as BENEFIT_AT_HORIZON
+from audit.stats._horizon_benefit import benefit_at_horizon
 from audit.stats._icc import icc
 from audit.stats._kappa import AbsoluteIcc, Kappa, Measure, NearnessOfNumbers, agreement
 from audit.stats._kernel import Ranking, resampled_auc, resampled_sums

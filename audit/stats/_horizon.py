@@ -12,14 +12,13 @@ from audit.core.levels import Levels
 from audit.core.measurement import Estimate
 from audit.stats._calibration import EDGE, probabilities
 from audit.stats._common import Bools, Floats, Ints, Patients, finite, same_length, too_few
-from audit.stats._horizon_bounds import Quantity, Worth, allowing, estimates
+from audit.stats._horizon_bounds import Quantity, Worth, estimates
 from audit.stats._horizon_slope import weighted_logistic
 from audit.stats._kernel import Ranking
 from audit.stats._survival import Concordance, FollowUp
 
 RANKING = ("c_index", "c_index_harrell", "auc_at_horizon")
 CALIBRATION = ("slope_at_horizon", "observed_minus_expected", "observed_expected_ratio", "brier_at_horizon")
-BENEFIT = ("net_benefit", "net_benefit_over_all")
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -130,7 +129,7 @@ def ranking_at_horizon(
         Quantity("c_index_harrell", lambda w, _: uncut.index(w, corrected=False), "area"),
         Quantity("auc_at_horizon", lambda _, v: ranking.area(v), "area"),
     )
-    return _estimated(cases, quantities, levels, rng, resamples)
+    return estimated(cases, quantities, levels, rng, resamples)
 
 
 def calibration_at_horizon(
@@ -169,16 +168,17 @@ def calibration_at_horizon(
     quantities = (
         Quantity("slope_at_horizon", _slopes(risk, failed, cases.follow_up.known), "plain"),
         Quantity(
-            "observed_minus_expected", lambda w, v: _observed(w, v, failed) - expected(w), "difference",
+            "observed_minus_expected", lambda w, v: share_ill(w, v, failed) - expected(w), "difference",
             level=expected,
         ),
-        Quantity("observed_expected_ratio", lambda w, v: _ratio(_observed(w, v, failed), expected(w)), "ratio"),
+        Quantity("observed_expected_ratio", lambda w, v: _ratio(share_ill(w, v, failed), expected(w)), "ratio"),
         Quantity("brier_at_horizon", lambda w, v: v @ squares / w.sum(axis=1), "positive"),
     )  # fmt: skip
-    return _estimated(cases, quantities, levels, rng, resamples)
+    return estimated(cases, quantities, levels, rng, resamples)
 
 
-def _observed(weights: Floats, shares: Floats, failed: Bools) -> Floats:
+def share_ill(weights: Floats, shares: Floats, failed: Bools) -> Floats:
+    """Return (b,) shares of the weight on cases with the event, where the censored have handed theirs on."""
     out: Floats = shares @ failed.astype(np.float64) / weights.sum(axis=1)
     return out
 
@@ -204,78 +204,6 @@ def _slopes(risk: Floats, failed: Bools, known: Bools) -> Callable[[Floats, Floa
     return slopes
 
 
-def benefit_at_horizon(
-    cases: Followed, levels: Levels, rng: np.random.Generator, *, resamples: int, threshold: float
-) -> Mapping[str, Estimate]:
-    """Estimate the net benefit of acting on the cases at or above a threshold of risk.
-
-    Kaplan-Meier risk at the horizon among these cases, times their share, less the odds of the threshold times the
-    share of those who stay free of it (Vickers and others 2008). Censoring is estimated among these cases alone.
-
-    Args:
-        cases: Risks in [0, 1] and follow-up.
-        levels: Levels of the bounds.
-        rng: Generator; equal generators give equal results.
-        resamples: Number of resamples, at least 100.
-        threshold: Risk in (0, 1) from which on acting is right.
-
-    Returns:
-        `net_benefit`, over acting on nobody, and `net_benefit_over_all`, in true positives a case; absent as in
-        `ranking_at_horizon`, and where nobody or everybody is at or above the threshold. Where few of those acted on,
-        or of those spared, had the event, bounds allow for exact binomial ones of that share.
-
-    Raises:
-        ValueError: A risk is outside [0, 1], or the threshold outside (0, 1).
-
-    References:
-        Vickers, Cronin, Elkin and Gonen 2008, Extensions to decision curve analysis, a novel method for evaluating
-        diagnostic tests, prediction models and molecular markers, BMC Medical Informatics and Decision Making 8.
-    """
-    if not 0 < threshold < 1:
-        raise ValueError(f"threshold: expected a risk in (0, 1), got {threshold}")
-    acted, odds = probabilities(cases.risk) >= threshold, threshold / (1 - threshold)
-    if acted.all() or not acted.any():
-        everybody = "every case" if acted.all() else "no case"
-        reason = f"{everybody} has a risk of {threshold:g} or more, so the threshold tells nobody apart"
-        return _estimated(
-            cases, [Quantity(name, _nothing, "plain") for name in BENEFIT], levels, rng, resamples, reason
-        )
-    called, spared = cases.of(acted).follow_up, cases.of(~acted).follow_up
-    failed = cases.follow_up.failed
-
-    def benefit(w: Floats, _: Floats) -> Floats:
-        shares, total = called.shares(w[:, acted]), w.sum(axis=1)
-        return np.asarray((shares @ called.failed.astype(float) - odds * (shares @ called.free.astype(float))) / total)
-
-    def over_all(w: Floats, v: Floats) -> Floats:
-        observed = _observed(w, v, failed)
-        return benefit(w, v) - (observed - odds * (1 - observed))
-
-    quantities = (
-        Quantity("net_benefit", benefit, "plain"),
-        Quantity("net_benefit_over_all", over_all, "plain"),
-        Quantity("called, ill", _part(called, acted, called.failed), "share"),
-        Quantity("called, well", _part(called, acted, called.free), "share"),
-        Quantity("spared, ill", _part(spared, ~acted, spared.failed), "share"),
-        Quantity("spared, well", _part(spared, ~acted, spared.free), "share"),
-    )
-    found = _estimated(cases, quantities, levels, rng, resamples)
-    hits, alarms, missed, quiet = (found[q.name] for q in quantities[2:])
-    return {
-        "net_benefit": allowing(found["net_benefit"], (1.0, hits), (-odds, alarms)),
-        "net_benefit_over_all": allowing(found["net_benefit_over_all"], (-1.0, missed), (odds, quiet)),
-    }
-
-
-def _part(follow_up: FollowUp, rows: Bools, which: Bools) -> Callable[[Floats, Floats], Floats]:
-    """Return the share of all cases that are among some and of one outcome, censoring estimated among these alone."""
-    return lambda w, _: np.asarray(follow_up.shares(w[:, rows]) @ which.astype(float) / w.sum(axis=1))
-
-
-def _nothing(weights: Floats, _: Floats) -> Floats:
-    return np.full(len(weights), np.nan)
-
-
 def observed_risk(cases: Followed, levels: Levels, rng: np.random.Generator, *, resamples: int) -> Estimate:
     """Estimate the share of cases with the event by the horizon, one minus Kaplan-Meier.
 
@@ -291,16 +219,30 @@ def observed_risk(cases: Followed, levels: Levels, rng: np.random.Generator, *, 
         Value in [0, 1]; absent with fewer than 5 patients, and where follow-up ends before the horizon.
     """
     failed = cases.follow_up.failed
-    quantity = Quantity("observed_risk", lambda w, v: _observed(w, v, failed), "share")
+    quantity = Quantity("observed_risk", lambda w, v: share_ill(w, v, failed), "share")
     found = int(np.unique(cases.patients).size)
     reason = too_few(found) or (None if cases.follow_up.free.any() else "follow-up ends before the horizon")
-    return _estimated(cases, (quantity,), levels, rng, resamples, reason=reason, alone=True)["observed_risk"]
+    return estimated(cases, (quantity,), levels, rng, resamples, reason=reason, alone=True)["observed_risk"]
 
 
-def _estimated(
+def estimated(
     cases: Followed, quantities: Sequence[Quantity], levels: Levels, rng: np.random.Generator, resamples: int,
     reason: str | None = None, *, alone: bool = False,
 ) -> Mapping[str, Estimate]:  # fmt: skip
+    """Return estimates by name, all absent where follow-up lacks what they need or there is another reason.
+
+    Args:
+        cases: The cases.
+        quantities: What is estimated.
+        levels: Levels of the bounds.
+        rng: Generator.
+        resamples: Number of resamples, at least 100.
+        reason: Why there are none, beside what follow-up lacks.
+        alone: Ask for `reason` alone.
+
+    Raises:
+        ValueError: Fewer than 100 resamples.
+    """
     if resamples < 100:
         raise ValueError(f"resamples: expected at least 100, got {resamples}")
     why = reason if alone else cases.lacking() or reason
