@@ -6,13 +6,17 @@
 - `Ball.around(x0, valid, region, norm)` with `project`, `along`, `random`, `step`, `scaled`, `whole`, `size_of`;
 - `Meter(forwards, gradients)`;
 - `slopes(forward, objectives, which, x, target)`: margins and their gradients;
-- `certify(model, question, outcome, ...) -> Certificate`.
+- `certify(model, question, outcome, ...) -> Certificate`;
+- `extended(model, question, cases, outcome, names, *, plan, rng, meter)`: any attack of torchattacks on top, by name;
+- `aims(card)`, `smallest(...)`, `sparse(...)`, `UniversalFit(...)`, `transfer(...)`, `distil(...)`: attacks with
+  another aim, and `Checks` of those that have no full certificate.
 """
 
 from audit.attacks._ball import NORMS, Ball, Norm
 from audit.attacks._case_objectives import CENSORED, CandidateMargin
 from audit.attacks._catalogue import torchattacks_available, torchattacks_pgd
 from audit.attacks._certificate import CHECKS, Certificate, certify
+from audit.attacks._distil import Student, distil
 from audit.attacks._engine import attack, attack_cases
 from audit.attacks._fast import fast_forward
 from audit.attacks._gradient import slopes
@@ -25,6 +29,8 @@ from audit.attacks._mask_objectives import (
     VolumeMargin,
     lesion_numbers,
 )
+from audit.attacks._minimal import smallest
+from audit.attacks._named import CATALOGUE, Refusal, extended, known_attacks
 from audit.attacks._objectives import (
     BinaryMargin,
     GradeMargin,
@@ -35,11 +41,18 @@ from audit.attacks._objectives import (
 )
 from audit.attacks._outcome import Cases, Meter, Observer, Outcome, Plan
 from audit.attacks._questions import questions, unasked
+from audit.attacks._sound import Check, Checks
+from audit.attacks._sparse import sparse
+from audit.attacks._targeted import Aim, aims
+from audit.attacks._transfer import Transferred, transfer
+from audit.attacks._universal import UniversalFit, under
 
 __all__ = [
-    "CENSORED", "CHECKS", "DICE_FLOOR", "NORMS", "Ball", "BinaryMargin", "CandidateMargin", "Cases", "Certificate",
-    "ErasedMargin", "GradeMargin", "InventedMargin", "Ladder", "MaskMargin", "Meter", "Norm", "Objective", "Observer",
-    "Outcome", "Plan", "Question", "RunnerUpMargin", "ToleranceMargin", "VolumeMargin", "attack", "attack_cases",
-    "attack_region", "certify", "default_ladder", "fast_forward", "lesion_numbers", "noise_sd", "questions", "slopes",
-    "stored_step", "torchattacks_available", "torchattacks_pgd", "unasked",
+    "CATALOGUE", "CENSORED", "CHECKS", "DICE_FLOOR", "NORMS", "Aim", "Ball", "BinaryMargin", "CandidateMargin",
+    "Cases", "Certificate", "Check", "Checks", "ErasedMargin", "GradeMargin", "InventedMargin", "Ladder",
+    "MaskMargin", "Meter", "Norm", "Objective", "Observer", "Outcome", "Plan", "Question", "Refusal",
+    "RunnerUpMargin", "Student", "ToleranceMargin", "Transferred", "UniversalFit", "VolumeMargin", "aims", "attack",
+    "attack_cases", "attack_region", "certify", "default_ladder", "distil", "extended", "fast_forward",
+    "known_attacks", "lesion_numbers", "noise_sd", "questions", "slopes", "smallest", "sparse", "stored_step",
+    "torchattacks_available", "torchattacks_pgd", "transfer", "unasked", "under",
 ]  # fmt: skip

@@ -33,10 +33,13 @@ if TYPE_CHECKING:
 PREFIX = "torchattacks:"
 NAMES: tuple[str, ...] = (
     "APGD", "APGDT", "AutoAttack", "BIM", "CW", "DIFGSM", "DeepFool", "EADEN", "EADL1", "EOTPGD", "FAB", "FFGSM",
-    "FGSM", "GN", "JSMA", "Jitter", "MIFGSM", "NIFGSM", "OnePixel", "PGD", "PGDL2", "PGDRS", "PGDRSL2", "PIFGSM", "PIFGSMPP",
-    "Pixle", "RFGSM", "SINIFGSM", "SPSA", "SparseFool", "Square", "TIFGSM", "TPGD", "UPGD", "VMIFGSM", "VNIFGSM",
+    "FGSM", "GN", "JSMA", "Jitter", "MIFGSM", "NIFGSM", "OnePixel", "PGD", "PGDL2", "PGDRS", "PGDRSL2", "PIFGSM",
+    "PIFGSMPP", "Pixle", "RFGSM", "SINIFGSM", "SPSA", "SparseFool", "Square", "TIFGSM", "TPGD", "UPGD", "VMIFGSM",
+    "VNIFGSM",
 )  # fmt: skip
 """Attacks of torchattacks 3.5.1; its wrappers around other attacks, and the one that does nothing, are left out."""
+CATALOGUE: tuple[str, ...] = tuple(PREFIX + name for name in NAMES)
+"""What an audit can be asked for, by the name that it is asked for."""
 _L2 = ("CW", "PGDL2", "PGDRSL2", "DeepFool", "EADEN", "EADL1")
 # The library's own code runs on shapes and class counts that it was not written for, and may raise any of these.
 _REFUSALS = (
@@ -69,10 +72,9 @@ def known_attacks(names: Sequence[str]) -> tuple[str, ...]:
     Raises:
         InputError: A name is not in the catalogue.
     """
-    every = [PREFIX + name for name in NAMES]
     for name in names:
-        if name not in every:
-            near = difflib.get_close_matches(name, every, n=1, cutoff=0.5)
+        if name not in CATALOGUE:
+            near = difflib.get_close_matches(name, CATALOGUE, n=1, cutoff=0.5)
             raise InputError(
                 "an attack that is not in the catalogue", expected=f"{PREFIX} and one of {', '.join(NAMES)}",
                 got=repr(name), fix=f"did you mean {near[0]!r}?" if near else "correct [audit] attacks",

@@ -7,7 +7,7 @@ from typing import Literal
 from pydantic import Field
 
 from audit.config._fields import Edges, LevelNames, Pair, Point, Population, Size, Spacing, Table, Texts
-from audit.core import YES, OutputKind, Profile, Role, Task
+from audit.core import YES, OutputKind, Profile, Relation, Role, Task
 
 Kind = Literal["torch", "torch-export", "torchscript", "onnx", "sklearn", "callable", "predictions"]
 Modality = Literal["ct", "mr", "xray", "us", "photo", "microscopy"]
@@ -161,6 +161,21 @@ class CohortTable(Table):
     attributes: dict[str, AttributeTable] = Field(default_factory=dict)
 
 
+class SurrogateTable(Table):
+    """One `[[audit.surrogate]]`: a model that an attacker may have in place of the audited one."""
+
+    relation: Relation = Field(
+        description="what it has in common with the model: 'same init', 'other init', 'other data' or "
+        "'other architecture'"
+    )
+    kind: Literal["torch", "torch-export", "torchscript", "onnx"] = Field(
+        description="how it is loaded; it must give gradients, for example 'torch'"
+    )
+    path: str = Field(min_length=1, description="its file, relative to audit.toml")
+    factory: str | None = Field(default=None, min_length=1)
+    name: str = ""
+
+
 class RunTable(Table):
     """`[audit]`."""
 
@@ -171,6 +186,8 @@ class RunTable(Table):
     show_ids: bool = False
     show_pixels: bool = False
     fairlearn_metrics: Texts = Field(default_factory=list)
+    attacks: Texts = Field(default_factory=list)
+    surrogate: list[SurrogateTable] = Field(default_factory=list)
     min_cell: int = Field(default=0, ge=0)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from audit.core import (
@@ -17,11 +18,12 @@ from audit.core import (
     Policy,
     Prevalence,
     Rule,
+    SurrogateSpec,
     Waiver,
 )
 
 if TYPE_CHECKING:
-    from audit.config._audit_file import CohortTable, InputTable, IntendedUseTable, ModelTable, TrainingTable
+    from audit.config._audit_file import CohortTable, InputTable, IntendedUseTable, ModelTable, RunTable, TrainingTable
     from audit.config._policy_file import PolicyFile, RuleTable
 
 
@@ -72,6 +74,17 @@ def model_spec(t: ModelTable) -> ModelSpec:
         horizon=t.horizon,
         training_rater=t.training_rater,
         operating_point_chosen_on=t.operating_point_chosen_on or "",
+    )
+
+
+def surrogate_specs(t: RunTable, audited: ModelSpec) -> tuple[SurrogateSpec, ...]:
+    """Return `[[audit.surrogate]]`, each with the declaration of the audited model and its own file."""
+    return tuple(
+        SurrogateSpec(
+            relation=s.relation,
+            model=replace(audited, kind=s.kind, path=s.path, factory=s.factory, name=s.name, version="", golden=None),
+        )
+        for s in t.surrogate
     )
 
 

@@ -34,6 +34,7 @@ def audit_faults(raw: Mapping[str, Any]) -> list[ConfigError]:
         *_attributes(table(cohort, "attributes")),
         *_prevalence(table(raw, "intended_use", "prevalence")),
         *_fairlearn(table(raw, "audit").get("fairlearn_metrics"), model.get("task")),
+        *_attacks(table(raw, "audit").get("attacks")),
     ]
 
 
@@ -230,6 +231,14 @@ def _fairlearn(names: Any, task: Any) -> Iterator[ConfigError]:
                 f"audit.fairlearn_metrics: {name} does not go with the task", expected=f"a metric of task '{task}'",
                 got=shown(name), fix="take it out",
             )  # fmt: skip
+
+
+def _attacks(names: Any) -> Iterator[ConfigError]:
+    from audit.attacks import CATALOGUE
+
+    for name in [names] if isinstance(names, str) else names if isinstance(names, list) else []:
+        if isinstance(name, str) and name not in CATALOGUE:
+            yield unknown("audit.attacks", name, CATALOGUE, noun="attack")
 
 
 def _prevalence(spec: Mapping[str, Any]) -> Iterator[ConfigError]:

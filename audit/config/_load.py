@@ -71,6 +71,11 @@ def _config(
     if run.fairlearn_metrics:
         # Only where it is asked for: a file that does not know the key keeps its digest.
         settings["fairlearn_metrics"] = run.fairlearn_metrics
+    surrogates = _convert.surrogate_specs(run, model)
+    if run.attacks:
+        settings["attacks"] = run.attacks
+    if surrogates:
+        settings["surrogates"] = surrogates
     return AuditConfig(
         model=model,
         cohort=cohort,
@@ -85,6 +90,8 @@ def _config(
         show_ids=run.show_ids,
         show_pixels=run.show_pixels,
         fairlearn_metrics=tuple(run.fairlearn_metrics),
+        attacks=tuple(dict.fromkeys(run.attacks)),
+        surrogates=surrogates,
         min_cell=run.min_cell,
     )
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from audit.core import CohortSpec, IntendedUse, ModelSpec, Policy, Profile
+from audit.core import CohortSpec, IntendedUse, ModelSpec, Policy, Profile, SurrogateSpec
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -26,6 +26,8 @@ class AuditConfig:
         show_ids: Whether case and patient ids may stand in outputs.
         show_pixels: Whether images of cases may stand in outputs.
         fairlearn_metrics: Metrics of fairlearn or scikit-learn, by name, of which FAIR001 gives the gaps.
+        attacks: Attacks by name that ADV001 and ADV002 run beside their own.
+        surrogates: Models that an attacker may have in place of the audited one.
         min_cell: Cells with fewer patients are left out of what is shared.
     """
 
@@ -42,4 +44,6 @@ class AuditConfig:
     show_ids: bool = False
     show_pixels: bool = False
     fairlearn_metrics: tuple[str, ...] = ()
+    attacks: tuple[str, ...] = ()
+    surrogates: tuple[SurrogateSpec, ...] = ()
     min_cell: int = 0

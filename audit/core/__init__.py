@@ -16,6 +16,7 @@ from audit.core.model import (
     MODALITIES,
     OUTPUT_KINDS,
     OUTPUTS_OF,
+    RELATIONS,
     TASKS,
     Access,
     ChosenOn,
@@ -25,6 +26,9 @@ from audit.core.model import (
     ModelCard,
     ModelSpec,
     OutputKind,
+    Relation,
+    Surrogate,
+    SurrogateSpec,
     Task,
 )
 from audit.core.order import family_weight, worst_first
@@ -45,13 +49,14 @@ from audit.core.verdict import EXIT_CODES, STATUSES, Finding, Outcome, Status, V
 
 __all__ = [
     "BUDGETS", "CHOSEN_ON", "CLASSIFICATION", "COMPARATOR_OUTPUTS", "COUNT", "EXIT_CODES", "FAMILIES", "KINDS",
-    "LADDER", "MISSING_LEVEL", "MODALITIES", "NOT_VERIFIED", "OUTPUTS_OF", "OUTPUT_KINDS", "ROLES", "SCHEMA_VERSION",
-    "STATUSES", "TASKS", "UNGRADABLE", "YES", "Access", "Artifact", "Aside", "Attribute", "AttributeSpec", "Budget",
-    "ChosenOn", "ClassView", "Cohort", "CohortSpec", "Comparator", "ComparatorOutput", "ComparatorValues", "Curve",
-    "DifferentiableModel", "Direction", "Estimate", "Evidence", "Finding", "ImageSource", "ImagingModel", "InputSpec",
-    "IntendedUse", "Ledger", "Levels", "Limit", "Measurement", "ModelCard", "ModelSpec", "Need", "NotApplicable",
-    "NotTested", "OtherSpec", "OtherSplit", "Outcome", "OutputKind", "Policy", "Predictions", "Prevalence", "Probe",
-    "ProbeContext", "ProbeInfo", "ProbeResult", "Profile", "Role", "Rule", "Scalar", "Sink", "SourceView", "State",
-    "Status", "StoredArtifact", "Task", "Unverified", "Verdict", "Waiver", "bounds_at", "canonical_json",
-    "class_views", "contrast_key", "digest", "family_weight", "plain", "scores", "sigmoid", "softmax", "worst_first",
+    "LADDER", "MISSING_LEVEL", "MODALITIES", "NOT_VERIFIED", "OUTPUTS_OF", "OUTPUT_KINDS", "RELATIONS", "ROLES",
+    "SCHEMA_VERSION", "STATUSES", "TASKS", "UNGRADABLE", "YES", "Access", "Artifact", "Aside", "Attribute",
+    "AttributeSpec", "Budget", "ChosenOn", "ClassView", "Cohort", "CohortSpec", "Comparator", "ComparatorOutput",
+    "ComparatorValues", "Curve", "DifferentiableModel", "Direction", "Estimate", "Evidence", "Finding", "ImageSource",
+    "ImagingModel", "InputSpec", "IntendedUse", "Ledger", "Levels", "Limit", "Measurement", "ModelCard", "ModelSpec",
+    "Need", "NotApplicable", "NotTested", "OtherSpec", "OtherSplit", "Outcome", "OutputKind", "Policy", "Predictions",
+    "Prevalence", "Probe", "ProbeContext", "ProbeInfo", "ProbeResult", "Profile", "Relation", "Role", "Rule",
+    "Scalar", "Sink", "SourceView", "State", "Status", "StoredArtifact", "Surrogate", "SurrogateSpec", "Task",
+    "Unverified", "Verdict", "Waiver", "bounds_at", "canonical_json", "class_views", "contrast_key", "digest",
+    "family_weight", "plain", "scores", "sigmoid", "softmax", "worst_first",
 ]  # fmt: skip

@@ -11,7 +11,7 @@ import numpy as np
 
 from audit.core.cohort import Cohort
 from audit.core.levels import Levels
-from audit.core.model import ImagingModel, ModelCard
+from audit.core.model import ImagingModel, ModelCard, Surrogate
 from audit.core.outputs import ClassView, class_views, scores
 from audit.core.probe import Artifact
 
@@ -179,6 +179,8 @@ class ProbeContext:
         layer: Declared layer for layer attributions.
         fairlearn_metrics: Metrics of fairlearn or scikit-learn, by name, that the run asks for.
         unverified: What the model says of `cohort.unverified`, one row a case; its targets are unknown.
+        attacks: Further attacks by name that the run asks for, for example "torchattacks:EADEN".
+        surrogates: Models that an attacker may have in place of the audited one.
     """
 
     model: ImagingModel
@@ -195,6 +197,8 @@ class ProbeContext:
     layer: str | None = None
     unverified: Predictions | None = None
     fairlearn_metrics: tuple[str, ...] = ()
+    attacks: tuple[str, ...] = ()
+    surrogates: tuple[Surrogate, ...] = ()
 
     @property
     def card(self) -> ModelCard:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import IntEnum
-from typing import TYPE_CHECKING, Any, Literal, Protocol, runtime_checkable
+from typing import TYPE_CHECKING, Any, Literal, Protocol, get_args, runtime_checkable
 
 import numpy as np
 
@@ -30,6 +30,8 @@ OUTPUTS_OF: Mapping[str, tuple[OutputKind, ...]] = {
 }
 ChosenOn = Literal["audit", "validation", "training", "external", ""]
 CHOSEN_ON: tuple[ChosenOn, ...] = ("validation", "training", "external")
+Relation = Literal["same init", "other init", "other data", "other architecture"]
+RELATIONS: tuple[Relation, ...] = get_args(Relation)
 KINDS = ("torch", "torch-export", "torchscript", "onnx", "sklearn", "callable", "predictions")
 MODALITIES = ("ct", "mr", "xray", "us", "photo", "microscopy")
 
@@ -214,3 +216,29 @@ class DifferentiableModel(ImagingModel, Protocol):
     def module(self) -> Any:
         """The `torch.nn.Module` that maps stored intensities to raw outputs, in eval mode."""
         ...
+
+
+@dataclass(frozen=True, kw_only=True)
+class SurrogateSpec:
+    """One `[[audit.surrogate]]` of audit.toml, typed.
+
+    Args:
+        relation: What it has in common with the audited model, one of `RELATIONS`.
+        model: How it is loaded; the audited model's declaration with another file.
+    """
+
+    relation: Relation
+    model: ModelSpec
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Surrogate:
+    """A model that an attacker may have in place of the audited one.
+
+    Args:
+        relation: What it has in common with the audited model, one of `RELATIONS`.
+        model: The model; it must give gradients to be of use.
+    """
+
+    relation: Relation
+    model: ImagingModel

@@ -28,6 +28,7 @@ from audit.core import (
     ProbeResult,
     Sink,
     StoredArtifact,
+    Surrogate,
 )
 from audit.execution._progress import Progress
 
@@ -58,6 +59,8 @@ class Setting:
         show_pixels: Whether image content may be stored.
         unverified: What the model says of the cases without a reference standard.
         fairlearn_metrics: Metrics of fairlearn or scikit-learn, by name, that the run asks for.
+        attacks: Further attacks by name that the run asks for.
+        surrogates: Models that an attacker may have in place of the audited one.
     """
 
     model: ImagingModel
@@ -75,6 +78,8 @@ class Setting:
     show_pixels: bool
     unverified: Predictions | None = None
     fairlearn_metrics: tuple[str, ...] = ()
+    attacks: tuple[str, ...] = ()
+    surrogates: tuple[Surrogate, ...] = ()
 
 
 Condition = tuple[str, "NDArray[np.int64]", "NDArray[np.float64]"]
@@ -124,6 +129,7 @@ def run_probe(probe: type[Probe], setting: Setting, progress: Progress) -> Ran:
         budget=setting.budget, levels=setting.levels, intended_use=setting.intended_use, sink=sink,
         golden=setting.golden, golden_tolerance=setting.golden_tolerance, digest_before=setting.digest_before,
         layer=setting.layer, unverified=setting.unverified, fairlearn_metrics=setting.fairlearn_metrics,
+        attacks=setting.attacks, surrogates=setting.surrogates,
     )  # fmt: skip
     try:
         measurements = tuple(probe().run(context))

@@ -8,7 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from audit.core import Cohort, Evidence, ImagingModel, IntendedUse, Policy, Profile
+from audit.core import Cohort, Evidence, ImagingModel, IntendedUse, Policy, Profile, Surrogate
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from audit.session._run import Run
 
 from audit.session._folder import check_folder, default_folder
-from audit.session._open import known_metrics, load_cohort, load_golden, load_model
+from audit.session._open import known_attacks, known_metrics, load_cohort, load_golden, load_model
 from audit.session.saved import Asked, score_table, scores
 
 __all__ = [
@@ -43,6 +43,8 @@ def run(
     golden_tolerance: float = 1e-4,
     layer: str | None = None,
     fairlearn_metrics: Sequence[str] = (),
+    attacks: Sequence[str] = (),
+    surrogates: Sequence[Surrogate] = (),
     progress: Progress | None = None,
 ) -> Run:
     """Audit a model on a cohort.
@@ -62,6 +64,8 @@ def run(
         golden_tolerance: Largest absolute difference allowed on them.
         layer: Name of the layer for layer attributions.
         fairlearn_metrics: Names of metrics of fairlearn or scikit-learn, of which FAIR001 gives the gaps.
+        attacks: Attacks of torchattacks that ADV001 and ADV002 run beside their own, for example "torchattacks:EADEN".
+        surrogates: Models that an attacker may have in place of the audited one, for ADV004.
         progress: Somebody who watches.
 
     Returns:
@@ -80,6 +84,7 @@ def run(
         overwrite=overwrite, intended_use=intended_use or IntendedUse(), golden_tolerance=golden_tolerance, layer=layer,
         golden=load_golden(Path(golden)) if isinstance(golden, (str, Path)) else golden,
         fairlearn_metrics=known_metrics(fairlearn_metrics),
+        attacks=known_attacks(attacks), surrogates=tuple(surrogates),
     )  # fmt: skip
     return audit_model(model, cohort, rules, options, progress)
 
@@ -132,6 +137,10 @@ def run_config(
         config_digest=config.digest, intended_use=config.intended_use,
         golden=None if spec.golden is None else load_golden(config.root / spec.golden),
         golden_tolerance=spec.golden_tolerance, layer=spec.layer, fairlearn_metrics=config.fairlearn_metrics,
+        attacks=config.attacks,
+        surrogates=tuple(
+            Surrogate(relation=s.relation, model=models.load_model(s.model, config.root)) for s in config.surrogates
+        ),
         min_cell=config.min_cell if min_cell is None else min_cell,
     )  # fmt: skip
     return audit_model(model, cohort, config.policy or Policy(name="none"), options, progress)

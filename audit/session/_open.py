@@ -193,6 +193,17 @@ def known_metrics(names: Sequence[str]) -> tuple[str, ...]:
     return given
 
 
+def known_attacks(names: Sequence[str] | str) -> tuple[str, ...]:
+    """Return names of attacks that an audit can be asked for; see `audit.attacks.known_attacks`.
+
+    Raises:
+        InputError: A name is not one of them.
+    """
+    from audit import attacks
+
+    return attacks.known_attacks((names,) if isinstance(names, str) else tuple(names))
+
+
 def load_golden(path: Path) -> Mapping[str, NDArray[Any]]:
     """Return the arrays `images` and `outputs` of a golden batch.
 

@@ -26,6 +26,7 @@ from audit.core import (
     ProbeInfo,
     ProbeResult,
     Profile,
+    Surrogate,
     plain,
 )
 from audit.errors import InputError
@@ -105,6 +106,8 @@ class Options:
         golden_tolerance: Largest absolute difference allowed on them.
         layer: Declared layer for layer attributions.
         fairlearn_metrics: Metrics of fairlearn or scikit-learn by name, of which FAIR001 gives the gaps.
+        attacks: Attacks by name that ADV001 and ADV002 run beside their own.
+        surrogates: Models that an attacker may have in place of the audited one, for ADV004.
         min_cell: Cells with fewer patients are left out of report, summary, JUnit and SARIF; 0: none is.
     """
 
@@ -123,6 +126,8 @@ class Options:
     golden_tolerance: float = 1e-4
     layer: str | None = None
     fairlearn_metrics: tuple[str, ...] = ()
+    attacks: tuple[str, ...] = ()
+    surrogates: tuple[Surrogate, ...] = ()
     min_cell: int = 0
 
 
@@ -196,7 +201,7 @@ def _audit(
         levels=Levels(confidence=policy.confidence), intended_use=options.intended_use, golden=options.golden,
         golden_tolerance=options.golden_tolerance, digest_before=before, layer=options.layer,
         store=lambda artifact: store_artifact(folder, artifact), show_pixels=options.show_pixels,
-        fairlearn_metrics=options.fairlearn_metrics,
+        fairlearn_metrics=options.fairlearn_metrics, attacks=options.attacks, surrogates=options.surrogates,
         unverified=clean.unverified,
     )  # fmt: skip
     ran: dict[str, Ran] = {}
