@@ -19,7 +19,8 @@ SUPPRESSED = "suppressed"
 _COUNTS = ("n", "n_patients", "cases", "rows", "n_cases", "n_controls", "count", "pairs", "shared")
 # Curves over all cases, whose points are shares of a denominator that is named beside them.
 _CURVES = (
-    "roc_curve", "operating_curve", "operating_points", "decision_curve", "operational_load", "paired_errors",
+    "roc_curve", "operating_curve", "operating_points", "decision_curve", "net_benefit_curve",
+    "operational_load", "paired_errors",
     "deletion_curve", "insertion_curve", "attack_settings", "metric_disagreements", "faults", "subgroup_test",
 )  # fmt: skip
 _NOUNS = r"(?:patient|case|row|positive|negative|image|pair|examination|malignan\w+|lesion)s?"

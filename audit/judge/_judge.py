@@ -11,7 +11,7 @@ from audit.core import COUNT, Finding, Levels, Measurement, Policy, ProbeResult,
 from audit.errors import PolicyError
 from audit.judge._holm import Hypothesis, Key, holm, hypotheses, sides
 from audit.judge._match import describe, matched
-from audit.judge._needed import patients_needed, settled_distance
+from audit.judge._needed import UNANSWERED, patients_needed, settled_distance
 from audit.judge._words import counted, headline, metric_words
 
 _WORST_FIRST: tuple[Status, ...] = ("FAIL", "INCONCLUSIVE", "PASS")
@@ -151,9 +151,17 @@ def _finding(
         rule=rule.id, probe=rule.probe, metric=rule.metric, status=worst.status,
         headline=headline(rule, m, policy.confidence), limit=rule.limit, measurements=indices, decisive=worst.index,
         blocking=rule.blocking, waiver=waiver, waiver_expired=expired,
-        patients_needed=_at_least(needed, rule, m), settled_distance=distance, lacking=worst.lacking,
+        patients_needed=_at_least(needed, rule, m), settled_distance=distance,
+        lacking=_lacking(worst.lacking, m) if still_open else worst.lacking,
         holm_level=worst.level, rationale=rule.rationale, margin_source=rule.margin_source,
     )  # fmt: skip
+
+
+def _lacking(said: str, m: Measurement) -> str:
+    """Return what is lacking, with the answers where their absence is what widens the interval."""
+    if UNANSWERED not in m.method or m.value is None:
+        return said
+    return "; ".join(w for w in (said, "answers to the cases without one would narrow its interval") if w)
 
 
 def _at_least(needed: int | None, rule: Rule, m: Measurement) -> int | None:

@@ -7,6 +7,8 @@ from statistics import NormalDist
 
 from audit.core import COUNT, Measurement, Rule, bounds_at
 
+# How the method of an interval says that cases without an answer widen it, which more patients do not narrow.
+UNANSWERED = "unanswered case"
 # A cohort ten thousand times larger is not advice.
 _LARGEST_FACTOR = 1e4
 
@@ -29,6 +31,8 @@ def patients_needed(rule: Rule, measurement: Measurement, alpha_pass: float, alp
         Number of patients in the measurement's own denominator, or None where no number of patients helps.
     """
     m = measurement
+    if UNANSWERED in m.method:
+        return None
     toward = _toward_limit(rule, m, alpha_pass, alpha_fail)
     if toward is None or toward[0] == 0:
         return None

@@ -7,6 +7,7 @@ from audit.judge._numbers import figures, whole
 
 METRIC_WORDS = {
     "auc": "AUC",
+    "roc": "ROC",
     "icc": "ICC",
     "ppv": "positive predictive value",
     "npv": "negative predictive value",
@@ -32,9 +33,25 @@ METRIC_WORDS = {
 _SPECIAL = {"(joint)": "all confounders jointly"}
 
 
+# Words inside the names of metrics that people write otherwise.
+_PARTS = {
+    "auc": "AUC", "aurc": "AURC", "icc": "ICC", "cv": "CV", "sd": "SD", "hd95": "HD95", "dice": "Dice",
+    "mae": "absolute error", "ppv": "positive predictive value", "npv": "negative predictive value",
+    "fpr": "false alarm", "ece": "calibration error", "brier": "Brier", "loa": "limit of agreement",
+}  # fmt: skip
+_ENDINGS = {"_with_failures": ", unanswered cases as failures", "_standardised": " at equal severity"}
+
+
 def metric_words(metric: str) -> str:
     """Return a metric's name in words."""
-    return METRIC_WORDS.get(metric, metric.replace("_", " "))
+    if metric in METRIC_WORDS:
+        return METRIC_WORDS[metric]
+    for ending, words in _ENDINGS.items():
+        if metric.endswith(ending):
+            return metric_words(metric.removesuffix(ending)) + words
+    if metric.startswith("fairlearn:"):
+        return f"{metric_words(metric.removeprefix('fairlearn:'))} (fairlearn)"
+    return " ".join(_PARTS.get(word, word) for word in metric.split("_"))
 
 
 def interval(measurement: Measurement, confidence: float | None = None) -> str:
@@ -70,7 +87,7 @@ def place(measurement: Measurement) -> str:
             continue
         if key == "epsilon" and isinstance(value, (int, float)):
             parts.append(f"ε = {value:.4g} {unit}".strip())
-        elif key in ("attribute", "class", "stratum", "protocol"):
+        elif key in ("attribute", "class", "stratum", "protocol") or (key == "parameter" and value != "headline"):
             parts.append(_SPECIAL.get(str(value), str(value)))
         elif key != "parameter" or value != "headline":
             parts.append(f"{key} {value}")

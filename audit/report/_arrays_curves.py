@@ -235,10 +235,26 @@ def _deletion(artifact: StoredArtifact, arrays: Arrays) -> Figure:
     return Figure(chart=chart, caption=f"{artifact.title}. The faster it {faster}, the better the order of pixels.")
 
 
+def _range(artifact: StoredArtifact, arrays: Arrays) -> Figure:
+    low, high = floats(arrays["low"]), floats(arrays["high"])
+    x = tuple(i / max(1, len(low) - 1) for i in range(len(low)))
+    declared = [meta_number(artifact, key) for key in ("declared_low", "declared_high")]
+    limits = tuple(v for v in declared if v is not None)
+    unit = str(artifact.meta.get("unit") or "stored value")
+    chart = Curve(
+        title=artifact.title, x_label="Share of images", y_label=unit,
+        series=(Series(name="smallest", shape="line", x=x, y=low),
+                Series(name="largest", shape="line", x=x, y=high, ink=2)),
+        x_domain=(0, 1), y_domain=padded([*low, *high, *limits]), limits=limits,
+    )  # fmt: skip
+    return Figure(chart=chart, caption=f"{artifact.title}, each sorted. Dashed: the declared range.")
+
+
 CURVES: Mapping[str, Callable[[StoredArtifact, Arrays], Figure | None]] = {
     "roc_curve": _roc, "roc_by_level": _roc_by_level, "reliability_curve": _reliability,
     "calibration_at_horizon": _reliability, "reliability_by_level": _reliability_by_level,
-    "operating_curve": _operating, "decision_curve": _decision, "risk_coverage": _coverage, "paired_errors": _paired,
+    "operating_curve": _operating, "decision_curve": _decision, "net_benefit_curve": _decision, "risk_coverage": _coverage,
+    "stored_range": _range, "paired_errors": _paired,
     "bland_altman": _bland_altman, "score_distribution": _steps, "output_spread": _steps,
     "deletion_curve": _deletion, "insertion_curve": _deletion,
 }  # fmt: skip

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from audit.report._metrics_calibration import CALIBRATION
+from audit.report._metrics_data import DATA
 from audit.report._metrics_performance import PERFORMANCE
 
 # Name as printed, and definition.
@@ -235,6 +236,7 @@ METRICS: Mapping[str, tuple[str, str]] = {
         "relative volume error",
         "Model's volume minus reference volume, as a share of the reference.",
     ),
+    **DATA,
     **CALIBRATION,
     **PERFORMANCE,
 }

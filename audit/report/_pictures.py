@@ -55,6 +55,8 @@ class Gallery:
 
 def gallery(artifact: StoredArtifact, arrays: Mapping[str, NDArray[Any]]) -> Gallery | None:
     """Return the pictures of an artifact, None where it holds none."""
+    if all(np.asarray(v).ndim == 2 for v in arrays.values()):
+        arrays = {k: np.asarray(v)[None] for k, v in arrays.items()}
     stacks = {k: _planes(np.asarray(v)) for k, v in arrays.items() if np.asarray(v).ndim in (3, 4, 5)}
     if not stacks:
         return None

@@ -27,6 +27,8 @@ if TYPE_CHECKING:
 
 ArrayLoader = Callable[[StoredArtifact], "Mapping[str, NDArray[Any]]"]
 _MOST_STORED, _MOST_NAMED = 3, 3
+# Arrays over the plane of the images that are no picture of a case.
+_MAPS = ("text_places",)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -212,7 +214,7 @@ def _pictures(evidence: Evidence, result: ProbeResult, arrays: ArrayLoader, budg
             if withheld(artifact, loaded, evidence.run):
                 kept_back.append(artifact.title)
                 continue
-            if artifact.pixels:
+            if artifact.pixels or artifact.name in _MAPS:
                 _add_gallery(gallery(artifact, loaded), galleries, notes, budget)
                 continue
             made = figure(artifact, loaded)

@@ -34,7 +34,7 @@ GROUPS: tuple[tuple[str, str, tuple[str, ...]], ...] = (
     ("none", "Not assessed", ("NOT_APPLICABLE", "ERROR", "NOT_RUN")),
     ("pass", "Pass", ("PASS",)),
 )
-_OUTSIDE, _OVERALL = "fairlearn:", ("_difference", "_ratio")
+_OUTSIDE, _OVERALL = "fairlearn:", ("_difference", "_ratio", "_group_min", "_group_max")
 METHODS: Mapping[str, str] = {
     "count": "a fact of this cohort: counted, without sampling error",
 }
