@@ -34,7 +34,7 @@ STAGES: tuple[tuple[tuple[float, ...], float], ...] = (
     ((1.0,), 0.65), ((0.96, 1.04), 0.85), ((0.92, 0.94, 0.98, 1.02, 1.06, 1.08), 0.0),
 )  # fmt: skip
 ALIGNED_AT_MOST = 50_000
-_ROWS, _PAIRS = 1024, 256
+_ROWS, _PAIRS, _BLOCK = 1024, 256, 2**24
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -126,33 +126,25 @@ class _Search:
         mine, theirs = hash_bits(self.one.thumbs), hash_bits(np.flip(self.two.thumbs, flipped))
         near = NEAR_BITS if flipped else self._radius(mine, theirs)
         found = [np.zeros((0, 2), dtype=np.int64)]
-        for start, apart in self._apart(mine, theirs):
-            rows, columns = np.nonzero(apart <= near)
-            found.append(np.stack([rows + start, columns], axis=1))
+        for start, agree in _agreement(mine, theirs):
+            rows, columns = np.nonzero(agree >= 64 - 2 * near)
+            rows += start
+            keep = (self.one.sides[rows] >= SMALLEST_SIDE) & (self.two.sides[columns] >= SMALLEST_SIDE)
+            if self.within:
+                keep &= (rows < columns) & (self.owners[rows] != self.owners[columns])
+            found.append(np.stack([rows[keep], columns[keep]], axis=1))
         return np.concatenate(found)
 
     def _radius(self, mine: NDArray[np.float32], theirs: NDArray[np.float32]) -> int:
         """Return how many bits may differ for the proposals to stay within their number."""
-        counts = np.zeros(65, dtype=np.int64)
-        for _, apart in self._apart(mine, theirs):
-            counts += np.bincount(apart.ravel(), minlength=65)
-        within = np.flatnonzero(np.cumsum(counts[: FURTHEST_BITS + 1]) <= PROPOSED)
-        return max(NEAREST_BITS, int(within.max(initial=0)))
-
-    def _apart(self, mine: NDArray[np.float32], theirs: NDArray[np.float32]) -> Iterator[tuple[int, NDArray[np.int64]]]:
-        """Give the bits that differ, of the picture or of its negative, by block of rows; 64 for what is no pair."""
-        large = self.two.sides >= SMALLEST_SIDE
-        places = np.arange(len(theirs))
-        for start in range(0, len(mine), _ROWS):
-            block = slice(start, start + _ROWS)
-            # The product of signs is 64 minus twice the bits that differ.
-            apart = 32 - (np.abs(mine[block] @ theirs.T) / 2).astype(np.int64)
-            pair = (self.one.sides[block] >= SMALLEST_SIDE)[:, None] & large
-            if self.within:
-                pair &= np.arange(start, start + len(apart))[:, None] < places
-                pair &= self.owners[block, None] != self.owners
-            apart[~pair] = 64
-            yield start, apart
+        reach = range(NEAREST_BITS, FURTHEST_BITS + 1)
+        counts = np.zeros(len(reach), dtype=np.int64)
+        for _, agree in _agreement(mine, theirs):
+            counts += [np.count_nonzero(agree >= 64 - 2 * bits) for bits in reach]
+        # Within one set each pair is met twice, and each image itself.
+        pairs = (counts - len(mine)) // 2 if self.within else counts
+        affordable = [bits for bits, count in zip(reach, pairs, strict=True) if count <= PROPOSED]
+        return max(affordable, default=NEAREST_BITS)
 
     def coarse(self, pairs: NDArray[np.int64], flipped: tuple[int, ...]) -> tuple[NDArray[np.int64], int]:
         """Return the pairs whose coarse detail agrees, the most alike first, and how many are beyond the budget."""
@@ -183,6 +175,14 @@ class _Search:
             )
             for k in np.flatnonzero(np.abs(values) >= limit):
                 yield (int(i[k]), int(j[k])), float(values[k])
+
+
+def _agreement(mine: NDArray[np.float32], theirs: NDArray[np.float32]) -> Iterator[tuple[int, NDArray[np.int8]]]:
+    """Give by block of rows 64 minus twice the bits that differ, of the picture or of its negative."""
+    rows = max(16, min(_ROWS, _BLOCK // max(1, len(theirs))))
+    for start in range(0, len(mine), rows):
+        product = mine[start : start + rows] @ theirs.T
+        yield start, np.abs(product, out=product).astype(np.int8)
 
 
 def _coarse_details(thumbs: NDArray[np.uint8]) -> NDArray[np.float32]:

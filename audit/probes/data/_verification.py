@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from audit.core import Estimate, Levels
+from audit.probes._shared import weighted_sum
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-METHOD = "Begg-Greenes, patient bootstrap"
+METHOD = "Begg-Greenes, MOVER of Korn-Graubard bounds"
 FEWEST = 10
 Rates = tuple[Estimate, Estimate]
 
@@ -57,53 +59,105 @@ def by_score(cases: Verified) -> NDArray[np.int64] | None:
     return strata if used.min() >= FEWEST else None
 
 
-def corrected(
-    cases: Verified, strata: NDArray[np.int64], levels: Levels, rng: np.random.Generator, *, resamples: int
-) -> Rates:
+def corrected(cases: Verified, strata: NDArray[np.int64], levels: Levels) -> Rates:
     """Estimate sensitivity and specificity as if all cases had been verified.
 
     Within a stratum the verified cases stand for the others; a stratum lies within one decision. With the decision as
     stratum this is the correction of Begg and Greenes (1983, Assessment of diagnostic tests when disease verification
-    is subject to selection bias, Biometrics 39).
+    is subject to selection bias, Biometrics 39). The odds of sensitivity are those of being called positive, times the
+    share diseased of those called positive, over that of those called negative; its interval is that of the three
+    logarithms by variance estimates recovery from exact bounds (Zou and Donner 2008, Construction of confidence limits
+    about effect measures, Statistics in Medicine 27). A bootstrap of patients misses a true sensitivity from above up
+    to three times too often, as few diseased are found among those called negative. Where a share is exactly 0 or 1,
+    all three are taken at a third of the level instead, which holds under any dependence (Bonferroni).
 
     Args:
         cases: All cases.
         strata: (n,) codes.
         levels: Levels of the bounds.
-        rng: Generator.
-        resamples: Number of resamples of patients.
 
     Returns:
-        Sensitivity and specificity; absent where a stratum has no verified case, and where nothing varies.
+        Sensitivity and specificity; absent where a stratum has fewer than 5 verified patients.
     """
-    from audit.stats import bootstrap_many
+    from audit.stats import proportion
 
-    count = int(strata.max()) + 1
-    inside = (strata[:, None] == np.arange(count)).astype(np.float64)
-    known = inside * cases.verified[:, None]
-    sick = known * cases.labels[:, None]
-    positive = np.array([bool(cases.decisions[strata == s].any()) for s in range(count)])
-    there = inside.any(axis=0)
+    called = proportion(cases.decisions, cases.patients, levels)
+    called_not = proportion(~cases.decisions, cases.patients, levels)
+    sick = {d: _share(cases, strata, levels, decided=d, of=cases.labels) for d in (True, False)}
+    well = {d: _share(cases, strata, levels, decided=d, of=~cases.labels) for d in (True, False)}
+    return _rate(called, sick[True], sick[False]), _rate(called_not, well[False], well[True])
 
-    def rates(weights: NDArray[np.float64]) -> NDArray[np.float64]:
-        every, seen, ill = weights @ inside, weights @ known, weights @ sick
-        with np.errstate(invalid="ignore", divide="ignore"):
-            share = np.where(every > 0, ill / seen, 0.0)[:, there]
-            diseased, healthy = every[:, there] * share, every[:, there] * (1 - share)
-            right = positive[there]
-            return np.stack(
-                [
-                    diseased[:, right].sum(axis=1) / diseased.sum(axis=1),
-                    healthy[:, ~right].sum(axis=1) / healthy.sum(axis=1),
-                ],
-                axis=1,
-            )
 
-    sensitivity, specificity = bootstrap_many(
-        rates, cases.patients, levels, rng, resamples=resamples, methods=(METHOD, METHOD),
-        supports=((0.0, 1.0), (0.0, 1.0)), jackknife=True,
-    )  # fmt: skip
-    return sensitivity, specificity
+def _share(
+    cases: Verified, strata: NDArray[np.int64], levels: Levels, *, decided: bool, of: NDArray[np.bool_]
+) -> Estimate:
+    """Return the share of the cases of one decision that has the condition, strata weighted by all their cases."""
+    from audit.stats import proportion
+
+    side = cases.decisions == decided
+    parts = []
+    for stratum in np.unique(strata[side]):
+        rows = side & (strata == stratum)
+        seen = rows & cases.verified
+        parts.append((float(rows.sum() / side.sum()), proportion(of[seen], cases.patients[seen], levels)))
+    n_patients = int(np.unique(cases.patients[side & cases.verified]).size)
+    if not parts:
+        return Estimate.absent("no case is decided this way", method=METHOD)
+    return weighted_sum(parts, shared=False, method=METHOD, n_patients=n_patients)
+
+
+def _rate(called: Estimate, right: Estimate, wrong: Estimate) -> Estimate:
+    """Return called x right / (called x right + (1 - called) x wrong) with its bounds."""
+    n, n_patients = called.n, called.n_patients
+    for part in (called, right, wrong):
+        if part.value is None:
+            return Estimate.absent(part.missing or "missing", method=METHOD, n=n, n_patients=n_patients)
+    values = [part.value or 0.0 for part in (called, right, wrong)]
+    if not values[0] * values[1] + (1 - values[0]) * values[2]:
+        return Estimate.absent("no case of this kind is expected", method=METHOD, n=n, n_patients=n_patients)
+    bounds = _recovered if 0 < values[0] < 1 and min(values[1:]) > 0 else _cornered
+    curve = tuple((level, *bounds(called, right, wrong, level)) for level, _, _ in called.curve)
+    return Estimate(value=_odds_rate(*values), curve=curve, method=METHOD, n=n, n_patients=n_patients)
+
+
+def _odds_rate(called: float, right: float, wrong: float) -> float:
+    found, missed = called * max(right, 0.0), (1 - called) * max(wrong, 0.0)
+    return found / (found + missed) if found + missed > 0 else 0.0
+
+
+def _recovered(called: Estimate, right: Estimate, wrong: Estimate, level: float) -> tuple[float, float]:
+    parts = [(part.value or 0.0, part.bounds(level)) for part in (called, right, wrong)]
+    down, up = [], []
+    for at, (value, bounds) in enumerate(parts):
+        if bounds is None:
+            return 0.0, 1.0
+        scale = _log_odds if at == 0 else _log
+        below, above = scale(value) - scale(bounds[0]), scale(bounds[1]) - scale(value)
+        down.append(above if at == 2 else below)
+        up.append(below if at == 2 else above)
+    centre = _log_odds(parts[0][0]) + _log(parts[1][0]) - _log(parts[2][0])
+    return _expit(centre - math.hypot(*down)), _expit(centre + math.hypot(*up))
+
+
+def _cornered(called: Estimate, right: Estimate, wrong: Estimate, level: float) -> tuple[float, float]:
+    c, r, w = (part.bounds(level / 3) for part in (called, right, wrong))
+    if c is None or r is None or w is None:
+        return 0.0, 1.0
+    return _odds_rate(c[0], r[0], w[1]), _odds_rate(c[1], r[1], w[0]) if r[1] > 0 or w[0] > 0 else 1.0
+
+
+def _log(x: float) -> float:
+    return math.log(x) if x > 0 else -math.inf
+
+
+def _log_odds(x: float) -> float:
+    return math.inf if x >= 1 else _log(x) - math.log(1 - x)
+
+
+def _expit(x: float) -> float:
+    if math.isinf(x) or math.isnan(x):
+        return 1.0 if x > 0 else 0.0
+    return 0.5 * (1 + math.tanh(0.5 * x))
 
 
 def worst_and_best(cases: Verified, levels: Levels) -> dict[str, Estimate]:

@@ -78,8 +78,8 @@ class PartialVerification(Probe):
         title="Partial verification",
         question="Was the truth looked for in every case?",
         method=(
-            "Correction of Begg and Greenes with a patient bootstrap, within decisions and within thirds of the score; "
-            "worst-case and best-case shares with Korn-Graubard bounds."
+            "Correction of Begg and Greenes within decisions and within thirds of the score, interval by variance "
+            "estimates recovery; worst-case and best-case shares with Korn-Graubard bounds."
         ),
         limits="The correction assumes verification at random given the decision or the score; only the bounds do not.",
         references=("Begg and Greenes 1983, Biometrics 39", "Manski 1990, American Economic Review 80"),
@@ -151,7 +151,7 @@ def _rates(ctx: ProbeContext, own: ClassView, theirs: ClassView, verified: Any, 
         if strata is None:
             found = (Estimate.absent(FEW_IN_STRATA, method="none", n=len(patients)),) * 2
         else:
-            found = corrected(cases, strata, ctx.levels, ctx.rng, resamples=ctx.budget.resamples)
+            found = corrected(cases, strata, ctx.levels)
         for metric, estimate in zip(CORRECTED, found, strict=True):
             condition = {**own.condition, "parameter": given}
             yield _row(ctx, metric, estimate, direction="higher", condition=condition)
