@@ -185,7 +185,7 @@ class InventedMargin(MaskObjective):
 
     A part of the mask that shares no pixel with the reference is an invented lesion, of whatever size, as in
     `audit.metrics.lesion_counts`. What grows beside a lesion only makes that one larger, so the search looks at some
-    distance from the reference first.
+    distance from the reference and from what the mask joins to it.
     """
 
     def margin(self, raw: Any, target: Any) -> Any:
@@ -193,11 +193,12 @@ class InventedMargin(MaskObjective):
         import torch
 
         z, inside = self.height(raw), target > 0
+        joined = torch.as_tensor(_joined((z >= 0).cpu().numpy(), inside.cpu().numpy()), device=z.device)
         gap = max(2, min(z.shape[1:]) // 8)
-        away = ~_widened(inside, gap)
-        for nearer in (1, 0):
+        away = ~_widened(joined, gap)
+        for nearer in (_widened(joined, 1), inside):
             lacking = ~away.flatten(1).any(dim=1)
-            away = torch.where(lacking.view(-1, *(1,) * (z.ndim - 1)), ~_widened(inside, nearer), away)
+            away = torch.where(lacking.view(-1, *(1,) * (z.ndim - 1)), ~nearer, away)
         return -z.masked_fill(~away, -torch.inf).flatten(1).amax(dim=1)
 
     def measure(self, mask: NDArray[np.bool_], reference: NDArray[Any]) -> tuple[float, bool]:
@@ -208,12 +209,16 @@ class InventedMargin(MaskObjective):
         return float(false), false == 0
 
 
+def _joined(masks: NDArray[np.bool_], inside: NDArray[np.bool_]) -> NDArray[np.bool_]:
+    """Return references (n, *spatial) with all parts of the predicted masks that touch them."""
+    parts = lesion_numbers(masks)
+    return np.stack([i | np.isin(p, np.setdiff1d(p[i], 0)) for p, i in zip(parts, inside, strict=True)])
+
+
 def _widened(inside: Any, by: int) -> Any:
     """Return masks (n, *spatial) widened by a number of pixels in every direction."""
     import torch
 
-    if not by:
-        return inside
     pool = torch.nn.functional.max_pool2d if inside.ndim == 3 else torch.nn.functional.max_pool3d
     return pool(inside[:, None].float(), 2 * by + 1, stride=1, padding=by)[:, 0] > 0
 

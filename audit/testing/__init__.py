@@ -1,4 +1,6 @@
-"""Planted faults, tiny cohorts and the conformance kit, for the tests of probes; numpy alone, no torch.
+"""Planted faults, tiny cohorts and the conformance kit, for the tests of probes.
+
+Importing it needs numpy alone; only building a network (`network`, `head`) loads torch.
 
 A probe of a third party is checked like ours:
 
@@ -21,19 +23,28 @@ from audit.testing._cohorts import (
 from audit.testing._conformance import ConformanceError, check_probe
 from audit.testing._conforming import conforming_contexts
 from audit.testing._contexts import context, saved_context
+from audit.testing._heads import HEADS, head
 from audit.testing._models import FAULTS, FunctionModel, SavedModel, planted
+from audit.testing._networks import NETWORKS, PlantedNetwork, linear_stands, network, network_cohort
 
 __all__ = [
     "FAULTS",
+    "HEADS",
+    "NETWORKS",
     "ArrayImages",
     "ConformanceError",
     "FunctionModel",
+    "PlantedNetwork",
     "SavedModel",
     "attribute",
     "check_probe",
     "comparator",
     "conforming_contexts",
     "context",
+    "head",
+    "linear_stands",
+    "network",
+    "network_cohort",
     "other_split",
     "planted",
     "saved_context",
