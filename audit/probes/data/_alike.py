@@ -3,7 +3,7 @@
 Images of one organ look alike, and so do their hashes. What two patients do not share is the detail: edges, vessels,
 texture, noise. So a near hash only proposes a pair; what counts is the correlation of the band-passed copies, their
 contrast made even, at the best alignment. The limits lie above every pair of different patients seen in skin lesions
-(0.88) and brain phantoms (0.89), and below copies that were rescaled, compressed, made noisy or cropped by 2 %.
+(0.88) and brain phantoms (0.89), and below nearly all copies with another gain, compressed, noisy or cropped by 2 %.
 """
 
 from __future__ import annotations
