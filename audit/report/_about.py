@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from audit.core import Evidence
+from audit.evidence import SUPPRESSED
 from audit.report._facts import attributes, cases, counted, first, ledger, mapping_of, patients, words_of
 from audit.report._metrics import METRICS
 from audit.report._numbers import number, whole
@@ -106,11 +107,38 @@ def cohort_facts(evidence: Evidence) -> Pairs:
         ("patients", (whole(people) if people is not None else "") + counted_as),
         ("rows", ledger_text(evidence)),
         ("cases by label", targets),
+        *_beside(c),
         ("sampling", _plain(first(c, "design") or first(sampling, "design")) or "not declared"),
         ("reference standard", _plain(first(c, "reference_method") or first(reference, "method")) or "not declared"),
         ("provenance", _plain(c.get("provenance"))),
         ("digest", short(c.get("digest"))),
     ])  # fmt: skip
+
+
+def _beside(c: Mapping[str, Any]) -> list[tuple[str, str]]:
+    """Return what stands beside the cases: events, comparators, readers, cases without answer or reference standard."""
+    said = [
+        ("events", _sized(mapping_of(c.get("events")))),
+        ("declined by the model", _sized(mapping_of(c.get("ungradable")))),
+    ]
+    unverified = mapping_of(c.get("unverified"))
+    unanswered = unverified.get("unanswered")
+    tail = f", {whole(unanswered)} of them without an answer" if unanswered else ""
+    said.append(("without reference standard", _sized(unverified) + tail if unverified else ""))
+    for key, word in (("comparators", "comparators"), ("raters", "readers"), ("other_splits", "other splits")):
+        rows = [mapping_of(row) for row in c.get(key) or ()]
+        said.append((word, "; ".join(f"{row.get('name')}: {_sized(row)}" for row in rows)))
+    return said
+
+
+def _sized(row: Mapping[str, Any]) -> str:
+    """Return cases and patients in words; a row without counts has too few to be shared."""
+    if not row:
+        return ""
+    n, people = row.get("n"), row.get("n_patients")
+    if n is None:
+        return "too few to be shared"
+    return " ".join(x for x in (plural(int(n), "case"), _people(people, int(n))) if x)
 
 
 def _people(patients: int | None, n: int | None) -> str:
@@ -187,6 +215,15 @@ class Methods:
     statement: str
 
 
+def _together(counts: Mapping[str, int]) -> dict[str, int]:
+    """Return the methods without what their intervals were widened for, which differs from number to number."""
+    out: dict[str, int] = {}
+    for name, n in counts.items():
+        base = name.partition(", widened to hold")[0]
+        out[base] = out.get(base, 0) + n
+    return {name: n for name, n in out.items() if name not in ("none", SUPPRESSED)}
+
+
 def methods(evidence: Evidence) -> Methods:
     """Return the interval methods, the definitions and the references that this audit used."""
     counts: dict[str, int] = {}
@@ -204,6 +241,6 @@ def methods(evidence: Evidence) -> Methods:
     use = mapping_of(evidence.run.get("intended_use") or evidence.model.get("intended_use"))
     return Methods(
         confidence=number(evidence.policy.confidence * 100),
-        intervals=tuple((name, n, METHODS.get(name, "")) for name, n in sorted(counts.items())),
+        intervals=tuple((name, n, METHODS.get(name, "")) for name, n in sorted(_together(counts).items())),
         glossary=glossary, references=references, statement=_plain(use.get("statement")),
     )  # fmt: skip

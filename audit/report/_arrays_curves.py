@@ -253,7 +253,8 @@ def _range(artifact: StoredArtifact, arrays: Arrays) -> Figure:
 CURVES: Mapping[str, Callable[[StoredArtifact, Arrays], Figure | None]] = {
     "roc_curve": _roc, "roc_by_level": _roc_by_level, "reliability_curve": _reliability,
     "calibration_at_horizon": _reliability, "reliability_by_level": _reliability_by_level,
-    "operating_curve": _operating, "decision_curve": _decision, "net_benefit_curve": _decision, "risk_coverage": _coverage,
+    "operating_curve": _operating, "decision_curve": _decision, "net_benefit_curve": _decision,
+    "risk_coverage": _coverage,
     "stored_range": _range, "paired_errors": _paired,
     "bland_altman": _bland_altman, "score_distribution": _steps, "output_spread": _steps,
     "deletion_curve": _deletion, "insertion_curve": _deletion,

@@ -71,6 +71,7 @@ def _page(evidence: Evidence, arrays: ArrayLoader, *, static: bool, thrift: Thri
         filters=_filters(shown), whole=whole, css=_template("report.css"), script=script, packed=packed,
         specs="" if static else _packed(budget.specs), interactive=not static,
         policy_csp=_policy([script] if static else [script, plotly]),
+        min_cell=int(evidence.run.get("min_cell") or 0),
         foreseen=[s for key in ("unattainable", "warnings") for s in words_of(evidence.run.get(key))],
     )  # fmt: skip
 
