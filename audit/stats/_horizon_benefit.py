@@ -12,7 +12,7 @@ from audit.core.measurement import Estimate
 from audit.stats._calibration import probabilities
 from audit.stats._common import Bools, Floats
 from audit.stats._horizon import Followed, estimated, share_ill
-from audit.stats._horizon_bounds import Quantity, allowing
+from audit.stats._horizon_bounds import Quantity
 
 BENEFIT = ("net_benefit", "net_benefit_over_all")
 
@@ -60,16 +60,14 @@ def benefit_at_horizon(
         observed = share_ill(w, v, failed)
         return benefit(w, v) - (observed - odds * (1 - observed))
 
+    hits, alarms, missed, quiet = _Parts.NAMES
     quantities = (
-        Quantity("net_benefit", benefit, "plain"), Quantity("net_benefit_over_all", over_all, "plain"),
+        Quantity("net_benefit", benefit, "plain", parts=((1.0, hits), (-odds, alarms))),
+        Quantity("net_benefit_over_all", over_all, "plain", parts=((-1.0, missed), (odds, quiet))),
         *(Quantity(name, partial(parts.column, k), "share") for k, name in enumerate(_Parts.NAMES)),
     )  # fmt: skip
     found = estimated(cases, quantities, levels, rng, resamples)
-    hits, alarms, missed, quiet = (found[name] for name in _Parts.NAMES)
-    return {
-        "net_benefit": allowing(found["net_benefit"], (1.0, hits), (-odds, alarms)),
-        "net_benefit_over_all": allowing(found["net_benefit_over_all"], (-1.0, missed), (odds, quiet)),
-    }
+    return {name: found[name] for name in BENEFIT}
 
 
 class _Parts:

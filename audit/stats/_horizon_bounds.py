@@ -40,12 +40,15 @@ class Quantity:
         of: From (b, n) weights, and those handed on by the censored, to (b,) numbers, NaN where there is none.
         scale: Where its bounds are made.
         level: Of a difference: from (b, n) weights to what is taken off.
+        parts: Weight, which may be negative, and name of the shares that it is the sum of, where bounds allow for
+            theirs.
     """
 
     name: str
     of: Callable[[Floats, Floats], Floats]
     scale: Scale
     level: Callable[[Floats], Floats] | None = None
+    parts: tuple[tuple[float, str], ...] = ()
 
     @property
     def method(self) -> str:
@@ -103,10 +106,12 @@ def estimates(
     draws = np.concatenate([
         table(weights[:, code]) for weights in patient_weights(worth.patients.count, resamples, rng, rows=rows)
     ])  # fmt: skip
-    return {
+    found = {
         q.name: _one(q, float(values[j]), draws[:, j], worth, levels, float(q.level(once)[0]) if q.level else 0.0)
         for j, q in enumerate(quantities)
     }
+    spread = {q.name: float(np.nanstd(draws[:, j])) for j, q in enumerate(quantities) if found[q.name].curve}
+    return {q.name: _allowing(q, found, spread) for q in quantities}
 
 
 def _one(quantity: Quantity, value: float, draws: Floats, worth: Worth, levels: Levels, level: float) -> Estimate:
@@ -144,28 +149,27 @@ def _bounds(scale: Scale, value: float, draws: Floats, worth: Worth, alpha: Floa
     return plain
 
 
-def allowing(whole: Estimate, *parts: tuple[float, Estimate]) -> Estimate:
+def _allowing(quantity: Quantity, found: Mapping[str, Estimate], spread: Mapping[str, float]) -> Estimate:
     """Return an estimate whose bounds are no narrower than variance estimates recovered from its parts make them.
 
     A net benefit is as skewed as the few events among those who are acted on, or spared, and where there happens to be
-    none its resamples do not know that there might be. Parts that exclude each other are nearly independent where they
-    are small; where they are not, the resamples' own bounds know it.
-
-    Args:
-        whole: The sum of the parts.
-        parts: Weight, which may be negative, and share.
+    none its resamples do not know that there might be. Parts that exclude each other are negatively correlated: the
+    arms are longer by what the spread of the sum exceeds that of independent parts.
     """
-    if whole.value is None:
+    whole = found[quantity.name]
+    if whole.value is None or not quantity.parts:
         return whole
+    parts = [(weight, found[name]) for weight, name in quantity.parts]
     for _, part in parts:
         if part.value is None:
-            return Estimate.absent(
-                part.missing or "missing", method=whole.method, n=whole.n, n_patients=whole.n_patients
-            )  # fmt: skip
+            reason = part.missing or "missing"
+            return Estimate.absent(reason, method=whole.method, n=whole.n, n_patients=whole.n_patients)
+    alone = float(np.hypot.reduce([weight * spread[name] for weight, name in quantity.parts]))
+    more = max(1.0, spread[quantity.name] / alone) if alone > 0 else 1.0
     curve = []
     for level, low, high in whole.curve:
         arms = [_arms(weight, part, level) for weight, part in parts]
-        down, up = (float(np.hypot.reduce([arm[side] for arm in arms])) for side in (0, 1))
+        down, up = (more * float(np.hypot.reduce([arm[side] for arm in arms])) for side in (0, 1))
         curve.append((level, min(low, whole.value - down), max(high, whole.value + up)))
     return replace(whole, curve=tuple(curve), method=f"{whole.method}, no narrower than exact shares allow")
 
