@@ -180,6 +180,18 @@ def test_mask_margins_have_the_sign_of_their_decision() -> None:
     assert InventedMargin(card=card()).margin(raw, target).tolist() == [-2.0, 1.0, 1.0]
 
 
+def test_the_volume_is_pushed_both_ways_at_any_scale() -> None:
+    """Five pixels for four: room 0.5 - 0.25 upward and 0.5 + 0.25 downward, within 0.1, and times 50 alike."""
+    target = torch.tensor([[[1, 1, 1, 1, 0, 0, 0, 0]]])
+    for gain in (1.0, 50.0):
+        raw = (gain * torch.tensor([[[[5.0, 5, 5, 5, 5, -5, -5, -5]]]])).requires_grad_()
+        for upward, room in ((True, 0.25), (False, 0.75)):
+            margin = VolumeMargin(card=card(), tolerance=0.5, upward=upward).margin(raw, target)
+            (grad,) = torch.autograd.grad(margin.sum(), raw)
+            assert margin.item() == pytest.approx(room, abs=0.1)
+            assert ((grad < 0) if upward else (grad > 0)).all()
+
+
 def test_the_nearest_lesion_to_being_lost_is_pushed_and_only_what_stands_of_it() -> None:
     """Of lesions with 3 and 1 left the second is pushed, at its pixel above the threshold alone."""
     target = torch.tensor([[[1, 0, 2, 2]]])
