@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from audit.report._metrics_attacks import ATTACKS
 from audit.report._metrics_calibration import CALIBRATION
 from audit.report._metrics_data import DATA
 from audit.report._metrics_performance import PERFORMANCE
@@ -207,6 +208,23 @@ METRICS: Mapping[str, tuple[str, str]] = {
         "Accuracy under attack where only changes that the stored file can hold are allowed; an upper bound.",
     ),
     "attack_success": ("attack success", "Share of rightly called cases that the attack turned."),
+    "robust_accuracy_gap": (
+        "gap in accuracy under attack",
+        "Accuracy under attack of one group minus that of all others, at the headline size.",
+    ),
+    "winning_share": ("broken first by", "Share of the overturned cases that this way of attacking broke first."),
+    "visibility_psnr": (
+        "peak signal-to-noise ratio",
+        "How faint the attack's change is, in decibels; the higher, the fainter. Mean over changed images.",
+    ),
+    "visibility_ssim": (
+        "structural similarity",
+        "How alike the image and the attacked image look; 1 is the same. Mean over changed images.",
+    ),
+    "epsilon_over_noise_sd": (
+        "size over noise",
+        "Size of the attack as a multiple of the noise measured on this cohort; above 1 it is visible.",
+    ),
     "unreconciled": (
         "unreconciled",
         "Cases by which a table's denominators differ from the cohort; 0 where they add up.",
@@ -236,6 +254,7 @@ METRICS: Mapping[str, tuple[str, str]] = {
         "relative volume error",
         "Model's volume minus reference volume, as a share of the reference.",
     ),
+    **ATTACKS,
     **DATA,
     **CALIBRATION,
     **PERFORMANCE,

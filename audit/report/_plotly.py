@@ -79,8 +79,9 @@ def _forest(chart: Forest) -> dict[str, Any]:
         if row.value is not None:
             notes.append(_note(1, y - BAR / 2 - 6, _words(row.text), "right", "var(--soft)"))
     for i, (at, words) in enumerate(limit_words(chart)):
-        note = _note(at, bottom + 29 + 15 * i, _words(words), "center", "var(--ink)")
-        notes.append({**note, "xref": "x"})
+        # Below the axis, where no place on the axis of the rows reaches.
+        note = _note(at, 0, _words(words), "center", "var(--ink)")
+        notes.append({**note, "xref": "x", "yref": "paper", "yshift": -(29 + 15 * i)})
     zero = () if chart.reference is None else (("zero", chart.reference),)
     lines = (*zero, *(("limit", v) for v in chart.limits))
     drawn = [y for _, y in shown]

@@ -26,7 +26,8 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 ArrayLoader = Callable[[StoredArtifact], "Mapping[str, NDArray[Any]]"]
-_MOST_STORED, _MOST_NAMED = 3, 3
+_MOST_STORED, _MOST_NAMED, _MORE_JUDGED = 3, 3, 2
+_WIDE, _TALL = 8, 10
 # Arrays over the plane of the images that are no picture of a case.
 _MAPS = ("text_places",)
 
@@ -40,6 +41,7 @@ class Drawn:
     caption: str
     legend: tuple[tuple[str, int], ...]
     wide: bool
+    tall: bool
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -237,7 +239,8 @@ def _pictures(evidence: Evidence, result: ProbeResult, arrays: ArrayLoader, budg
         notes.append(f"Figures left out, since {few}: {'; '.join(kept_back)}.")
     if tests:
         notes.append(_test_note(tests))
-    most = budget.thrift.figures
+    judged = any(f.probe == result.probe for f in evidence.findings)
+    most = budget.thrift.figures + (_MORE_JUDGED if judged else 0)
     measured = list(from_measurements(evidence, result))
     # A model with many classes stores a curve for each; the intervals must not be crowded out by them.
     early = max(_MOST_STORED, most - len(measured))
@@ -289,5 +292,7 @@ def _drawn(code: str, place: int, made: Figure, budget: Budget) -> Drawn:
     if isinstance(made.chart, Curve):
         seen = dict.fromkeys((s.name, s.ink) for s in made.chart.series)
         legend = tuple(seen) if len(seen) > 1 else ()
-    wide = not isinstance(made.chart, Curve) and len(getattr(made.chart, "rows", ())) > 8
-    return Drawn(name=name, svg=draw(made.chart, name), caption=made.caption, legend=legend, wide=wide)
+    rows = len(getattr(made.chart, "rows", ()))
+    return Drawn(
+        name=name, svg=draw(made.chart, name), caption=made.caption, legend=legend, wide=rows > _WIDE, tall=rows > _TALL
+    )

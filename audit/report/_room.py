@@ -30,12 +30,14 @@ class Thrift:
 STEPS: tuple[Thrift, ...] = (
     Thrift(pictures=250_000),
     Thrift(pictures=150_000, rest=False),
-    Thrift(pictures=100_000, rest=False, figures=6, stored=16, first=8),
-    Thrift(pictures=60_000, rest=False, figures=6, stored=10, first=6, metrics=8),
-    Thrift(pictures=0, rest=False, figures=4, stored=8, first=5, metrics=6),
-    Thrift(pictures=0, rest=False, figures=3, stored=6, first=4, metrics=4),
-    Thrift(pictures=0, rest=False, figures=2, stored=4, first=3, metrics=3),
-    Thrift(pictures=0, rest=False, figures=1, stored=2, first=2, metrics=2),
+    Thrift(pictures=100_000, rest=False, stored=16, first=8),
+    Thrift(pictures=80_000, rest=False, figures=7, stored=12, first=6, metrics=8),
+    Thrift(pictures=60_000, rest=False, figures=6, stored=10, first=5, metrics=6),
+    Thrift(pictures=40_000, rest=False, figures=5, stored=8, first=4, metrics=5),
+    Thrift(pictures=0, rest=False, figures=4, stored=6, first=4, metrics=4),
+    Thrift(pictures=0, rest=False, figures=3, stored=5, first=3, metrics=3),
+    Thrift(pictures=0, rest=False, figures=2, stored=4, first=3, metrics=2),
+    Thrift(pictures=0, rest=False, figures=1, stored=2, first=2, metrics=1),
 )
 
 

@@ -43,6 +43,7 @@ class Block:
     lines: tuple[Line, ...]
     more: int
     rest: tuple[Line, ...]
+    judged: bool
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -82,7 +83,7 @@ def numbers(
         if m.metric in kept:
             groups.setdefault((m.metric, _over(m)), []).append(m)
     return Numbers(
-        blocks=tuple(_block(key, mine, info, methods, thrift) for key, mine in groups.items()),
+        blocks=tuple(_block(key, mine, info, methods, thrift, judged=key[0] in judged) for key, mine in groups.items()),
         count=len(measurements), left_out=tuple(metric_name(m, info.code) for m in order if m not in kept),
         long=len(measurements) > LONG, counted=all(m.method == COUNT for m in measurements),
         together=any(m.simultaneous for m in measurements), confidence=f"{measurements[0].level * 100:.3g}",
@@ -96,7 +97,8 @@ def _over(m: Measurement) -> tuple[str, ...]:
 
 
 def _block(
-    key: tuple[str, tuple[str, ...]], mine: list[Measurement], info: ProbeInfo, methods: list[str], thrift: Thrift
+    key: tuple[str, tuple[str, ...]], mine: list[Measurement], info: ProbeInfo, methods: list[str], thrift: Thrift,
+    *, judged: bool,
 ) -> Block:  # fmt: skip
     metric, over = key
     # A few rows more cost less room than the sentence that says what is left out.
@@ -118,7 +120,7 @@ def _block(
     return Block(
         metric=metric, name=capital(metric_name(metric, info.code)), definition=definition(metric, info.code),
         about="; ".join(w for w in about if w), lines=lines[:first], more=len(lines) - first,
-        rest=lines[first:] if thrift.rest else (),
+        rest=lines[first:] if thrift.rest else (), judged=judged,
     )  # fmt: skip
 
 

@@ -127,7 +127,7 @@ def test_many_stored_curves_do_not_crowd_out_the_intervals() -> None:
     found = tuple(replace(r, artifacts=stored) if r.probe == "FAIR001" else r for r in made.results)
     text = render(replace(made, results=found), _sample.arrays, static=True)
     part = text[text.index('id="FAIR001"') : text.index("</article>", text.index('id="FAIR001"'))]
-    assert part.count("<figure") == 8
+    assert part.count("<figure") == 10
     assert "Sensitivity gap by sex" in part
     assert "further figures left out" in part
 
