@@ -335,7 +335,7 @@ class _Run:
             self.ledger.attacked[rows] = self.ledger.right[rows]
             self._control(shown)
             self._show(shown)
-        self.ledger.close(self.case[slots], self.size[slots])
+        self.ledger.close(self.case[slots], self.size[slots], self._storable(slots))
 
     def _control(self, slots: NDArray[np.int64]) -> None:
         """Try random signs of the size."""

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from audit.attacks._ball import Norm
 from audit.core import InputSpec
 
 if TYPE_CHECKING:
@@ -24,7 +25,7 @@ _PADDED = ("ct", "mr", "us")
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Ladder:
-    """L-infinity sizes of an attack.
+    """Sizes of an attack under one norm.
 
     Args:
         epsilons: Rising, in `unit`, six significant digits.
@@ -32,6 +33,7 @@ class Ladder:
         unit: Unit of stored intensities.
         why: How the sizes came about, in one sentence.
         noise_sd: Noise of the sampled images in the same unit, or None where it cannot be measured.
+        n: Images that it was measured on.
     """
 
     epsilons: tuple[float, ...]
@@ -39,20 +41,26 @@ class Ladder:
     unit: str
     why: str
     noise_sd: float | None = None
+    n: int = 0
 
 
-def default_ladder(spec: InputSpec, images: Sequence[NDArray[Any]]) -> Ladder:
+def default_ladder(spec: InputSpec, images: Sequence[NDArray[Any]], norm: Norm = "linf") -> Ladder:
     """Return the default attack sizes of a modality.
+
+    Under L2 they are a quarter of those under L-infinity, as the root mean square of the change over pixels.
 
     Args:
         spec: What the model receives.
         images: A sample of the cohort, each (channels, *spatial) stored intensities. The scale of MR is arbitrary and
             is measured on it, as is the noise.
+        norm: "linf" or "l2".
 
     Returns:
         The sizes in stored units.
     """
     sizes, headline, scale, why = _sizes(spec, images)
+    if norm == "l2":
+        scale, why = scale / 4, f"a quarter of the sizes for single pixels: {why}"
     epsilons = tuple(float(f"{s * scale:.6g}") for s in sizes)
     return Ladder(
         epsilons=epsilons,
@@ -60,6 +68,7 @@ def default_ladder(spec: InputSpec, images: Sequence[NDArray[Any]]) -> Ladder:
         unit=spec.unit or "stored units",
         why=why,
         noise_sd=noise_sd(images),
+        n=len(images),
     )
 
 

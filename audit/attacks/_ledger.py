@@ -33,7 +33,7 @@ class Ledger:
         self.by = np.full(count, UNBROKEN, dtype="U16")
         self.margin = np.zeros((count, len(question.objectives)))
         self.clean_margin = np.zeros(count)
-        self._rights, self._stored = np.zeros((count, sizes), bool), np.zeros((count, sizes), bool)
+        self._rights, self._stored, self._storable = (np.zeros((count, sizes), bool) for _ in range(3))
         self._clean: NDArray[np.float64] | None = None
         self._raw, self._answers = np.zeros((count, 0)), np.zeros((count, sizes, 0))
 
@@ -94,8 +94,11 @@ class Ledger:
         self.margin[rows] = np.where(lower, margin, self.margin[rows])
         return right, lower
 
-    def close(self, rows: NDArray[np.int64], size: NDArray[np.int64]) -> None:
-        """Note what stands at the end of a size of each case."""
+    def close(
+        self, rows: NDArray[np.int64], size: NDArray[np.int64], storable: NDArray[np.bool_] | None = None
+    ) -> None:
+        """Note what stands at the end of a size of each case, and whether a stored step fits into it."""
+        self._storable[rows, size] = False if storable is None else storable
         self._rights[rows, size], self._stored[rows, size] = self.right[rows], self.stored[rows]
         self._answers[rows, size] = self._raw[rows]
 
@@ -105,5 +108,6 @@ class Ledger:
         return Outcome(
             clean=clean, right_clean=self.right_clean, right=self._rights, right_stored=self._stored,
             answers=self._answers, gradient=self.gradient, descends=self.descends, right_attack=self.attacked,
-            right_noise=self.noise, worst=worst, integer=self.integer, by=self.by,
+            right_noise=self.noise, worst=worst, integer=self.integer, storable=self._storable,
+            by=self.by,
         )  # fmt: skip

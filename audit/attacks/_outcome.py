@@ -99,6 +99,7 @@ class Outcome:
         right_noise: (n,) right clean and under random signs of the headline size.
         worst: (kept, channels, *spatial) perturbed images of the first cases at the headline size, float32.
         integer: (n,) whether stored intensities are integers.
+        storable: (n, E) the same, and a change of one whole step fits into the size.
         by: (n,) str, what broke a case first: "wrong already", "one step", "carried", "apgd", "sign", "random signs",
             or "" where nothing did.
     """
@@ -114,6 +115,7 @@ class Outcome:
     right_noise: NDArray[np.bool_]
     worst: NDArray[np.float32]
     integer: NDArray[np.bool_]
+    storable: NDArray[np.bool_]
     by: NDArray[np.str_]
 
     @classmethod

@@ -1,4 +1,4 @@
-"""What an attack leaves behind beside its measurements: answers, examples, settings."""
+"""What an attack leaves behind beside its measurements: answers, examples, visibility, settings."""
 
 from __future__ import annotations
 
@@ -9,12 +9,10 @@ import numpy as np
 from audit.attacks import Ladder, Meter, Outcome, Plan, Question
 from audit.core import ProbeContext, scores
 from audit.probes._images import load_images
+from audit.probes.adversarial._attacked import Attacked
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
-
-SHOWN = 3
-"""Perturbed images offered as examples."""
 
 
 def keep_answers(ctx: ProbeContext, question: Question, cases: NDArray[np.int64], outcome: Outcome, plan: Plan) -> None:
@@ -26,7 +24,7 @@ def keep_answers(ctx: ProbeContext, question: Question, cases: NDArray[np.int64]
         return
     suffix = "" if question.name is None else f" class={question.name}"
     worst = outcome.answers[:, plan.epsilons.index(plan.headline)]
-    ctx.sink.predictions(f"linf epsilon={plan.headline:g}{suffix}", cases, worst)
+    ctx.sink.predictions(f"{plan.norm} epsilon={plan.headline:g}{suffix}", cases, worst)
 
 
 def keep_examples(
@@ -46,17 +44,44 @@ def keep_examples(
         {
             "images": _grey((images - low) / span),
             "perturbed": _grey((outcome.worst - low) / span),
-            "perturbation": _grey(0.5 + (outcome.worst - images) / (2 * plan.headline)),
+            "perturbation": _grey(0.5 + (outcome.worst - images) / (2 * _full_scale(outcome.worst - images, plan))),
             **facts,
         },
         pixels=True,
         epsilon=plan.headline,
+        norm=plan.norm,
         **({} if question.name is None else {"class": question.name}),
     )
 
 
+def _full_scale(change: NDArray[np.float32], plan: Plan) -> float:
+    """Return the change that is drawn white: the size itself, or under L2 the largest one of the images shown."""
+    return plan.headline if plan.norm == "linf" else float(np.abs(change).max()) or plan.headline
+
+
 def _grey(shares: NDArray[Any]) -> NDArray[np.uint8]:
     return np.clip(np.round(255 * shares), 0, 255).astype(np.uint8)
+
+
+def keep_visibility(ctx: ProbeContext, attacked: Attacked, plan: Plan) -> None:
+    """Store decibels and structural similarity of the cases looked at, and whether each was overturned."""
+    looked = attacked.visibility
+    broken = ~attacked.outcome.right[looked.rows, plan.epsilons.index(plan.headline)]
+    known = np.isfinite(looked.psnr)
+    named: dict[str, Any] = {} if attacked.question.name is None else {"class": attacked.question.name}
+    ctx.sink.artifact(
+        "attack_visibility",
+        "How visible the changes at the headline size are",
+        {"psnr_db": looked.psnr[known], "ssim": _shown(looked.ssim[known]), "overturned": broken[known]},
+        epsilon=plan.headline,
+        norm=plan.norm,
+        **named,
+    )
+
+
+def _shown(values: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return the values, none of them where one is absent."""
+    return values if np.isfinite(values).all() else values[:0]
 
 
 def keep_settings(ctx: ProbeContext, ladder: Ladder, plan: Plan, meter: Meter, cases: int) -> None:
@@ -69,7 +94,8 @@ def keep_settings(ctx: ProbeContext, ladder: Ladder, plan: Plan, meter: Meter, c
         {"epsilon": epsilons, **noise},
         epsilon_unit=ladder.unit,
         epsilon_from=ladder.why,
-        engine=plan.search,
+        norm=plan.norm,
+        search=plan.search,
         steps=plan.steps,
         restarts=plan.restarts,
         cases=cases,

@@ -240,8 +240,11 @@ def test_examples_are_marked_as_pixels() -> None:
     """Three cases in eight bits, none changed by more than the headline size, marked so as to be withheld."""
     ctx, _, _ = make(0.1)
     list(LinfEvasion().run(ctx))
-    shown, settings = ctx.sink.artifacts
-    assert (shown.name, settings.name) == ("adversarial_examples", "attack_settings")
+    shown, visible, settings = ctx.sink.artifacts
+    assert [a.name for a in (shown, visible, settings)] == [
+        "adversarial_examples", "attack_visibility", "attack_settings",
+    ]  # fmt: skip
+    assert visible.arrays["psnr_db"].shape == visible.arrays["overturned"].shape == (64,)
     assert shown.pixels
     assert not settings.pixels
     assert shown.arrays["images"].shape == (3, 1, 6, 6)

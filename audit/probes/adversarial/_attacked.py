@@ -1,0 +1,176 @@
+"""The white-box attack of a cohort: which cases, what sizes, how much is tried, and one question at a time."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from audit.attacks import (
+    Cases,
+    Certificate,
+    Ladder,
+    Meter,
+    Norm,
+    Outcome,
+    Plan,
+    Question,
+    attack_cases,
+    certify,
+    default_ladder,
+)
+from audit.core import ProbeContext, Scalar
+from audit.probes._images import batch_size, load_images, load_masks
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+LADDER_SAMPLE = 64
+SHOWN = 3
+"""Perturbed images offered as examples."""
+_CERTIFICATE_SAMPLE = 64
+_VISIBILITY_SAMPLE = 64
+_ELEMENTS = 2**25
+_LEAST_CASES_A_FINDING = 100
+ATTACK = "pgd"
+RANKED = ("binary", "multilabel")
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Attacked:
+    """One question after the attack.
+
+    Args:
+        question: What was to be overturned.
+        cases: (m,) the attacked cases, indices into the cohort.
+        targets: (m, ...) their targets; 0 for segmentation.
+        patients: (m,) their patient codes.
+        outcome: What became of them.
+        certificate: Whether that may be believed.
+        visibility: How visible the change of some of them is.
+    """
+
+    question: Question
+    cases: NDArray[np.int64]
+    targets: NDArray[Any]
+    patients: NDArray[np.int64]
+    outcome: Outcome
+    certificate: Certificate
+    visibility: Visibility
+
+    @property
+    def condition(self) -> dict[str, Scalar]:
+        """Condition keys of all measurements of the question."""
+        named: dict[str, Scalar] = {} if self.question.name is None else {"class": self.question.name}
+        return {"attack": ATTACK, **named}
+
+
+class Visibility:
+    """Decibels and structural similarity of evenly spread cases at the headline size, as the attack goes by.
+
+    Args:
+        rows: Which of the attacked cases are looked at.
+        span: Width of the displayed range.
+    """
+
+    def __init__(self, rows: NDArray[np.int64], span: float) -> None:
+        self.rows, self.span = rows, span
+        self.psnr, self.ssim = (np.full(rows.size, np.nan) for _ in range(2))
+
+    def look(self, rows: NDArray[np.int64], images: NDArray[np.float32], worst: NDArray[np.float32]) -> None:
+        """Compare the images of some cases with their worst ones."""
+        from audit.metrics import psnr, ssim
+
+        for row, image, changed in zip(rows, images, worst, strict=True):
+            at = int(np.searchsorted(self.rows, row))
+            if at < self.rows.size and self.rows[at] == row and (image != changed).any():
+                noise, alike = psnr(image, changed, self.span), ssim(image, changed, self.span)
+                self.psnr[at] = np.nan if noise is None else noise
+                self.ssim[at] = np.nan if alike is None else alike
+
+
+def plan_of(ctx: ProbeContext, ladder: Ladder, norm: Norm) -> Plan:
+    """Return how much the budget allows."""
+    image = load_images(ctx.cohort, np.zeros(1, dtype=np.int64))[0]
+    return Plan(
+        epsilons=ladder.epsilons, headline=ladder.headline, steps=ctx.budget.attack_steps,
+        restarts=ctx.budget.attack_restarts, norm=norm, ranking=ctx.card.task in RANKED,
+        batch=batch_size(image, ctx.budget.batch_size),
+    )  # fmt: skip
+
+
+def ladder_of(ctx: ProbeContext, norm: Norm) -> Ladder:
+    """Return the default sizes, measured on evenly spread cases where they have to be, so the same for every probe."""
+    rows = spread(len(ctx.cohort), LADDER_SAMPLE)
+    return default_ladder(ctx.card.input, list(load_images(ctx.cohort, rows)), norm)
+
+
+def spread(count: int, wanted: int) -> NDArray[np.int64]:
+    """Return at most so many positions, evenly spread."""
+    return np.unique(np.linspace(0, count - 1, min(count, wanted)).round().astype(np.int64))
+
+
+def targets_of(ctx: ProbeContext, question: Question, cases: NDArray[np.int64]) -> NDArray[Any]:
+    """Return the targets of a question for some cases."""
+    if ctx.card.task == "segmentation":
+        return question.targets(load_masks(ctx.cohort, cases))
+    return question.targets(ctx.cohort.targets[cases])
+
+
+def share_of(budget: int | None, findings: int) -> int | None:
+    """Return the cases of each finding: the budget is shared among them, down to a least number."""
+    if budget is None or findings == 1:
+        return budget
+    return max(min(budget, _LEAST_CASES_A_FINDING), budget // findings)
+
+
+def concerned(ctx: ProbeContext, question: Question, cases: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Return the cases that have a question."""
+    size = ctx.budget.batch_size
+    parts = [cases[i : i + size] for i in range(0, cases.size, size)]
+    return np.concatenate([part[question.applies(targets_of(ctx, question, part))] for part in parts])
+
+
+def attack_question(
+    ctx: ProbeContext, question: Question, cases: NDArray[np.int64], plan: Plan, meter: Meter, *, done: int, total: int
+) -> Attacked:
+    """Attack the cases of one question, image by image as they are read, and certify the attack.
+
+    Args:
+        ctx: The probe's context.
+        question: What is to be overturned.
+        cases: (m,) the cases, indices into the cohort.
+        plan: How much is tried.
+        meter: Where the cost is counted.
+        done: Cases done before, for the progress.
+        total: Cases in all.
+    """
+    elements = load_images(ctx.cohort, cases[:1])[0].size
+    window = ctx.card.input.window or ctx.card.input.range
+    looked = Visibility(
+        spread(cases.size, max(1, min(_VISIBILITY_SAMPLE, _ELEMENTS // elements))), window[1] - window[0]
+    )
+    model: Any = ctx.model
+    stream = Cases(
+        count=cases.size,
+        images=lambda rows: load_images(ctx.cohort, cases[rows]),
+        targets=lambda rows: targets_of(ctx, question, cases[rows]),
+    )
+    outcome = attack_cases(
+        model, question, stream, plan=plan, rng=ctx.rng, meter=meter, keep=SHOWN, observe=looked.look,
+        progress=lambda ready, _: ctx.sink.progress(done + ready, total),
+    )  # fmt: skip
+    patients = ctx.cohort.patients[cases]
+    sample = spread(cases.size, max(1, min(_CERTIFICATE_SAMPLE, _ELEMENTS // elements)))
+    segmentation = ctx.card.task == "segmentation"
+    clean = outcome.clean if segmentation else ctx.clean.raw[cases]
+    certificate = certify(
+        model, question, outcome, images=stream.images(sample), target=stream.targets(sample), clean=clean[sample],
+        sample=sample, patients=patients, plan=plan, rng=ctx.rng, batch=plan.batch,
+    )  # fmt: skip
+    targets = np.zeros(cases.size) if segmentation else targets_of(ctx, question, cases)
+    return Attacked(
+        question=question, cases=cases, targets=targets, patients=patients, outcome=outcome, certificate=certificate,
+        visibility=looked,
+    )  # fmt: skip

@@ -1,0 +1,194 @@
+"""The measurements of an attack: robust numbers, what they cost whom, how visible the change is."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from audit.attacks import CHECKS, Ladder, Question
+from audit.core import Direction, Estimate, Measurement, ProbeContext, Scalar, Task, scores
+from audit.probes._shared import NO_OPERATING_POINT, contrast_levels, share_contrast
+from audit.probes.adversarial._attacked import ATTACK, RANKED, Attacked
+from audit.stats import auc, mean, proportion
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+TASKS: tuple[Task, ...] = (
+    "binary", "multiclass", "multilabel", "ordinal", "regression", "segmentation", "survival",
+)  # fmt: skip
+WAYS = ("one step", "carried", "apgd", "random signs")
+"""What can break a case; see `audit.attacks.Outcome`."""
+METRICS = (
+    "robust_accuracy", "robust_sensitivity", "robust_specificity", "robust_auc", "robust_accuracy_stored",
+    "attack_success", "robust_accuracy_gap", "winning_share", "visibility_psnr", "visibility_ssim",
+    "epsilon_over_noise_sd", *CHECKS,
+)  # fmt: skip
+DESCRIPTIVE = ("winning_share", "visibility_psnr", "visibility_ssim", "epsilon_over_noise_sd")
+NO_NOISE = "the noise of these images cannot be measured"
+
+
+def _sized(attacked: Attacked, ladder: Ladder, epsilon: float) -> dict[str, Scalar]:
+    """Return the condition of a measurement at one size."""
+    return {
+        **attacked.condition,
+        "epsilon": epsilon,
+        "epsilon_unit": ladder.unit,
+        "parameter": "headline" if epsilon == ladder.headline else "ladder",
+    }
+
+
+def absent(ctx: ProbeContext, name: str | None, why: str, ladder: Ladder) -> Iterator[Measurement]:
+    """Give the missing numbers of a question that cannot be asked."""
+    for epsilon in ladder.epsilons:
+        yield Measurement.of(
+            Estimate.absent(why, method="none"),
+            metric="robust_accuracy", level=ctx.levels.confidence, direction="higher",
+            condition={
+                "attack": ATTACK, **({} if name is None else {"class": name}), "epsilon": epsilon,
+                "epsilon_unit": ladder.unit, "parameter": "headline" if epsilon == ladder.headline else "ladder",
+            },
+        )  # fmt: skip
+
+
+def measurements(ctx: ProbeContext, attacked: Attacked, ladder: Ladder) -> Iterator[Measurement]:
+    """Give everything that is measured of one question."""
+    for index, epsilon in enumerate(ladder.epsilons):
+        condition = _sized(attacked, ladder, epsilon)
+        for metric, estimate, direction, named in _at(ctx, attacked, index):
+            yield Measurement.of(
+                estimate, metric=metric, level=ctx.levels.confidence, direction=direction,
+                condition={**condition, **named},
+            )  # fmt: skip
+    headline = _sized(attacked, ladder, ladder.headline)
+    yield from _gaps(ctx, attacked, ladder, headline)
+    for metric, estimate, unit, named in (*_won(attacked, ladder), *_visible(ctx, attacked, ladder)):
+        yield Measurement.of(
+            estimate, metric=metric, level=ctx.levels.confidence, unit=unit, direction="none",
+            condition={**headline, **named},
+        )  # fmt: skip
+    yield from _certificate(ctx, attacked, ladder)
+
+
+def _certificate(ctx: ProbeContext, attacked: Attacked, ladder: Ladder) -> Iterator[Measurement]:
+    sizes: Mapping[str, float] = {
+        "certificate_identity": 0.0, "certificate_large_epsilon": ctx.card.input.span,
+        "certificate_descent": ladder.epsilons[0], "certificate_noise": ladder.headline,
+        "certificate_steps": ladder.headline,
+    }  # fmt: skip
+    for name in attacked.certificate.values:
+        size: dict[str, Scalar] = {"epsilon": sizes[name], "epsilon_unit": ladder.unit} if name in sizes else {}
+        yield Measurement.of(
+            attacked.certificate.estimate(name), metric=name, level=ctx.levels.confidence,
+            condition={**attacked.condition, **size},
+        )  # fmt: skip
+
+
+def _at(
+    ctx: ProbeContext, attacked: Attacked, index: int
+) -> Iterator[tuple[str, Estimate, Direction, dict[str, Scalar]]]:
+    """Give metric, estimate, better direction and further conditions at one size."""
+    outcome, bound = attacked.outcome, attacked.certificate.bound
+    right, clean, labels = outcome.right[:, index], outcome.right_clean, attacked.targets == 1
+    every = np.ones(right.size, bool)
+
+    def share(hits: NDArray[np.bool_], members: NDArray[np.bool_]) -> Estimate:
+        if not attacked.question.decided:
+            own = attacked.patients[members]
+            return Estimate.absent(NO_OPERATING_POINT, method="none", n=own.size, n_patients=np.unique(own).size)
+        return proportion(hits[members], attacked.patients[members], ctx.levels)
+
+    yield "robust_accuracy", bound(share(right, every)), "higher", {}
+    if ctx.card.task in RANKED:
+        yield "robust_sensitivity", bound(share(right, labels)), "higher", {}
+        yield "robust_specificity", bound(share(right, ~labels)), "higher", {}
+        ranking = _ranking(ctx, attacked.question, outcome.answers[:, index])
+        yield "robust_auc", bound(auc(ranking, labels, attacked.patients, ctx.levels)), "higher", {}
+    elif ctx.card.task in ("multiclass", "ordinal") and attacked.question.name is None:
+        for code, name in enumerate(ctx.card.classes):
+            yield "robust_sensitivity", bound(share(right, attacked.targets == code)), "higher", {"class": name}
+    if outcome.storable[:, index].all():
+        yield "robust_accuracy_stored", bound(share(outcome.right_stored[:, index], every)), "higher", {}
+    yield "attack_success", bound(share(~right, clean), of_success=True), "lower", {}
+
+
+def _ranking(ctx: ProbeContext, question: Question, raw: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return (m,) scores that rank as the model's do, on the logit scale where it has one: no ties by saturation."""
+    column = question.column or 0
+    if ctx.card.output == "logits":
+        return raw[:, column] if question.column is not None or raw.shape[1] == 1 else raw[:, 1] - raw[:, 0]
+    every = scores(raw, ctx.card)
+    return every if question.column is None else every[:, column]
+
+
+def _gaps(ctx: ProbeContext, attacked: Attacked, ladder: Ladder, condition: dict[str, Scalar]) -> Iterator[Measurement]:
+    """Give the gap in robust accuracy of every protected level at the headline size.
+
+    Both sides of a gap are upper bounds. Where the certificate fails, either may be anything below, and so may the gap.
+    """
+    attributes = ctx.cohort.by_role("protected")
+    if not attributes:
+        return
+    own = replace(ctx, cohort=ctx.cohort.subset(attacked.cases))
+    right = attacked.outcome.right[:, ladder.epsilons.index(ladder.headline)]
+    contrast = share_contrast(
+        own, "robust_accuracy_gap", np.ones(right.size, bool), right if attacked.question.decided else None,
+        condition=condition,
+    )  # fmt: skip
+    estimate = contrast.estimate
+    contrast = replace(contrast, estimate=lambda members: _open(attacked, estimate(members)))
+    for attribute in own.cohort.by_role("protected"):
+        yield from contrast_levels(own, attribute, contrast)
+
+
+def _open(attacked: Attacked, estimate: Estimate) -> Estimate:
+    failed = attacked.certificate.failed
+    if not failed or estimate.value is None:
+        return estimate
+    return replace(
+        estimate,
+        curve=tuple((level, -1.0, 1.0) for level, _, _ in estimate.curve),
+        method=f"{estimate.method}; no bound, the attack's certificate failed ({', '.join(failed)})",
+    )
+
+
+def _won(attacked: Attacked, ladder: Ladder) -> Iterator[tuple[str, Estimate, str, dict[str, Scalar]]]:
+    """Give how many of the overturned cases each way of attacking broke first."""
+    outcome = attacked.outcome
+    broken = outcome.right_clean & ~outcome.right[:, ladder.epsilons.index(ladder.headline)]
+    n, patients = int(broken.sum()), int(np.unique(attacked.patients[broken]).size)
+    for way in WAYS:
+        k = int((outcome.by[broken] == way).sum())
+        if n:
+            yield "winning_share", Estimate.counted(k / n, n=n, n_patients=patients, k=k), "", {"attack": way}
+        else:
+            yield "winning_share", Estimate.absent("no case was overturned", method="none"), "", {"attack": way}
+
+
+def _visible(
+    ctx: ProbeContext, attacked: Attacked, ladder: Ladder
+) -> Iterator[tuple[str, Estimate, str, dict[str, Scalar]]]:
+    """Give how visible the changes at the headline size are."""
+    looked, ctx_levels = attacked.visibility, ctx.levels
+    patients = attacked.patients[looked.rows]
+    for metric, values, unit, support, none in (
+        ("visibility_psnr", looked.psnr, "dB", (None, None), "no image was changed"),
+        ("visibility_ssim", looked.ssim, "", (-1.0, 1.0), "no image was changed, or an axis is shorter than 11 pixels"),
+    ):
+        known = np.isfinite(values)
+        n, count = int(known.sum()), int(np.unique(patients[known]).size)
+        if not n:
+            yield metric, Estimate.absent(none, method="none"), unit, {}
+        elif np.ptp(values[known]) < 1e-9:
+            yield metric, Estimate.counted(float(values[known][0]), n=n, n_patients=count), unit, {}
+        else:
+            yield metric, mean(values[known], patients[known], ctx_levels, support=support), unit, {}
+    n, count = ladder.n, int(np.unique(ctx.cohort.patients).size)
+    if ladder.noise_sd is None:
+        yield "epsilon_over_noise_sd", Estimate.absent(NO_NOISE, method="none", n=n, n_patients=min(n, count)), "", {}
+    else:
+        share = Estimate.counted(ladder.headline / ladder.noise_sd, n=n, n_patients=min(n, count))
+        yield "epsilon_over_noise_sd", share, "", {}
