@@ -16,14 +16,11 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from audit.attacks._ball import Ball
-from audit.attacks._fast import Forward, fast_forward
 from audit.attacks._gradient import slopes
-from audit.attacks._ladder import attack_region, stored_step
 from audit.attacks._ledger import Ledger
 from audit.attacks._objectives import Question
 from audit.attacks._outcome import CARRIED, NOISE, ONE_STEP, Cases, Meter, Observer, Outcome, Plan
-from audit.attacks._search import Search
+from audit.attacks._slots import Slots
 from audit.core import DifferentiableModel
 
 if TYPE_CHECKING:
@@ -88,26 +85,21 @@ def attack_cases(
     return run.all(progress or (lambda done, total: None))
 
 
-class _Run:
-    """The slots, and what happens in them."""
+class _Run(Slots):
+    """What happens in the slots."""
 
     def __init__(
         self, model: DifferentiableModel, cases: Cases, plan: Plan, ledger: Ledger, *, seed: int, keep: int,
         observe: Observer | None,
     ) -> None:  # fmt: skip
-        self.model, self.cases, self.plan, self.ledger, self.seed = model, cases, plan, ledger, seed
-        self.keep, self.observe, self.spec = min(keep, cases.count), observe, model.card.input
-        self.objectives = ledger.question.objectives
+        super().__init__(model, cases, plan, ledger)
+        self.seed, self.keep, self.observe = seed, min(keep, cases.count), observe
         self.stages = plan.restarts * len(self.objectives)
-        self.epsilons = np.array(plan.epsilons, dtype=np.float64)
-        count = min(plan.batch, cases.count)
-        self.case, self.size = np.full(count, -1), np.full(count, -1)
+        count = len(self.case)
         self.stage, self.last, self.asked = (np.zeros(count, dtype=np.int64) for _ in range(3))
         self.busy = np.zeros(count, dtype=bool)
-        self.taken = self.done = 0
-        self.ball: Any = None
-        self.worst: Any = None
-        self.kept: NDArray[np.float32] = np.zeros((0,), dtype=np.float32)
+        self.done = 0
+        self.kept: NDArray[np.float32] | None = None
 
     def all(self, progress: Callable[[int, int], None]) -> Outcome:
         """Go through all cases."""
@@ -119,7 +111,8 @@ class _Run:
                 if self.done > before:
                     progress(self.done, self.cases.count)
             if not self.busy.any():
-                return self.ledger.outcome(self.kept)
+                kept = np.zeros(0, dtype=np.float32) if self.kept is None else self.kept
+                return self.ledger.outcome(kept)
             self._step()
 
     def _advance(self) -> None:
@@ -127,83 +120,11 @@ class _Run:
         while True:
             empty = np.flatnonzero(self.case < 0)[: self.cases.count - self.taken]
             if empty.size:
-                self._enter(empty)
+                self.enter(empty)
             waiting = np.flatnonzero(~self.busy & (self.case >= 0))
             if not waiting.size:
                 return
             self._next(waiting)
-
-    def _enter(self, slots: NDArray[np.int64]) -> None:
-        """Read the next cases, ask the model about them as they are, and take their gradients."""
-        rows = np.arange(self.taken, self.taken + slots.size)
-        self.taken += slots.size
-        images = np.asarray(self.cases.images(rows), dtype=np.float32)
-        target = np.asarray(self.cases.targets(rows))
-        if self.ball is None:
-            self._allocate(images, target)
-        self.case[slots], self.size[slots] = rows, -1
-        self.ball.put(slots, self._around(images))
-        self.target[slots], self.wanted[slots] = target, self._tensor(target).to(self.wanted.dtype)
-        self.ledger.enter(rows, images, target)
-        self.ledger.integer[rows] = [stored_step(image, self.spec.span) is not None for image in images]
-        x0, usable = self.ball.x0[slots], np.ones(slots.size, bool)
-        for number, worst in enumerate(self.worst):
-            worst[slots] = x0
-            self.ledger.meter.gradients += slots.size
-            which = np.full(slots.size, number)
-            _, slope = slopes(self.model.forward, self.objectives, which, x0, self.wanted[slots])
-            self.slope[number][slots] = slope
-            usable &= _usable(slope)
-        self.ledger.gradient[rows] = usable
-
-    def _allocate(self, images: NDArray[np.float32], target: NDArray[Any]) -> None:
-        """Make the slots for images of this shape, and choose how gradients are taken."""
-        import torch
-
-        count = len(self.case)
-        self.device = next((p.device for p in self.model.module.parameters()), torch.device("cpu"))
-        shape = (count, *images.shape[1:])
-        x0 = torch.zeros(shape, device=self.device)
-        region = torch.zeros((count, 1, *images.shape[2:]), device=self.device)
-        self.ball = Ball(norm=self.plan.norm, x0=x0, low=x0.clone(), high=x0.clone(), region=region)
-        self.target = np.zeros((count, *target.shape[1:]), dtype=target.dtype)
-        self.wanted = self._tensor(self.target)
-        self.worst, self.slope = ([torch.zeros_like(x0) for _ in self.objectives] for _ in range(2))
-        self.search = Search(self.ball, self.plan.search, self.plan.steps)
-        self.kept = np.zeros((self.keep, *images.shape[1:]), dtype=np.float32)
-        self.forward: Forward = self.model.forward
-        if self.plan.gradients == "fast" and self.stages:
-            self.forward = fast_forward(
-                self.model, self.objectives[0], self._tensor(images), self._tensor(target), self.ledger.meter
-            )
-
-    def _tensor(self, values: NDArray[Any]) -> Any:
-        import torch
-
-        return torch.as_tensor(values, device=self.device)
-
-    def _around(self, images: NDArray[np.float32]) -> Ball:
-        whole = self.plan.whole
-        region = np.ones((len(images), 1, *images.shape[2:]), bool) if whole else attack_region(
-            images, self.spec.modality
-        )  # fmt: skip
-        valid = self.spec.range
-        return Ball.around(self._tensor(images), valid, self._tensor(region.astype(np.float32)), self.plan.norm)
-
-    def _epsilon(self, slots: NDArray[np.int64]) -> Any:
-        return self._tensor(self.epsilons[self.size[slots]])
-
-    def _open(self, slots: NDArray[np.int64]) -> NDArray[np.bool_]:
-        """Return which cases are not yet broken in every sense that their size allows."""
-        rows = self.case[slots]
-        out: NDArray[np.bool_] = self.ledger.right[rows] | (self.ledger.stored[rows] & self._storable(slots))
-        return out
-
-    def _storable(self, slots: NDArray[np.int64]) -> NDArray[np.bool_]:
-        held: NDArray[np.bool_] = self.ledger.integer[self.case[slots]].copy()
-        if held.any():
-            held &= self.ball.take(slots).storable(self._epsilon(slots))
-        return held
 
     def _headline(self, slots: NDArray[np.int64]) -> NDArray[np.bool_]:
         out: NDArray[np.bool_] = self.epsilons[self.size[slots]] == self.plan.headline
@@ -212,7 +133,7 @@ class _Run:
     def _next(self, slots: NDArray[np.int64]) -> None:
         """Start the next search of some idle slots, or end their size and begin the one after."""
         within = slots[self.size[slots] >= 0]
-        still = self._open(within)
+        still = self.open(within)
         again = within[still & (self.stage[within] + 1 < self.stages)]
         push = within[~still & (self.stage[within] < 0) & self._headline(within)] if self._pushes else within[:0]
         if again.size:
@@ -249,14 +170,14 @@ class _Run:
 
     def _worth(self, slots: NDArray[np.int64]) -> NDArray[np.int64]:
         """Return the slots for which a further candidate can still matter."""
-        return slots if self.plan.ranking else slots[self._open(slots)]
+        return slots if self.plan.ranking else slots[self.open(slots)]
 
     def _try_grown(self, slots: NDArray[np.int64], worst: Any) -> None:
-        ball, epsilon = self.ball.take(slots), self._epsilon(slots)
-        self._offer(slots, ball.project(ball.scaled(worst[slots] - ball.x0, epsilon), epsilon), CARRIED)
+        ball, epsilon = self.ball.take(slots), self.epsilon(slots)
+        self.offer(slots, ball.project(ball.scaled(worst[slots] - ball.x0, epsilon), epsilon), CARRIED)
 
     def _try_one_step(self, slots: NDArray[np.int64], slope: Any) -> None:
-        self._offer(slots, self.ball.take(slots).along(-slope[slots], self._epsilon(slots)), ONE_STEP)
+        self.offer(slots, self.ball.take(slots).along(-slope[slots], self.epsilon(slots)), ONE_STEP)
 
     def _start(self, slots: NDArray[np.int64], stage: NDArray[np.int64], steps: int) -> None:
         """Start a search: from the worst image of its objective so far, or at random."""
@@ -264,7 +185,7 @@ class _Run:
 
         self.stage[slots], self.last[slots], self.busy[slots] = stage, steps, True
         self.asked[slots] = -self.plan.steps
-        ball, epsilon, which = self.ball.take(slots), self._epsilon(slots), stage % len(self.objectives)
+        ball, epsilon, which = self.ball.take(slots), self.epsilon(slots), stage % len(self.objectives)
         worst = torch.stack([self.worst[o][s] for o, s in zip(which, slots, strict=True)])
         delta = ball.scaled(worst - ball.x0, epsilon)
         fresh = (stage >= len(self.objectives)) | self.plan.cold | (ball.size_of(delta) == 0).cpu().numpy()
@@ -284,16 +205,16 @@ class _Run:
         self.search.advance(slots, margin, slope)
         wait = max(1, self.plan.steps // _PUSH)
         seems = ~(margin.cpu().numpy() >= 0) & (self.search.done[slots] - self.asked[slots] >= wait)
-        seems &= self._open(slots)
+        seems &= self.open(slots)
         if seems.any():
             hits = slots[seems]
             self.asked[hits] = self.search.done[hits]
-            self._offer(hits, self._exact(hits, x[seems]), self.plan.search)
-            self._broken(hits[~self._open(hits)])
+            self.offer(hits, self._exact(hits, x[seems]), self.plan.search)
+            self._broken(hits[~self.open(hits)])
         ended = np.flatnonzero(self.busy & (self.search.done >= self.last))
         if ended.size:
             for found in (self.search.best[ended], self.search.x[ended]):
-                self._offer(ended, self._exact(ended, found), self.plan.search)
+                self.offer(ended, self._exact(ended, found), self.plan.search)
             self.busy[ended] = False
 
     def _broken(self, slots: NDArray[np.int64]) -> None:
@@ -305,27 +226,7 @@ class _Run:
 
     def _exact(self, slots: NDArray[np.int64], x: Any) -> Any:
         ball = self.ball.take(slots)
-        return ball.project(x - ball.x0, self._epsilon(slots))
-
-    def _offer(self, slots: NDArray[np.int64], x: Any, by: str) -> NDArray[np.bool_]:
-        """Verify candidates, and their whole stored steps where they have any; return (m,) which stay right."""
-        if not slots.size:
-            return np.zeros(0, dtype=bool)
-        right = self._verify(slots, x, by)
-        whole = self.ledger.stored[self.case[slots]] & self._storable(slots)
-        if whole.any():
-            at = slots[whole]
-            steps = self.ball.take(at).whole(x[whole], self._epsilon(at))
-            right[whole] &= self._verify(at, steps, by, stored=True)
-        return right
-
-    def _verify(self, slots: NDArray[np.int64], x: Any, by: str, *, stored: bool = False) -> NDArray[np.bool_]:
-        right, lower = self.ledger.offer(
-            self.case[slots], x.detach().cpu().numpy(), self.target[slots], by, stored=stored
-        )
-        for worst, hit in zip(self.worst, lower.T, strict=True):
-            worst[slots[hit]] = x[hit]
-        return right
+        return ball.project(x - ball.x0, self.epsilon(slots))
 
     def _end(self, slots: NDArray[np.int64]) -> None:
         """Note what stands at the end of a size; at the headline size, run the control and show the worst images."""
@@ -335,7 +236,7 @@ class _Run:
             self.ledger.attacked[rows] = self.ledger.right[rows]
             self._control(shown)
             self._show(shown)
-        self.ledger.close(self.case[slots], self.size[slots], self._storable(slots))
+        self.ledger.close(self.case[slots], self.size[slots], self.storable(slots))
 
     def _control(self, slots: NDArray[np.int64]) -> None:
         """Try random signs of the size."""
@@ -343,15 +244,15 @@ class _Run:
         if self.plan.whole:
             self.ledger.noise[rows] = self.ledger.right[rows]
             return
-        ball, epsilon = self.ball.take(slots), self._epsilon(slots)
+        ball, epsilon = self.ball.take(slots), self.epsilon(slots)
         rngs = [np.random.default_rng([self.seed, int(row)]) for row in rows]
         if self.plan.norm == "l0":
             delta = ball.random(epsilon, rngs)
         else:
             shape = tuple(ball.x0.shape[1:])
             signs = np.stack([2.0 * g.integers(0, 2, shape) - 1.0 for g in rngs]).astype(np.float32)
-            delta = self._tensor(signs) * ball.column(epsilon).float()
-        stands = self._offer(slots, ball.project(delta, epsilon), NOISE)
+            delta = self.tensor(signs) * ball.column(epsilon).float()
+        stands = self.offer(slots, ball.project(delta, epsilon), NOISE)
         self.ledger.noise[rows] = self.ledger.right_clean[rows] & stands
 
     def _show(self, slots: NDArray[np.int64]) -> None:
@@ -360,14 +261,9 @@ class _Run:
         rows = self.case[slots]
         nearest = self.ledger.margin[rows].argmin(axis=1)
         worst = torch.stack([self.worst[o][s] for o, s in zip(nearest, slots, strict=True)]).cpu().numpy()
+        if self.kept is None:
+            self.kept = np.zeros((self.keep, *worst.shape[1:]), dtype=np.float32)
         few = rows < self.keep
         self.kept[rows[few]] = worst[few]
         if self.observe is not None:
             self.observe(rows, self.ball.x0[slots].cpu().numpy(), worst)
-
-
-def _usable(gradient: Any) -> NDArray[np.bool_]:
-    """Return (n,) whether a gradient is finite throughout and not zero everywhere."""
-    flat = gradient.flatten(1).cpu().numpy()
-    out: NDArray[np.bool_] = np.isfinite(flat).all(axis=1) & (flat != 0).any(axis=1)
-    return out

@@ -1,0 +1,141 @@
+"""Cases under attack at this moment, one a slot: images, sizes, gradients and the worst image of each objective."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from audit.attacks._ball import Ball
+from audit.attacks._fast import Forward, fast_forward
+from audit.attacks._gradient import slopes
+from audit.attacks._ladder import attack_region, stored_step
+from audit.attacks._ledger import Ledger
+from audit.attacks._outcome import Cases, Plan
+from audit.attacks._search import Search
+from audit.core import DifferentiableModel
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+
+class Slots:
+    """Slots for as many cases as a batch holds; `enter` fills some, `offer` verifies candidates for some.
+
+    Args:
+        model: The model under attack.
+        cases: Where cases come from.
+        plan: How much is tried.
+        ledger: Where what is verified is noted.
+    """
+
+    def __init__(self, model: DifferentiableModel, cases: Cases, plan: Plan, ledger: Ledger) -> None:
+        self.model, self.cases, self.plan, self.ledger = model, cases, plan, ledger
+        self.spec, self.objectives = model.card.input, ledger.question.objectives
+        self.epsilons = np.array(plan.epsilons, dtype=np.float64)
+        count = min(plan.batch, cases.count)
+        self.case, self.size = np.full(count, -1), np.full(count, -1)
+        self.taken = 0
+        self.ball: Any = None
+        self.worst: Any = None
+
+    def enter(self, slots: NDArray[np.int64]) -> None:
+        """Read the next cases, ask the model about them as they are, and take their gradients."""
+        rows = np.arange(self.taken, self.taken + slots.size)
+        self.taken += slots.size
+        images = np.asarray(self.cases.images(rows), dtype=np.float32)
+        target = np.asarray(self.cases.targets(rows))
+        if self.ball is None:
+            self._allocate(images, target)
+        self.case[slots], self.size[slots] = rows, -1
+        self.ball.put(slots, self._around(images))
+        self.target[slots], self.wanted[slots] = target, self.tensor(target).to(self.wanted.dtype)
+        self.ledger.enter(rows, images, target)
+        self.ledger.integer[rows] = [stored_step(image, self.spec.span) is not None for image in images]
+        x0, usable = self.ball.x0[slots], np.ones(slots.size, bool)
+        for number, worst in enumerate(self.worst):
+            worst[slots] = x0
+            self.ledger.meter.gradients += slots.size
+            which = np.full(slots.size, number)
+            _, slope = slopes(self.model.forward, self.objectives, which, x0, self.wanted[slots])
+            self.slope[number][slots] = slope
+            usable &= _usable(slope)
+        self.ledger.gradient[rows] = usable
+
+    def _allocate(self, images: NDArray[np.float32], target: NDArray[Any]) -> None:
+        """Make the slots for images of this shape, and choose how gradients are taken."""
+        import torch
+
+        count = len(self.case)
+        self.device = next((p.device for p in self.model.module.parameters()), torch.device("cpu"))
+        shape = (count, *images.shape[1:])
+        x0 = torch.zeros(shape, device=self.device)
+        region = torch.zeros((count, 1, *images.shape[2:]), device=self.device)
+        self.ball = Ball(norm=self.plan.norm, x0=x0, low=x0.clone(), high=x0.clone(), region=region)
+        self.target = np.zeros((count, *target.shape[1:]), dtype=target.dtype)
+        self.wanted = self.tensor(self.target)
+        self.worst, self.slope = ([torch.zeros_like(x0) for _ in self.objectives] for _ in range(2))
+        self.search = Search(self.ball, self.plan.search, self.plan.steps)
+        self.forward: Forward = self.model.forward
+        if self.plan.gradients == "fast" and self.plan.restarts:
+            self.forward = fast_forward(
+                self.model, self.objectives[0], self.tensor(images), self.tensor(target), self.ledger.meter
+            )
+
+    def tensor(self, values: NDArray[Any]) -> Any:
+        """Return an array as a tensor on the model's device."""
+        import torch
+
+        return torch.as_tensor(values, device=self.device)
+
+    def _around(self, images: NDArray[np.float32]) -> Ball:
+        whole = self.plan.whole
+        region = np.ones((len(images), 1, *images.shape[2:]), bool) if whole else attack_region(
+            images, self.spec.modality
+        )  # fmt: skip
+        valid = self.spec.range
+        return Ball.around(self.tensor(images), valid, self.tensor(region.astype(np.float32)), self.plan.norm)
+
+    def epsilon(self, slots: NDArray[np.int64]) -> Any:
+        """Return (m,) the present size of some slots."""
+        return self.tensor(self.epsilons[self.size[slots]])
+
+    def open(self, slots: NDArray[np.int64]) -> NDArray[np.bool_]:
+        """Return which cases are not yet broken in every sense that their size allows."""
+        rows = self.case[slots]
+        out: NDArray[np.bool_] = self.ledger.right[rows] | (self.ledger.stored[rows] & self.storable(slots))
+        return out
+
+    def storable(self, slots: NDArray[np.int64]) -> NDArray[np.bool_]:
+        """Return which cases are integers of which a whole step fits into their size."""
+        held: NDArray[np.bool_] = self.ledger.integer[self.case[slots]].copy()
+        if held.any():
+            held &= self.ball.take(slots).storable(self.epsilon(slots))
+        return held
+
+    def offer(self, slots: NDArray[np.int64], x: Any, by: str) -> NDArray[np.bool_]:
+        """Verify candidates, and their whole stored steps where they have any; return (m,) which stay right."""
+        if not slots.size:
+            return np.zeros(0, dtype=bool)
+        right = self._verify(slots, x, by)
+        whole = self.ledger.stored[self.case[slots]] & self.storable(slots)
+        if whole.any():
+            at = slots[whole]
+            steps = self.ball.take(at).whole(x[whole], self.epsilon(at))
+            right[whole] &= self._verify(at, steps, by, stored=True)
+        return right
+
+    def _verify(self, slots: NDArray[np.int64], x: Any, by: str, *, stored: bool = False) -> NDArray[np.bool_]:
+        right, lower = self.ledger.offer(
+            self.case[slots], x.detach().cpu().numpy(), self.target[slots], by, stored=stored
+        )
+        for worst, hit in zip(self.worst, lower.T, strict=True):
+            worst[slots[hit]] = x[hit]
+        return right
+
+
+def _usable(gradient: Any) -> NDArray[np.bool_]:
+    """Return (n,) whether a gradient is finite throughout and not zero everywhere."""
+    flat = gradient.flatten(1).cpu().numpy()
+    out: NDArray[np.bool_] = np.isfinite(flat).all(axis=1) & (flat != 0).any(axis=1)
+    return out
