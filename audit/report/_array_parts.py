@@ -9,7 +9,7 @@ import numpy as np
 
 from audit.core import StoredArtifact
 from audit.report._chart import Row
-from audit.report._numbers import number, range_text
+from audit.report._numbers import decimals_for, number, range_text
 from audit.report._words import plural
 
 if TYPE_CHECKING:
@@ -67,5 +67,5 @@ def interval_rows(labels: list[str], arrays: Arrays, value: str, low: str, high:
         if not np.isfinite([middle, least, most]).all():
             yield Row(label=label, text="", value=None, counts=counts, reason="no number")
             continue
-        text = f"{number(middle)} ({range_text(least, most)})"
+        text = f"{number(middle, decimals_for(least, most))} ({range_text(least, most)})"
         yield Row(label=label, text=text, value=middle, low=least, high=most, counts=counts)

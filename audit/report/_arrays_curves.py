@@ -24,14 +24,14 @@ def _roc(artifact: StoredArtifact, arrays: Arrays) -> Figure:
     for ink, who in ((1, "model"), (2, "comparator")):
         at = meta_number(artifact, f"{who}_fpr"), meta_number(artifact, f"{who}_tpr")
         if at[0] is not None and at[1] is not None:
-            label = "model" if who == "model" else str(artifact.meta.get("parameter") or who)
-            point = Series(name=f"{label} as used", shape="dots", x=(at[0],), y=(at[1],), ink=ink)
-            series.append(point)
+            label = series[ink - 1].name if len(series) >= ink else str(artifact.meta.get("parameter") or who)
+            series.append(Series(name=label, shape="dots", x=(at[0],), y=(at[1],), ink=ink))
     chart = Curve(
         title=f"{artifact.title}: share of positives found against share of false alarms", x_label="1 − specificity",
         y_label="Sensitivity", series=tuple(series), x_domain=(0, 1), y_domain=(0, 1), diagonal=True,
     )  # fmt: skip
-    return Figure(chart=chart, caption=f"{artifact.title}. Thin line: chance.")
+    used = " Dots: as used." if any(s.shape == "dots" for s in series) else ""
+    return Figure(chart=chart, caption=f"{artifact.title}. Thin line: chance.{used}")
 
 
 def _roc_by_level(artifact: StoredArtifact, arrays: Arrays) -> Figure:

@@ -105,11 +105,13 @@ def _strata(artifact: StoredArtifact, arrays: Arrays) -> Figure | None:
 def _search(artifact: StoredArtifact, arrays: Arrays) -> Figure | None:
     rows = []
     searched = np.asarray(arrays["gap_where_searched"], dtype=float)
-    for row, first in zip(interval_rows(_words(arrays, "subgroup"), arrays, "gap", "low", "high"), searched,
-                          strict=True):  # fmt: skip
-        found = f"found at {number(float(first))}" if np.isfinite(first) else ""
-        reason = "not tested on the other half" if row.value is None else ""
-        rows.append(replace(row, reason=reason, counts="; ".join(w for w in (row.counts, found) if w)))
+    for row, first in zip(
+        interval_rows(_words(arrays, "subgroup"), arrays, "gap", "low", "high"), searched, strict=True
+    ):
+        label = f"{row.label}, found at {number(float(first), 2)}" if np.isfinite(first) else row.label
+        if row.value is None:
+            row = replace(row, counts="", reason="not tested on the other half")
+        rows.append(replace(row, label=label))
     text = "Gap on patients that the search did not see. A gap that was found by searching looks larger than it is."
     return _forest(artifact, rows, text)
 

@@ -160,7 +160,9 @@ def _titled(metric: str, mine: _Indexed, by: set[str]) -> str:
 
 
 def _caption(metric: str, mine: _Indexed, by: set[str], shared: str, limited: bool) -> str:
-    words = [_titled(metric, mine, by) + (f" ({shared})" if shared and not by else "")]
+    attribute = attribute_name(mine[0][1].condition.get("attribute") or "")
+    rest = ", ".join(part for part in shared.split(", ") if part != attribute)
+    words = [_titled(metric, mine, by) + (f" ({rest})" if rest and not by else "")]
     level = number(mine[0][1].level * 100)
     if any(m.simultaneous for _, m in mine):
         words.append(f"Thick: {level} % interval of each by itself; thin: all together")

@@ -290,7 +290,7 @@ def _drawn(code: str, place: int, made: Figure, budget: Budget) -> Drawn:
         budget.specs[name] = specify(made.chart)
     legend: tuple[tuple[str, int], ...] = ()
     if isinstance(made.chart, Curve):
-        seen = dict.fromkeys((s.name, s.ink) for s in made.chart.series)
+        seen = dict.fromkeys((s.name, s.ink) for s in made.chart.series if s.shape != "bars")
         legend = tuple(seen) if len(seen) > 1 else ()
     rows = len(getattr(made.chart, "rows", ()))
     return Drawn(

@@ -82,12 +82,14 @@ def numbers(
     for m in sorted(measurements, key=lambda m: order.index(m.metric)):
         if m.metric in kept:
             groups.setdefault((m.metric, _over(m)), []).append(m)
+    blocks = tuple(_block(key, mine, info, methods, thrift, judged=key[0] in judged) for key, mine in groups.items())
+    marked = any(line.mark for b in blocks for line in (*b.lines, *b.rest))
     return Numbers(
-        blocks=tuple(_block(key, mine, info, methods, thrift, judged=key[0] in judged) for key, mine in groups.items()),
+        blocks=blocks,
         count=len(measurements), left_out=tuple(metric_name(m, info.code) for m in order if m not in kept),
         long=len(measurements) > LONG, counted=all(m.method == COUNT for m in measurements),
         together=any(m.simultaneous for m in measurements), confidence=f"{measurements[0].level * 100:.3g}",
-        methods=tuple(methods),
+        methods=tuple(methods) if marked else (),
     )  # fmt: skip
 
 
@@ -108,7 +110,11 @@ def _block(
     shared, words = apart(mine)
     used = {m.method for m in mine if m.value is not None}
     lines = tuple(
-        _line(m, _level(m, where), "" if len(used) < 2 or m.value is None else _mark(m, methods))
+        _line(
+            m,
+            _level(m, where) if len(mine) > 1 else where or "Whole cohort",
+            "" if len(used) < 2 or m.value is None else _mark(m, methods),
+        )
         for m, where in zip(mine, words, strict=True)
     )
     by = " and ".join(attribute_name(a) for a in over) if len(mine) > 1 else ""

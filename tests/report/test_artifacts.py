@@ -121,7 +121,8 @@ def test_a_stored_artifact_is_drawn_twice_from_the_same_numbers(name: str) -> No
 def test_both_points_of_use_stand_on_the_curves() -> None:
     """The model and its comparator are marked where they are used."""
     dots = [s for s in made("roc_curve").chart.series if s.shape == "dots"]
-    assert [(s.name, s.x, s.y) for s in dots] == [("model as used", (0.2,), (0.7,)), ("reader as used", (0.1,), (0.6,))]
+    assert [(s.ink, s.x, s.y) for s in dots] == [(1, (0.2,), (0.7,)), (2, (0.1,), (0.6,))]
+    assert made("roc_curve").caption.endswith("Dots: as used.")
 
 
 def test_the_operating_point_is_a_line_in_both_drawings() -> None:
