@@ -149,6 +149,11 @@ def _ledger(ledger: Mapping[str, Any], least: int) -> dict[str, Any]:
     return {**ledger, "set_aside": {**kept, " or ".join(sorted(few)): sum(few.values())}}
 
 
+def _names(word: str, level: str) -> bool:
+    """Tell whether a cell of words is about a level: the level itself, `site: level` or `site = level and ...`."""
+    return word == level or any(f"{mark} {level}" in word for mark in (":", "="))
+
+
 def withheld(artifact: StoredArtifact, arrays: Mapping[str, NDArray[Any]], run: Mapping[str, Any]) -> bool:
     """Tell whether a figure is left out of what is shared: it has a small cell, or nobody knows that it has none.
 
@@ -168,5 +173,8 @@ def withheld(artifact: StoredArtifact, arrays: Mapping[str, NDArray[Any]], run: 
     attribute = str(artifact.meta.get("attribute") or "")
     gone = run["suppressed_levels"].get(attribute, ())
     if gone and artifact.name != "subgroup_test":
+        return True
+    words = [str(v) for a in arrays.values() if np.asarray(a).dtype.kind in "US" for v in np.asarray(a).ravel()]
+    if any(_names(word, level) for levels in run["suppressed_levels"].values() for level in levels for word in words):
         return True
     return not counts and artifact.name not in _CURVES

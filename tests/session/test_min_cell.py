@@ -133,6 +133,9 @@ def test_figures_without_a_count_or_with_a_small_one_are_left_out() -> None:
     assert withheld(stored("anything"), {"x": np.array([1.0])}, run)
     assert withheld(stored("reliability_by_level", attribute="site"), plenty, run)
     assert not withheld(stored("reliability_by_level", attribute="sex"), plenty, run)
+    for words in ("rareplace", "site: rareplace", "sex = male and site = rareplace"):
+        assert withheld(stored("association_parity"), {**plenty, "determinant": np.array(["age", words])}, run)
+    assert not withheld(stored("association_parity"), {**plenty, "determinant": np.array(["age", "site: north"])}, run)
     assert not withheld(stored("roc_curve"), {"fpr": np.array([0.0])}, run)
     assert not withheld(stored("anything"), few, {})
 
