@@ -107,13 +107,21 @@ class Ball:
 
         clean = torch.nan_to_num(delta.to(self.x0.dtype), nan=0.0) * self.region
         if self.norm == "linf":
-            wide = self.column(epsilon).to(clean.dtype)
+            wide = self._at_most(epsilon)
             return torch.minimum(torch.maximum(clean, -wide), wide)
         if self.norm == "l2":
             length, most = clean.double().flatten(1).norm(dim=1), self.column(epsilon).flatten() * self._scale
             factor = torch.where(length > most * (1 - _SLACK), most * (1 - _SLACK) / length, 1.0)
             return clean * self.column(torch.nan_to_num(factor, nan=0.0)).to(clean.dtype)
         return clean * self._largest(clean.abs().sum(dim=1, keepdim=True), epsilon)
+
+    def _at_most(self, epsilon: Any) -> Any:
+        """Return the largest float32 that is not above the size, as a column."""
+        import torch
+
+        exact = self.column(epsilon)
+        near = exact.to(self.x0.dtype)
+        return torch.where(near.double() > exact, torch.nextafter(near, torch.zeros_like(near)), near)
 
     def _largest(self, gain: Any, epsilon: Any) -> Any:
         """Return (m, 1, *spatial) 1 at the pixels of the largest gain, as many as the size allows."""
