@@ -1,0 +1,160 @@
+"""The faster copy gives the model's own gradients, and is left alone where it does not."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+
+from audit.attacks import Meter, Plan, attack, fast_forward, questions
+from audit.attacks import _fast as fast
+from audit.core import InputSpec
+from tests.attacks.nets import Linear, convolutional, wrap
+
+
+class Residual(torch.nn.Module):
+    """Convolution and batch normalisation twice, with a sum around the second."""
+
+    def __init__(self, dimensions: int = 2) -> None:
+        super().__init__()
+        conv = torch.nn.Conv2d if dimensions == 2 else torch.nn.Conv3d
+        norm = torch.nn.BatchNorm2d if dimensions == 2 else torch.nn.BatchNorm3d
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(0)
+            self.first, self.norm1 = conv(1, 8, 3, padding=1), norm(8)
+            self.second, self.norm2 = conv(8, 8, 3, padding=1), norm(8)
+            self.last = torch.nn.Linear(8, 1)
+            for layer in (self.norm1, self.norm2):
+                torch.nn.init.uniform_(layer.weight, 0.5, 2.0)
+                torch.nn.init.uniform_(layer.bias, -0.5, 0.5)
+                layer.running_mean.uniform_(-0.5, 0.5)
+                layer.running_var.uniform_(0.5, 2.0)
+
+    def forward(self, x: Any) -> Any:
+        x = torch.relu(self.norm1(self.first(x)))
+        x = torch.relu(x + self.norm2(self.second(x)))
+        return self.last(x.flatten(2).mean(dim=2))
+
+
+class Untraceable(Residual):
+    """The same, with Python that looks at the values."""
+
+    def forward(self, x: Any) -> Any:
+        return super().forward(x) if bool(x.sum() > -1e9) else x.flatten(1)[:, :1]
+
+
+def chosen(model: Any, images: np.ndarray, target: np.ndarray, meter: Meter | None = None) -> Any:
+    (question,) = questions(model.card)
+    given = torch.as_tensor(images), torch.as_tensor(target)
+    return fast_forward(model, question.objectives[0], *given, meter or Meter())
+
+
+@pytest.fixture
+def exact(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("AUDIT_BF16", "off")
+
+
+@pytest.mark.usefixtures("exact")
+@pytest.mark.parametrize("net", [Residual(2), Residual(3), Untraceable(2), convolutional(1)])
+def test_in_float32_the_copy_answers_as_the_model_does(net: Any) -> None:
+    """Folded where the network can be traced, channels last everywhere: outputs and gradients agree to 1e-4."""
+    rng = np.random.default_rng(0)
+    shape = (6, 1, 6, 6, 6) if isinstance(net, Residual) and isinstance(net.first, torch.nn.Conv3d) else (6, 1, 6, 6)
+    images, model = rng.normal(size=shape).astype(np.float32), wrap(net)
+    before = model.state_digest()
+    forward = chosen(model, images, np.ones(6, int))
+    assert forward != model.forward
+    x = torch.as_tensor(images).requires_grad_()
+    (copied,) = torch.autograd.grad(forward(x).sum(), x)
+    (own,) = torch.autograd.grad(model.forward(x).sum(), x)
+    assert torch.allclose(copied, own, atol=1e-4 * float(own.abs().max()))
+    assert torch.allclose(forward(x), model.forward(x), atol=1e-4)
+    assert model.state_digest() == before
+
+
+@pytest.mark.usefixtures("exact")
+def test_batch_normalisation_is_folded_where_it_can_be() -> None:
+    """Both normalisations of a traceable network are gone; the network itself keeps them."""
+    net = Residual().eval()
+    folded = fast._folded(net)
+    kinds = [type(m).__name__ for m in folded.modules()]
+    assert "BatchNorm2d" not in [type(folded.get_submodule(n.target)).__name__ for n in folded.graph.nodes
+                                 if n.op == "call_module"]  # fmt: skip
+    assert "Conv2d" in kinds
+    assert isinstance(net.norm1, torch.nn.BatchNorm2d)
+    assert fast._folded(Untraceable().eval()).__class__ is Untraceable
+
+
+def test_a_network_without_convolutions_is_left_alone() -> None:
+    """There is nothing to gain on a linear model, and no gradient is spent on finding out."""
+    model, meter = wrap(Linear(np.ones(36))), Meter()
+    assert chosen(model, np.zeros((4, 1, 6, 6), np.float32), np.ones(4, int), meter) == model.forward
+    assert (meter.forwards, meter.gradients) == (0, 0)
+
+
+def test_a_copy_that_answers_otherwise_is_not_used() -> None:
+    """A model whose forward is not that of its module keeps its own forward."""
+    model = wrap(convolutional(1))
+
+    class Surrogate:
+        card, module = model.card, model.module
+
+        def forward(self, images: Any) -> Any:
+            return model.forward(images) + 0.5
+
+    other: Any = Surrogate()
+    assert chosen(other, np.zeros((4, 1, 6, 6), np.float32), np.ones(4, int)) == other.forward
+
+
+def test_probabilities_are_never_taken_in_few_digits(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where outputs are probabilities the copy stays in float32, whatever the hardware."""
+    monkeypatch.setattr(fast, "bfloat16_pays", lambda device: True)
+    seen: list[Any] = []
+    copied = fast._copy
+    monkeypatch.setattr(fast, "_copy", lambda module, dtype: seen.append(dtype) or copied(module, dtype))
+    images = np.random.default_rng(0).normal(size=(4, 1, 6, 6)).astype(np.float32)
+    net = torch.nn.Sequential(convolutional(1), torch.nn.Sigmoid())
+    chosen(wrap(net, output="probabilities"), images, np.ones(4, int))
+    assert seen == [None]
+    chosen(wrap(convolutional(1)), images, np.ones(4, int))
+    assert seen == [None, None, torch.bfloat16]
+
+
+def test_bfloat16_breaks_the_same_cases_within_a_few(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Gradients of eight bits break what exact ones do, up to 2 of 240 cells; every success is verified in float32."""
+    rng = np.random.default_rng(0)
+    images = rng.normal(size=(40, 1, 8, 8)).astype(np.float32)
+    model = wrap(Residual(), input=InputSpec(range=(-10.0, 10.0), scale=False))
+    answers = model.predict(images)[:, 0]
+    target = (answers > np.median(answers)).astype(int)
+    model = wrap(Shifted(Residual(), float(np.median(answers))))
+    (question,) = questions(model.card)
+    plan = Plan(epsilons=(0.01, 0.02, 0.04, 0.08, 0.16, 0.32), headline=0.04, steps=10, restarts=1, ranking=False)
+    found = []
+    for pays in (False, True):
+        monkeypatch.setattr(fast, "bfloat16_pays", lambda device, pays=pays: pays)
+        found.append(attack(model, question, images, target, plan=plan, rng=np.random.default_rng(0)))
+    assert 0.1 < found[0].right.mean() < 0.9
+    assert (found[0].right != found[1].right).sum() <= 2
+    worst = model.predict(found[1].worst)[:, 0] > 0
+    assert ((worst == (target == 1)) | ~found[1].right[:, 2]).all()
+
+
+class Shifted(torch.nn.Module):
+    def __init__(self, net: Any, shift: float) -> None:
+        super().__init__()
+        self.net, self.shift = net, shift
+
+    def forward(self, x: Any) -> Any:
+        return self.net(x) - self.shift
+
+
+def test_the_environment_can_forbid_bfloat16(monkeypatch: pytest.MonkeyPatch) -> None:
+    """AUDIT_BF16=off is obeyed on any hardware."""
+    monkeypatch.setattr(fast, "_cpu_has_bfloat16", lambda: True)
+    monkeypatch.delenv("AUDIT_BF16", raising=False)
+    assert fast.bfloat16_pays(torch.device("cpu"))
+    monkeypatch.setenv("AUDIT_BF16", "off")
+    assert not fast.bfloat16_pays(torch.device("cpu"))
