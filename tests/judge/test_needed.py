@@ -65,3 +65,18 @@ def test_the_distance_that_is_settled_shrinks_with_the_patients(metric: str) -> 
     limit = {"low": first.value - 1e-4}
     near, far = (judged(metric, k, **limit)[0].settled_distance for k in (4, 1))
     assert near == pytest.approx(far / 2, rel=0.33)
+
+
+def test_where_answers_are_missing_no_number_of_patients_is_promised():
+    """An interval widened for unanswered cases is narrowed by their answers, not by more patients."""
+    from dataclasses import replace
+
+    from tests.judge._make import measurement
+
+    plain = measurement(0.81, 0.02)
+    widened = replace(plain, method="Wilson, widened to hold with 9 unanswered cases left out and counted as failures")
+    for m, promised in ((plain, True), (widened, False)):
+        (found,) = judge((result(m),), policy(rule()), today=TODAY)
+        assert found.status == "INCONCLUSIVE"
+        assert (found.patients_needed is not None) is promised
+        assert ("answers to the cases without one" in found.open_because) is not promised

@@ -290,3 +290,15 @@ def test_the_hash_in_the_policy_is_that_of_the_script(page: str) -> None:
     script = re.findall(r"<script>(.*?)</script>", page, re.S)
     assert len(script) == 1
     assert base64.b64encode(hashlib.sha256(script[0].encode()).digest()).decode() in page
+
+
+def test_what_a_full_page_leaves_out_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where the limit is lower, rows, metrics and figures give way, and the page says where they are."""
+    from audit.report import _page
+
+    whole = render(_sample.evidence(many=60), _sample.arrays, static=True)
+    monkeypatch.setattr(_page, "_MOST_STATIC", 150_000)
+    less = render(_sample.evidence(many=60), _sample.arrays, static=True)
+    assert len(less.encode()) < 150_000 < len(whole.encode())
+    assert re.search(r"The worst \d+ of 60; all are in evidence.json", less)
+    assert less.count('<li class="strip ') == whole.count('<li class="strip ')
