@@ -9,19 +9,16 @@ hardware, never from a clock, and is checked on images at hand.
 from __future__ import annotations
 
 import copy
-import os
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 from audit.attacks._gradient import slopes
 from audit.attacks._objectives import Objective
 from audit.attacks._outcome import Meter
 from audit.core import DifferentiableModel
+from audit.models import bfloat16_allowed, cpu_has_bfloat16
 
 Forward = Callable[[Any], Any]
-SWITCH = "AUDIT_BF16"
-"""Set to "off", gradients are taken in float32 everywhere."""
 _CHECKED = 8
 _SAME = 1e-4
 _PARALLEL = 0.9
@@ -36,19 +33,11 @@ def bfloat16_pays(device: Any) -> bool:
     """Return whether a device computes in bfloat16 itself, and the environment does not forbid it."""
     import torch
 
-    if os.environ.get(SWITCH, "").lower() in ("off", "0", "no"):
+    if not bfloat16_allowed():
         return False
     if device.type == "cuda":
         return bool(torch.cuda.is_bf16_supported())
-    return device.type == "cpu" and bool(torch.backends.mkldnn.is_available()) and _cpu_has_bfloat16()
-
-
-def _cpu_has_bfloat16() -> bool:
-    try:
-        flags = Path("/proc/cpuinfo").read_text(encoding="ascii", errors="replace")
-    except OSError:
-        return False
-    return "avx512_bf16" in flags or "amx_bf16" in flags
+    return device.type == "cpu" and bool(torch.backends.mkldnn.is_available()) and cpu_has_bfloat16()
 
 
 def fast_forward(model: DifferentiableModel, objective: Objective, images: Any, target: Any, meter: Meter) -> Forward:

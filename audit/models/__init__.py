@@ -1,5 +1,6 @@
 """Models under audit: one file a kind, each with its preprocessing inside and a digest over all of it."""
 
+from audit.models._bfloat16 import bfloat16_allowed, cpu_has_bfloat16
 from audit.models._callable import CallableModel, from_callable
 from audit.models._load import load_model
 from audit.models._network import TorchModel, from_module
@@ -7,5 +8,6 @@ from audit.models._predictions import SavedPredictions
 from audit.models._threads import fitting_threads
 
 __all__ = [
-    "CallableModel", "SavedPredictions", "TorchModel", "fitting_threads", "from_callable", "from_module", "load_model",
+    "CallableModel", "SavedPredictions", "TorchModel", "bfloat16_allowed", "cpu_has_bfloat16", "fitting_threads",
+    "from_callable", "from_module", "load_model",
 ]  # fmt: skip

@@ -22,6 +22,7 @@ from audit.core import (
     ProbeResult,
     plain,
 )
+from audit.models import bfloat16_allowed, cpu_has_bfloat16
 
 _PACKAGES = (
     "numpy", "scipy", "pandas", "scikit-learn", "statsmodels", "fairlearn", "torch", "torchattacks", "captum",
@@ -141,7 +142,13 @@ def describe_machine() -> dict[str, Any]:
             versions[name] = metadata.version(name)
         except metadata.PackageNotFoundError:
             continue
-    return {"python": platform.python_version(), "system": platform.system(), "packages": versions}
+    return {
+        "python": platform.python_version(),
+        "system": platform.system(),
+        "packages": versions,
+        # Gradients in few digits may turn a single case of an attack, so two machines can differ by one.
+        "bfloat16": bfloat16_allowed() and cpu_has_bfloat16(),
+    }
 
 
 def not_tested(results: Sequence[ProbeResult], infos: Mapping[str, ProbeInfo], cohort: Cohort) -> tuple[NotTested, ...]:

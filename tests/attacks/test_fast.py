@@ -153,7 +153,7 @@ class Shifted(torch.nn.Module):
 
 def test_the_environment_can_forbid_bfloat16(monkeypatch: pytest.MonkeyPatch) -> None:
     """AUDIT_BF16=off is obeyed on any hardware."""
-    monkeypatch.setattr(fast, "_cpu_has_bfloat16", lambda: True)
+    monkeypatch.setattr(fast, "cpu_has_bfloat16", lambda: True)
     monkeypatch.delenv("AUDIT_BF16", raising=False)
     assert fast.bfloat16_pays(torch.device("cpu"))
     monkeypatch.setenv("AUDIT_BF16", "off")
