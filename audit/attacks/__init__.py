@@ -5,6 +5,8 @@
 - `Plan(epsilons, headline, steps, restarts, norm="linf" | "l2" | "l0", search="apgd" | "sign", ...)`;
 - `Ball.around(x0, valid, region, norm)` with `project`, `along`, `random`, `step`, `scaled`, `whole`, `size_of`;
 - `Meter(forwards, gradients)`;
+- `query_attack(model, question, cases, *, plan=QueryPlan(...), rng, ...) -> QueryOutcome`: `predict` alone;
+  `query_checks(...) -> Checks`, and `certify_query(...) -> Check` beside an attack with gradients;
 - `slopes(forward, objectives, which, x, target)`: margins and their gradients;
 - `certify(model, question, outcome, ...) -> Certificate`;
 - `extended(model, question, cases, outcome, names, *, plan, rng, meter)`: any attack of torchattacks on top, by name;
@@ -13,9 +15,14 @@
 """
 
 from audit.attacks._ball import NORMS, Ball, Norm
+from audit.attacks._blind import QUERY_CHECKS, certify_query, query_checks
+from audit.attacks._bounds import Bounds
 from audit.attacks._case_objectives import CENSORED, CandidateMargin
 from audit.attacks._catalogue import torchattacks_available, torchattacks_pgd
-from audit.attacks._certificate import CHECKS, Certificate, certify
+from audit.attacks._certificate import CHECKS, Certificate, certify, must_be
+from audit.attacks._controls import CONTROLS, controls
+from audit.attacks._converse import Answer, answer_all
+from audit.attacks._diagnosis import CAUSES, diagnose
 from audit.attacks._distil import Student, distil
 from audit.attacks._engine import attack, attack_cases
 from audit.attacks._fast import fast_forward
@@ -40,19 +47,24 @@ from audit.attacks._objectives import (
     ToleranceMargin,
 )
 from audit.attacks._outcome import Cases, Meter, Observer, Outcome, Plan
+from audit.attacks._query import PHASES, QueryOutcome, QueryPlan, query_attack
 from audit.attacks._questions import questions, unasked
 from audit.attacks._sound import Check, Checks
 from audit.attacks._sparse import sparse
+from audit.attacks._steady import Averaged, steady
 from audit.attacks._targeted import Aim, aims
 from audit.attacks._transfer import Transferred, transfer
+from audit.attacks._trials import Trial
 from audit.attacks._universal import UniversalFit, under
 
 __all__ = [
-    "CATALOGUE", "CENSORED", "CHECKS", "DICE_FLOOR", "NORMS", "Aim", "Ball", "BinaryMargin", "CandidateMargin",
-    "Cases", "Certificate", "Check", "Checks", "ErasedMargin", "GradeMargin", "InventedMargin", "Ladder",
-    "MaskMargin", "Meter", "Norm", "Objective", "Observer", "Outcome", "Plan", "Question", "Refusal",
-    "RunnerUpMargin", "Student", "ToleranceMargin", "Transferred", "UniversalFit", "VolumeMargin", "aims", "attack",
-    "attack_cases", "attack_region", "certify", "default_ladder", "distil", "extended", "fast_forward",
-    "known_attacks", "lesion_numbers", "noise_sd", "questions", "slopes", "smallest", "sparse", "stored_step",
-    "torchattacks_available", "torchattacks_pgd", "transfer", "unasked", "under",
+    "CATALOGUE", "CAUSES", "CENSORED", "CHECKS", "CONTROLS", "DICE_FLOOR", "NORMS", "PHASES", "QUERY_CHECKS", "Aim",
+    "Answer", "Averaged", "Ball", "BinaryMargin", "Bounds", "CandidateMargin", "Cases", "Certificate", "Check",
+    "Checks", "ErasedMargin", "GradeMargin", "InventedMargin", "Ladder", "MaskMargin", "Meter", "Norm", "Objective",
+    "Observer", "Outcome", "Plan", "QueryOutcome", "QueryPlan", "Question", "Refusal", "RunnerUpMargin", "Student",
+    "ToleranceMargin", "Transferred", "Trial", "UniversalFit", "VolumeMargin", "aims", "answer_all", "attack",
+    "attack_cases", "attack_region", "certify", "certify_query", "controls", "default_ladder", "diagnose", "distil",
+    "extended", "fast_forward", "known_attacks", "lesion_numbers", "must_be", "noise_sd", "query_attack",
+    "query_checks", "questions", "slopes", "smallest", "sparse", "steady", "stored_step", "torchattacks_available",
+    "torchattacks_pgd", "transfer", "unasked", "under",
 ]  # fmt: skip

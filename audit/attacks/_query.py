@@ -200,15 +200,14 @@ def _square(
 ) -> Walk[NDArray[np.float32]]:
     """Return the image of the lowest margin of one objective that the search met."""
     end, epsilon = case.asked + queries, moves.epsilon
-    best = moves.room.x0
-    lowest = case.clean.margins[objective]
-    flat = [moves.room.within(np.full(best.shape, sign * epsilon), epsilon) for sign in (1.0, -1.0)]
-    starts = [*(flat if np.array_equal(carried, best) else [carried]), moves.start()]
-    for x in starts:
+    unchanged = moves.room.x0
+    flat = [moves.room.within(np.full(unchanged.shape, sign * epsilon), epsilon) for sign in (1.0, -1.0)]
+    best, lowest = unchanged, float("inf")
+    # The lowest start counts even above the clean margin: the search goes on from there and not from no change.
+    for x in [*(flat if np.array_equal(carried, unchanged) else [carried]), moves.start()]:
         answer = yield from _try(case, x, epsilon)
-        best, lowest = (x, answer.margins[objective]) if answer.margins[objective] < lowest else (best, lowest)
-    # A start that raises the margin is left for the next one only once, or a flat model would never be moved from.
-    best = starts[-1] if best is moves.room.x0 else best
+        if not answer.margins[objective] >= lowest:
+            best, lowest = x, float(answer.margins[objective])
     while case.asked < end and (case.stands(epsilon) or not decided):
         x = moves.propose(best, window_share(queries - (end - case.asked), queries))
         answer = yield from _try(case, x, epsilon)

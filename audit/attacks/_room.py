@@ -50,7 +50,7 @@ class Room:
     @cached_property
     def values(self) -> int:
         """Values that may change: pixels of the region times channels."""
-        return int(self.region.sum()) * self.x0.shape[0]
+        return int(self.region.sum()) * len(self.x0)
 
     @cached_property
     def bounding(self) -> tuple[slice, ...]:
@@ -71,7 +71,8 @@ class Room:
 
     def within(self, delta: NDArray[Any], epsilon: float) -> NDArray[np.float32]:
         """Return the valid image within a size, never beyond it by a rounding error either."""
-        inside = np.where(self.region, delta, 0.0)
+        # In float64, or a size that float32 rounds up would be exceeded by more than the last bit of small values.
+        inside = np.where(self.region, np.asarray(delta, dtype=np.float64), 0.0)
         if self.norm == "linf":
             inside = np.clip(inside, -epsilon, epsilon)
         else:

@@ -36,6 +36,7 @@ class Budget:
         repeat_cases: Cases answered twice by the determinism check.
         batch_size: Images a batch.
         image_cases: Images looked at by checks of the images alone, of each split; None for all.
+        attack_queries: Images that an attack without gradients may ask for, a case and size.
     """
 
     profile: Profile
@@ -48,12 +49,13 @@ class Budget:
     repeat_cases: int
     batch_size: int = 32
     image_cases: int | None = None
+    attack_queries: int = 200
 
 
 BUDGETS: Mapping[str, Budget] = {
     "smoke": Budget(
         profile="smoke", resamples=400, attack_cases=48, attack_steps=8, attack_restarts=1, explain_cases=24,
-        explain_steps=10, repeat_cases=32, image_cases=1000,
+        explain_steps=10, repeat_cases=32, image_cases=1000, attack_queries=60,
     ),
     "standard": Budget(
         profile="standard", resamples=2000, attack_cases=600, attack_steps=20, attack_restarts=1, explain_cases=200,
@@ -61,7 +63,7 @@ BUDGETS: Mapping[str, Budget] = {
     ),
     "full": Budget(
         profile="full", resamples=10000, attack_cases=None, attack_steps=50, attack_restarts=3, explain_cases=None,
-        explain_steps=32, repeat_cases=256,
+        explain_steps=32, repeat_cases=256, attack_queries=2000,
     ),
 }  # fmt: skip
 
