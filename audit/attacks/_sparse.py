@@ -18,6 +18,7 @@ from audit.core import DifferentiableModel
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
+_TRIES = 12
 _FEW = 4
 """Up to so many more pixels are tried one by one; more are changed in blocks."""
 ONE_SHOT, GREEDY, PROBED = "largest gains", "greedy", "pixel by pixel"
@@ -93,8 +94,8 @@ class _Sparse:
             for number in objectives:
                 if count - before <= _FEW:
                     for more in range(before + 1, count + 1):
-                        self._probe(number, self.best[number].clone(), more, steps)
-                    self._swap(number, count, steps)
+                        self._probe(number, self.best[number].clone(), more, min(steps, _TRIES))
+                    self._swap(number, count, min(steps, _TRIES))
                 else:
                     self._greedily(number, base[number], count - before, steps)
                 self._offer(self.rows, self._changed(self.ball.x0, clean[number], self.rows, count), ONE_SHOT)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -49,26 +50,28 @@ class UniversalFit:
         self.model, self.question, self.cases, self.meter = model, question, cases, meter
         self.passes, self.batch, self.rng = passes, batch, rng
 
-    def at(self, epsilon: float, start: NDArray[np.float32] | None = None) -> tuple[NDArray[np.float32], float]:
+    def at(self, epsilon: float, before: Sequence[NDArray[np.float32]] = ()) -> tuple[NDArray[np.float32], float]:
         """Return the perturbation of one size, (channels, *spatial), and the share of the fitted cases that stand.
 
         Args:
             epsilon: Size in stored units.
-            start: Perturbation to start from, for example that of a smaller size.
+            before: Perturbations of at most that size that compete with those fitted; the first is also gone on from.
         """
-        first = self.cases.images(np.arange(1))
-        best = np.zeros(first.shape[1:], dtype=np.float32)
-        lowest = 1.0
+        nothing = np.zeros(self.cases.images(np.arange(1)).shape[1:], dtype=np.float32)
+        best, lowest = nothing, self._stand(nothing, epsilon)
+        tried = list(before)
         for number in range(len(self.question.objectives)):
-            for begin in (None, start) if start is not None else (None,):
-                found = self._descend(number, epsilon, np.zeros_like(best) if begin is None else begin)
-                for delta in found:
-                    stand = float(
-                        under(self.model, self.question, self.cases, delta, epsilon, self.batch, self.meter).mean()
-                    )
-                    if stand < lowest:
-                        best, lowest = delta, stand
+            for begin in (nothing, *before[:1]):
+                tried += self._descend(number, epsilon, begin)
+        for delta in tried:
+            stand = self._stand(delta, epsilon)
+            if stand < lowest:
+                best, lowest = delta, stand
         return best, lowest
+
+    def _stand(self, delta: NDArray[np.float32], epsilon: float) -> float:
+        right = under(self.model, self.question, self.cases, delta, epsilon, self.batch, self.meter)
+        return float(right.mean())
 
     def _descend(self, number: int, epsilon: float, start: NDArray[np.float32]) -> list[NDArray[np.float32]]:
         """Return the perturbations at the end of each pass."""
