@@ -61,7 +61,7 @@ class Checks:
         return opened(estimate, self.failed, of_success=of_success)
 
 
-def opened(estimate: Estimate, failed: Sequence[str], *, of_success: bool = False) -> Estimate:
+def opened(estimate: Estimate, failed: Sequence[str], *, of_success: bool = False, cause: str = "") -> Estimate:
     """Return an estimate whose side that only a working attack supports is open.
 
     What an attack did not break, a better one may: where the attack is in doubt, nothing is known on the lower side of
@@ -71,12 +71,14 @@ def opened(estimate: Estimate, failed: Sequence[str], *, of_success: bool = Fals
         estimate: A robust share, AUC or size, or a share of successes.
         failed: Checks that do not hold; with none the estimate is returned as it is.
         of_success: A share of successes, which is a lower bound: its upper side opens to 1.
+        cause: The likely reason, where it is known.
     """
     if not failed or estimate.value is None:
         return estimate
     side = "lower" if of_success else "upper"
+    why = f"{', '.join(failed)}{f'; likely cause: {cause}' if cause else ''}"
     return replace(
         estimate,
         curve=tuple((p, low, 1.0) if of_success else (p, 0.0, high) for p, low, high in estimate.curve),
-        method=f"{estimate.method}; {side} bound only, the attack's own checks failed ({', '.join(failed)})",
+        method=f"{estimate.method}; {side} bound only, the attack's certificate failed ({why})",
     )

@@ -51,7 +51,9 @@ def _pipeline_class() -> type[Any]:
 
         def forward(self, images: Any) -> Any:
             """Return (n, k[, *spatial]) raw outputs for (n, channels, *spatial) stored intensities."""
-            x = self.prepare(images.float())
+            # Float32, unless somebody has made a copy in double precision to hold gradients against.
+            double = any(p.dtype == torch.float64 for p in self.parameters())
+            x = self.prepare(images.double() if double else images.float())
             return self.tiled(x, self.spec.input.tile) if self.spec.input.tile else self.answer(x)
 
         def prepare(self, x: Any) -> Any:

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 import torch
 
-from audit.attacks import CHECKS, Certificate, Plan, attack, certify, questions
+from audit.attacks import CHECKS, Bounds, Cases, Certificate, Plan, attack_cases, certify, questions
 from audit.core import Estimate
 from tests.attacks.nets import Linear, Masked, convolutional, wrap
 
@@ -22,11 +22,12 @@ def certificate_of(model: Any, *, plan: Plan = PLAN, clean: np.ndarray | None = 
     answers = model.predict(images)
     target = (answers[:, 0] > np.median(answers[:, 0])).astype(int)
     (question,) = questions(model.card)
-    outcome = attack(model, question, images, target, plan=plan, rng=rng)
     every = np.arange(n)
+    bounds = Bounds(every, model.card.input, plan.headline, plan.norm)
+    outcome = attack_cases(model, question, Cases.of(images, target), plan=plan, rng=rng, observe=bounds.look)
     return certify(
         model, question, outcome, images=images, target=target, clean=answers if clean is None else clean,
-        sample=every, patients=every // 2, plan=plan, rng=rng, batch=16,
+        sample=every, patients=every // 2, plan=plan, rng=rng, batch=16, bounds=bounds,
     )  # fmt: skip
 
 

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from audit.attacks import (
+    Bounds,
     Cases,
     Certificate,
     Ladder,
@@ -19,6 +20,7 @@ from audit.attacks import (
     attack_cases,
     certify,
     default_ladder,
+    steady,
 )
 from audit.core import ProbeContext, Scalar
 from audit.probes._images import batch_size, load_images, load_masks
@@ -151,25 +153,35 @@ def attack_question(
     looked = Visibility(
         spread(cases.size, max(1, min(_VISIBILITY_SAMPLE, _ELEMENTS // elements))), window[1] - window[0]
     )
-    model: Any = ctx.model
     stream = Cases(
         count=cases.size,
         images=lambda rows: load_images(ctx.cohort, cases[rows]),
         targets=lambda rows: targets_of(ctx, question, cases[rows]),
     )
+    sample = spread(cases.size, max(1, min(_CERTIFICATE_SAMPLE, _ELEMENTS // elements)))
+    asked: Any = ctx.model
+    model, same = steady(asked, stream.images(sample), plan.batch)
+    # A faster copy would draw for itself, once, where the mean over draws is under attack.
+    plan = plan if same.all() else replace(plan, gradients="exact")
+    kept = Bounds(sample, ctx.card.input, plan.headline, plan.norm)
+
+    def observe(rows: NDArray[np.int64], images: NDArray[np.float32], worst: NDArray[np.float32]) -> None:
+        looked.look(rows, images, worst)
+        kept.look(rows, images, worst)
+
     outcome = attack_cases(
-        model, question, stream, plan=plan, rng=ctx.rng, meter=meter, keep=SHOWN, observe=looked.look,
+        model, question, stream, plan=plan, rng=ctx.rng, meter=meter, keep=SHOWN, observe=observe,
         progress=lambda ready, _: ctx.sink.progress(done + ready, total),
     )  # fmt: skip
     patients = ctx.cohort.patients[cases]
-    sample = spread(cases.size, max(1, min(_CERTIFICATE_SAMPLE, _ELEMENTS // elements)))
     segmentation = ctx.card.task == "segmentation"
     clean = outcome.clean if segmentation else ctx.clean.raw[cases]
+    targets = np.zeros(cases.size) if segmentation else targets_of(ctx, question, cases)
     certificate = certify(
         model, question, outcome, images=stream.images(sample), target=stream.targets(sample), clean=clean[sample],
-        sample=sample, patients=patients, plan=plan, rng=ctx.rng, batch=plan.batch,
+        sample=sample, patients=patients, plan=plan, rng=ctx.rng, batch=plan.batch, bounds=kept, same=same,
+        targets=None if segmentation else targets,
     )  # fmt: skip
-    targets = np.zeros(cases.size) if segmentation else targets_of(ctx, question, cases)
     return Attacked(
         question=question, cases=cases, targets=targets, patients=patients, outcome=outcome, certificate=certificate,
         visibility=looked,

@@ -76,8 +76,9 @@ def measurements(ctx: ProbeContext, attacked: Attacked, ladder: Ladder) -> Itera
 def _certificate(ctx: ProbeContext, attacked: Attacked, ladder: Ladder) -> Iterator[Measurement]:
     sizes: Mapping[str, float] = {
         "certificate_identity": 0.0, "certificate_large_epsilon": ctx.card.input.span,
-        "certificate_descent": ladder.epsilons[0], "certificate_noise": ladder.headline,
-        "certificate_steps": ladder.headline,
+        "certificate_bound": ladder.headline, "certificate_descent": ladder.epsilons[0],
+        "certificate_noise": ladder.headline, "certificate_one_step": ladder.headline,
+        "certificate_steps": ladder.headline, "certificate_query": ladder.headline,
     }  # fmt: skip
     for name in attacked.certificate.values:
         size: dict[str, Scalar] = {"epsilon": sizes[name], "epsilon_unit": ladder.unit} if name in sizes else {}
@@ -145,13 +146,14 @@ def _gaps(ctx: ProbeContext, attacked: Attacked, ladder: Ladder, condition: dict
 
 
 def _open(attacked: Attacked, estimate: Estimate) -> Estimate:
-    failed = attacked.certificate.failed
+    failed, cause = attacked.certificate.failed, attacked.certificate.cause
     if not failed or estimate.value is None:
         return estimate
     return replace(
         estimate,
         curve=tuple((level, -1.0, 1.0) for level, _, _ in estimate.curve),
-        method=f"{estimate.method}; no bound, the attack's certificate failed ({', '.join(failed)})",
+        method=f"{estimate.method}; no bound, the attack's certificate failed ({', '.join(failed)}"
+        + (f"; likely cause: {cause})" if cause else ")"),
     )
 
 
@@ -176,7 +178,7 @@ def _visible(
     patients = attacked.patients[looked.rows]
     for metric, values, unit, support, none in (
         ("visibility_psnr", looked.psnr, "dB", (None, None), "no image was changed"),
-        ("visibility_ssim", looked.ssim, "", (-1.0, 1.0), "no image was changed, or an axis is shorter than 11 pixels"),
+        ("visibility_ssim", looked.ssim, "", (None, None), "no image was changed, or an axis has fewer than 11 pixels"),
     ):
         known = np.isfinite(values)
         n, count = int(known.sum()), int(np.unique(patients[known]).size)
