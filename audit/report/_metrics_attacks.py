@@ -25,4 +25,47 @@ ATTACKS: Mapping[str, tuple[str, str]] = {
         "size over noise",
         "Size of the change as a multiple of the noise measured in this cohort; above 1 it shows.",
     ),
-}
+    "certificate_deterministic": (
+        "certificate: same answer twice", "Share of cases whose answer is the same when asked again; must be 1.",
+    ),
+    "certificate_repeat": (
+        "certificate: same answer twice", "Share of cases whose answer is the same when asked again; must be 1.",
+    ),
+    "certificate_bound": (
+        "certificate: size and range kept",
+        "Share of worst images that keep to size, range and region, as they are and in whole stored steps; must be 1.",
+    ),
+    "certificate_chance": (
+        "certificate: better than one answer for all",
+        "Lower bound of the clean share right less that of the best constant answer; must be above 0.",
+    ),
+    "certificate_finite_difference": (
+        "certificate: gradients predict small changes",
+        "Share of cases whose gradient, or its estimate, predicts small changes of the answer.",
+    ),
+    "certificate_one_step": (
+        "certificate: one step breaks no more",
+        "Share of cases that a single step breaks and the search alone does not; a high share means that the search is "
+        "weak.",
+    ),
+    "certificate_query": (
+        "certificate: asking alone breaks no more",
+        "Share of cases that stand under the attack and fall to one that only asks; a high share means masked gradients.",
+    ),
+    "certificate_response": (
+        "certificate: the search lowers the margin",
+        "Share of right cases whose margin the search lowers at the headline size.",
+    ),
+    "certificate_queries": (
+        "certificate: enough questions",
+        "Share of a sample that falls to twice the questions only; a high share means that the search stopped too early.",
+    ),
+    "control_accuracy": (
+        "accuracy under the control",
+        "Share of cases that are answered right both as they are and under a control of the same size.",
+    ),
+    "control_difference": (
+        "control minus attack",
+        "Share right under the control minus that under the attack; near 0 the model breaks under any change.",
+    ),
+}  # fmt: skip
