@@ -276,3 +276,25 @@ def test_a_model_without_gradients_is_not_applicable() -> None:
 def test_it_conforms() -> None:
     """Deterministic by seed, inputs untouched, declared metrics only."""
     assert check_probe(LinfEvasion, {"linear": lambda: make(0.02, n=40)[0]}) == ("linear",)
+
+
+def test_risks_at_a_horizon_are_attacked_where_the_status_is_known() -> None:
+    """Right is a risk on the event's side of the operating point; who was lost before the horizon has no question."""
+    rng = np.random.default_rng(6)
+    images = rng.uniform(0.3, 0.7, (80, 1, 6, 6)).astype(np.float32)
+    w = rng.uniform(0.5, 1.5, 36)
+    time, event = rng.uniform(1, 9, 80), rng.random(80) < 0.7
+    model = wrap(
+        Linear(w, -0.5 * w.sum(), squash="sigmoid"), input=UNIT, task="survival", output="probabilities", classes=(),
+        horizon=5.0,
+    )  # fmt: skip
+    cohort = from_arrays(images, task="survival", time=time, event=event)
+    ctx = context(model, cohort, budget=BUDGET)
+    given = list(LinfEvasion().run(ctx))
+    known = (time > 5) | event
+    signed = np.where(event & (time <= 5), 1, -1) * (images.reshape(80, -1).astype(float) @ w - 0.5 * w.sum())
+    for epsilon in LADDER:
+        (accuracy,) = of(given, "robust_accuracy", epsilon=epsilon)
+        assert accuracy.n == known.sum() < 80
+        assert accuracy.value == pytest.approx((signed[known] > w.sum() * epsilon).mean(), abs=1e-6)
+    assert {m.metric for m in given if m.metric.startswith("robust")} == {"robust_accuracy"}
