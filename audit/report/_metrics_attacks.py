@@ -50,7 +50,8 @@ ATTACKS: Mapping[str, tuple[str, str]] = {
     ),
     "certificate_query": (
         "certificate: asking alone breaks no more",
-        "Share of cases that stand under the attack and fall to one that only asks; a high share means masked gradients.",
+        "Share of cases that stand under the attack and fall to one that only asks; a high share "
+        "means masked gradients.",
     ),
     "certificate_response": (
         "certificate: the search lowers the margin",
@@ -58,7 +59,8 @@ ATTACKS: Mapping[str, tuple[str, str]] = {
     ),
     "certificate_queries": (
         "certificate: enough questions",
-        "Share of a sample that falls to twice the questions only; a high share means that the search stopped too early.",
+        "Share of a sample that falls to twice the questions only; a high share means that the "
+        "search stopped too early.",
     ),
     "control_accuracy": (
         "accuracy under the control",
