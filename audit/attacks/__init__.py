@@ -49,6 +49,7 @@ from audit.attacks._objectives import (
 from audit.attacks._outcome import Cases, Meter, Observer, Outcome, Plan
 from audit.attacks._query import PHASES, QueryOutcome, QueryPlan, query_attack
 from audit.attacks._questions import questions, unasked
+from audit.attacks._slope_check import slopes_agree
 from audit.attacks._sound import Check, Checks
 from audit.attacks._sparse import sparse
 from audit.attacks._steady import Averaged, steady
@@ -65,6 +66,6 @@ __all__ = [
     "ToleranceMargin", "Transferred", "Trial", "UniversalFit", "VolumeMargin", "aims", "answer_all", "attack",
     "attack_cases", "attack_region", "certify", "certify_query", "controls", "default_ladder", "diagnose", "distil",
     "extended", "fast_forward", "known_attacks", "lesion_numbers", "must_be", "noise_sd", "query_attack",
-    "query_checks", "questions", "slopes", "smallest", "sparse", "steady", "stored_step", "torchattacks_available",
-    "torchattacks_pgd", "transfer", "unasked", "under",
+    "query_checks", "questions", "slopes", "slopes_agree", "smallest", "sparse", "steady", "stored_step",
+    "torchattacks_available", "torchattacks_pgd", "transfer", "unasked", "under",
 ]  # fmt: skip

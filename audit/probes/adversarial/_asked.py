@@ -1,0 +1,238 @@
+"""What the attacks beside ADV001 share: the cases that a question concerns, the sizes, and the shares that stand."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from audit.attacks import Cases, Check, Checks, Ladder, Outcome, Question, default_ladder, slopes_agree
+from audit.core import (
+    Access,
+    Direction,
+    Estimate,
+    Measurement,
+    NotApplicable,
+    ProbeContext,
+    Scalar,
+    scores,
+)
+from audit.probes._images import batch_size, load_images, load_masks, sample_cases
+from audit.probes._shared import NO_OPERATING_POINT
+from audit.stats import auc, proportion
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+_LADDER_SAMPLE = 64
+_FEWEST = 48
+_CHECKED = 16
+_SAME = 1e-4
+_AGREEING = 0.9
+HONEST = ("certificate_repeat", "certificate_finite_difference")
+"""What `honest` checks."""
+NONE_CONCERNED = "none of the cases sampled has this question"
+
+
+def need_images(ctx: ProbeContext, *, gradients: bool = True) -> None:
+    """Check that images can be attacked.
+
+    Raises:
+        NotApplicable: There are none, or the model gives no gradients and the attack takes them.
+    """
+    if gradients and ctx.card.access < Access.GRADIENT:
+        raise NotApplicable("the model gives no gradients")
+    if ctx.card.access < Access.QUERY:
+        raise NotApplicable("the model answers for no new image")
+    if ctx.cohort.images is None:
+        raise NotApplicable("the cohort has no images")
+
+
+def sampled(ctx: ProbeContext, *, part: int) -> NDArray[np.int64]:
+    """Return the cases of an attack that may spend one part in so many of what ADV001 may."""
+    budget = ctx.budget.attack_cases
+    return sample_cases(ctx.cohort.patients, budget and max(min(budget, _FEWEST), budget // part), ctx.rng)
+
+
+def sizes_of(ctx: ProbeContext) -> Ladder:
+    """Return the L-infinity sizes of the modality."""
+    rows = sample_cases(ctx.cohort.patients, _LADDER_SAMPLE, ctx.rng)
+    return default_ladder(ctx.card.input, list(load_images(ctx.cohort, rows)))
+
+
+def targets_of(ctx: ProbeContext, question: Question, cases: NDArray[np.int64]) -> NDArray[Any]:
+    """Return the targets of a question for some cases of the cohort."""
+    if ctx.card.task == "segmentation":
+        return question.targets(load_masks(ctx.cohort, cases))
+    return question.targets(ctx.cohort.targets[cases])
+
+
+def batch_of(ctx: ProbeContext) -> int:
+    """Return how many images go into a batch."""
+    return batch_size(load_images(ctx.cohort, np.arange(1))[0], ctx.budget.batch_size)
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Asked:
+    """One question on the cases that it concerns.
+
+    Args:
+        ctx: The probe's context.
+        question: The decision.
+        cases: (m,) rows of the cohort.
+        batch: Images a batch.
+    """
+
+    ctx: ProbeContext
+    question: Question
+    cases: NDArray[np.int64]
+    batch: int
+
+    @classmethod
+    def of(cls, ctx: ProbeContext, question: Question, cases: NDArray[np.int64]) -> Asked:
+        """Return a question on those of some cases that it concerns."""
+        size = batch_of(ctx)
+        parts = [cases[i : i + size] for i in range(0, cases.size, size)]
+        kept = [part[question.applies(targets_of(ctx, question, part))] for part in parts]
+        return cls(ctx=ctx, question=question, cases=np.concatenate([*kept, cases[:0]]), batch=size)
+
+    @property
+    def patients(self) -> NDArray[np.int64]:
+        """(m,) patient codes."""
+        return self.ctx.cohort.patients[self.cases]
+
+    @property
+    def streamed(self) -> Cases:
+        """The cases as an attack reads them, when their turn comes."""
+        return Cases(count=self.cases.size, images=self.images, targets=self.targets)
+
+    def images(self, rows: NDArray[np.int64]) -> NDArray[np.float32]:
+        """Return the images of rows into the cases."""
+        return load_images(self.ctx.cohort, self.cases[rows])
+
+    def targets(self, rows: NDArray[np.int64]) -> NDArray[Any]:
+        """Return the targets of rows into the cases."""
+        return targets_of(self.ctx, self.question, self.cases[rows])
+
+    def parts(self) -> Iterator[NDArray[np.int64]]:
+        """Give the rows of each batch, and say how far the work is after it."""
+        for begin in range(0, self.cases.size, self.batch):
+            yield np.arange(begin, min(begin + self.batch, self.cases.size))
+            self.ctx.sink.progress(min(begin + self.batch, self.cases.size), self.cases.size)
+
+    @property
+    def positive(self) -> NDArray[np.bool_] | None:
+        """(m,) which cases have the finding; None where the question is of another kind."""
+        if self.ctx.card.task not in ("binary", "multilabel"):
+            return None
+        return np.asarray(self.targets(np.arange(self.cases.size)) == 1)
+
+    def share(self, hits: NDArray[np.bool_], members: NDArray[np.bool_] | None = None) -> Estimate:
+        """Return the share of hits among some of the cases, all by default, or why there is none."""
+        chosen = np.ones(self.cases.size, dtype=bool) if members is None else members
+        own = self.patients[chosen]
+        if not self.question.decided:
+            return Estimate.absent(NO_OPERATING_POINT, method="none", n=own.size, n_patients=np.unique(own).size)
+        return proportion(hits[chosen], own, self.ctx.levels)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Size:
+    """One size of a ladder as the condition of its measurements.
+
+    Args:
+        epsilon: The size.
+        unit: Its unit.
+        headline: Whether it is the one that a release is judged by.
+    """
+
+    epsilon: float
+    unit: str
+    headline: bool
+
+    @property
+    def condition(self) -> dict[str, Scalar]:
+        """The condition keys."""
+        where = "headline" if self.headline else "ladder"
+        return {"epsilon": self.epsilon, "epsilon_unit": self.unit, "parameter": where}
+
+
+def ladder_sizes(ladder: Ladder) -> tuple[Size, ...]:
+    """Return the sizes of an L-infinity ladder."""
+    return tuple(Size(epsilon=e, unit=ladder.unit, headline=e == ladder.headline) for e in ladder.epsilons)
+
+
+def standing(asked: Asked, outcome: Outcome, index: int, checks: Checks) -> Iterator[tuple[str, Estimate, Direction]]:
+    """Give the shares that stand at one size as `robust_*`, and the success among those right before.
+
+    Args:
+        asked: The question and its cases.
+        outcome: What became of them.
+        index: Which size.
+        checks: Of the attack; where one fails the side that it supports is open.
+    """
+    right, clean = outcome.right[:, index], outcome.right_clean
+    yield "robust_accuracy", checks.bound(asked.share(right)), "higher"
+    positive = asked.positive
+    if positive is not None:
+        yield "robust_sensitivity", checks.bound(asked.share(right, positive)), "higher"
+        yield "robust_specificity", checks.bound(asked.share(right, ~positive)), "higher"
+        ranks = ranking(asked, outcome.answers[:, index])
+        yield "robust_auc", checks.bound(auc(ranks, positive, asked.patients, asked.ctx.levels)), "higher"
+    yield "attack_success", checks.bound(asked.share(~right, clean), of_success=True), "lower"
+
+
+def ranking(asked: Asked, raw: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return (m,) scores that rank as the model's do, on the logit scale where it has one: no ties by saturation."""
+    card, column = asked.ctx.card, asked.question.column
+    if card.output == "logits":
+        return raw[:, column or 0] if column is not None or raw.shape[1] == 1 else raw[:, 1] - raw[:, 0]
+    every = scores(raw, card)
+    return every if column is None else every[:, column]
+
+
+def honest(asked: Asked, model: Any = None) -> dict[str, Check]:
+    """Return the checks of what an attack goes by: answers that repeat, gradients that are those of the answers.
+
+    Args:
+        asked: The question and its cases.
+        model: Whose gradients are taken; the audited model's by default.
+    """
+    few = spread(asked.cases.size, _CHECKED)
+    images, target, patients = asked.images(few), asked.targets(few), asked.patients[few]
+    audited: Any = asked.ctx.model
+    source = audited if model is None else model
+    once, again = (audited.predict(images).reshape(few.size, -1) for _ in range(2))
+    same = float(np.isclose(once, again, rtol=_SAME, atol=_SAME, equal_nan=True).all(axis=1).mean())
+    agree = float(slopes_agree(source, asked.question, images, target, asked.ctx.rng).mean())
+    return {
+        "certificate_repeat": Check.of(same, holds=same == 1.0, patients=patients),
+        "certificate_finite_difference": Check.of(agree, holds=agree >= _AGREEING, patients=patients),
+    }
+
+
+def spread(count: int, wanted: int) -> NDArray[np.int64]:
+    """Return at most so many positions, evenly spread."""
+    return np.unique(np.linspace(0, count - 1, min(count, wanted)).round().astype(np.int64))
+
+
+def named(question: Question) -> dict[str, Any]:
+    """Return the condition of a question that has a name."""
+    return {} if question.name is None else {"class": question.name}
+
+
+def check_rows(ctx: ProbeContext, checks: Checks, condition: Mapping[str, Scalar]) -> Iterator[Measurement]:
+    """Give the checks of an attack as measurements."""
+    for name in checks.found:
+        yield Measurement.of(
+            checks.estimate(name), metric=name, level=ctx.levels.confidence, condition={**condition}
+        )  # fmt: skip
+
+
+def absent_row(ctx: ProbeContext, metric: str, why: str, condition: Mapping[str, Scalar]) -> Measurement:
+    """Return a missing number with its reason."""
+    return Measurement.of(
+        Estimate.absent(why, method="none"), metric=metric, level=ctx.levels.confidence, condition={**condition}
+    )
