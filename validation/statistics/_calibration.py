@@ -13,7 +13,7 @@ from audit.stats import brier, calibration, ece
 from validation.statistics._study import ALPHA, COVERAGE, LEVELS, TAILS, Accept, Study, Values, held, held_by
 from validation.statistics.scenarios import Bools, Floats, Ints, calibrated, expected_brier
 
-BAND = {"coverage": Accept(low=0.93, high=0.97)}
+BAND = {"coverage": Accept(low=0.93, high=0.97), **TAILS}
 SIZES = (60, 150, 400)
 SHIFT = 0.08
 
