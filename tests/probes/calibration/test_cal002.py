@@ -155,7 +155,7 @@ def test_every_level_has_its_bins_with_counts():
 
 
 def test_contrasts_cover_the_truth():
-    """Over 300 cohorts of 80 patients a level the 95 % intervals of both gaps hold 0 in 92 to 99.5 %: a slope's is cautious."""
+    """Over 300 cohorts of 80 patients a level the 95 % intervals of both gaps hold 0 in 92 to 99.5 %."""
     inside = {"slope_gap": 0, "intercept_gap": 0}
     for seed in range(300):
         ctx = audited(*groups(n=160, seed=1000 + seed))
