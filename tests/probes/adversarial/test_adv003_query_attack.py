@@ -30,7 +30,7 @@ BUDGET = replace(BUDGETS["smoke"], attack_cases=180, attack_queries=60, attack_s
 
 
 def asked_only(strength: float, *, n: int = 60, flat: bool = False, **more: Any) -> tuple[ProbeContext, np.ndarray]:
-    """Return the context of a callable that reads the mean, and the change that turns each case, below 0 if it is wrong."""
+    """Return the context of a callable that reads the mean, and the change that turns each case (below 0: wrong)."""
     rng = np.random.default_rng(0)
     target = np.arange(n) % 2
     shift = strength * (2 * target - 1) + rng.normal(0, 0.002, n)
