@@ -18,7 +18,6 @@ from audit.attacks._ball import NORMS, Ball, Norm
 from audit.attacks._blind import QUERY_CHECKS, certify_query, query_checks
 from audit.attacks._bounds import Bounds
 from audit.attacks._case_objectives import CENSORED, CandidateMargin
-from audit.attacks._catalogue import torchattacks_available, torchattacks_pgd
 from audit.attacks._certificate import CHECKS, Certificate, certify, must_be
 from audit.attacks._controls import CONTROLS, controls
 from audit.attacks._converse import Answer, answer_all
@@ -66,6 +65,6 @@ __all__ = [
     "ToleranceMargin", "Transferred", "Trial", "UniversalFit", "VolumeMargin", "aims", "answer_all", "attack",
     "attack_cases", "attack_region", "certify", "certify_query", "controls", "default_ladder", "diagnose", "distil",
     "extended", "fast_forward", "known_attacks", "lesion_numbers", "must_be", "noise_sd", "query_attack",
-    "query_checks", "questions", "slopes", "slopes_agree", "smallest", "sparse", "steady", "stored_step",
-    "torchattacks_available", "torchattacks_pgd", "transfer", "unasked", "under",
+    "query_checks", "questions", "slopes", "slopes_agree", "smallest", "sparse", "steady", "stored_step", "transfer",
+    "unasked", "under",
 ]  # fmt: skip
