@@ -55,7 +55,7 @@ class Budget:
 BUDGETS: Mapping[str, Budget] = {
     "smoke": Budget(
         profile="smoke", resamples=400, attack_cases=48, attack_steps=8, attack_restarts=1, explain_cases=24,
-        explain_steps=10, repeat_cases=32, image_cases=1000, attack_queries=60,
+        explain_steps=10, repeat_cases=32, image_cases=1000, attack_queries=30,
     ),
     "standard": Budget(
         profile="standard", resamples=2000, attack_cases=600, attack_steps=20, attack_restarts=1, explain_cases=200,

@@ -42,7 +42,7 @@ from audit.probes.adversarial._asked import (
 _ATTACK = "query"
 _PART = 3
 _CHECKED = 64
-_COSTLY_SAMPLE = 16
+_COSTLY_SAMPLE = 12
 _GRID = 40
 
 
