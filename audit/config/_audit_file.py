@@ -176,6 +176,14 @@ class SurrogateTable(Table):
     name: str = ""
 
 
+class ThreatModelTable(Table):
+    """`[audit.threat_model]`: against whom the model must stand."""
+
+    who: str = Field(min_length=1, description="who could alter an image, for example 'whoever handles the files'")
+    pixels: str = Field(min_length=1, description="which pixels, and by how much")
+    where: str = Field(min_length=1, description="at which place, for example 'between the archive and the model'")
+
+
 class RunTable(Table):
     """`[audit]`."""
 
@@ -188,6 +196,7 @@ class RunTable(Table):
     fairlearn_metrics: Texts = Field(default_factory=list)
     attacks: Texts = Field(default_factory=list)
     surrogate: list[SurrogateTable] = Field(default_factory=list)
+    threat_model: ThreatModelTable | None = None
     min_cell: int = Field(default=0, ge=0)
 
 

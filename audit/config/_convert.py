@@ -19,11 +19,20 @@ from audit.core import (
     Prevalence,
     Rule,
     SurrogateSpec,
+    ThreatModel,
     Waiver,
 )
 
 if TYPE_CHECKING:
-    from audit.config._audit_file import CohortTable, InputTable, IntendedUseTable, ModelTable, RunTable, TrainingTable
+    from audit.config._audit_file import (
+        CohortTable,
+        InputTable,
+        IntendedUseTable,
+        ModelTable,
+        RunTable,
+        ThreatModelTable,
+        TrainingTable,
+    )
     from audit.config._policy_file import PolicyFile, RuleTable
 
 
@@ -134,6 +143,11 @@ def _other(t: TrainingTable) -> OtherSpec:
     return OtherSpec(
         name=t.name, manifest=t.manifest, patient=t.patient, image=t.image, case=t.case, date=t.date
     )  # fmt: skip
+
+
+def threat_model(t: ThreatModelTable | None) -> ThreatModel | None:
+    """Return `[audit.threat_model]`."""
+    return None if t is None else ThreatModel(who=t.who, pixels=t.pixels, where=t.where)
 
 
 def intended_use(t: IntendedUseTable, population: Mapping[str, Mapping[str, float]]) -> IntendedUse:

@@ -76,6 +76,9 @@ def _config(
         settings["attacks"] = run.attacks
     if surrogates:
         settings["surrogates"] = surrogates
+    threat = _convert.threat_model(run.threat_model)
+    if threat is not None:
+        settings["threat_model"] = threat
     return AuditConfig(
         model=model,
         cohort=cohort,
@@ -92,6 +95,7 @@ def _config(
         fairlearn_metrics=tuple(run.fairlearn_metrics),
         attacks=tuple(dict.fromkeys(run.attacks)),
         surrogates=surrogates,
+        threat_model=threat,
         min_cell=run.min_cell,
     )
 

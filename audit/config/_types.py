@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from audit.core import CohortSpec, IntendedUse, ModelSpec, Policy, Profile, SurrogateSpec
+from audit.core import CohortSpec, IntendedUse, ModelSpec, Policy, Profile, SurrogateSpec, ThreatModel
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -28,6 +28,7 @@ class AuditConfig:
         fairlearn_metrics: Metrics of fairlearn or scikit-learn, by name, of which FAIR001 gives the gaps.
         attacks: Attacks by name that ADV001 and ADV002 run beside their own.
         surrogates: Models that an attacker may have in place of the audited one.
+        threat_model: Against whom the model must stand, where that is declared.
         min_cell: Cells with fewer patients are left out of what is shared.
     """
 
@@ -46,4 +47,5 @@ class AuditConfig:
     fairlearn_metrics: tuple[str, ...] = ()
     attacks: tuple[str, ...] = ()
     surrogates: tuple[SurrogateSpec, ...] = ()
+    threat_model: ThreatModel | None = None
     min_cell: int = 0

@@ -5,7 +5,15 @@ from audit.core.beside import NOT_VERIFIED, UNGRADABLE, Aside, ComparatorValues,
 from audit.core.canonical import canonical_json, digest, plain
 from audit.core.cohort import Cohort, Ledger
 from audit.core.context import BUDGETS, Budget, IntendedUse, Predictions, Prevalence, ProbeContext, Profile, Sink
-from audit.core.declared import COMPARATOR_OUTPUTS, YES, CohortSpec, Comparator, ComparatorOutput, OtherSpec
+from audit.core.declared import (
+    COMPARATOR_OUTPUTS,
+    YES,
+    CohortSpec,
+    Comparator,
+    ComparatorOutput,
+    OtherSpec,
+    ThreatModel,
+)
 from audit.core.evidence import SCHEMA_VERSION, Evidence, NotTested
 from audit.core.images import ImageSource, SourceView
 from audit.core.levels import LADDER, Levels
@@ -57,6 +65,6 @@ __all__ = [
     "Need", "NotApplicable", "NotTested", "OtherSpec", "OtherSplit", "Outcome", "OutputKind", "Policy", "Predictions",
     "Prevalence", "Probe", "ProbeContext", "ProbeInfo", "ProbeResult", "Profile", "Relation", "Role", "Rule",
     "Scalar", "Sink", "SourceView", "State", "Status", "StoredArtifact", "Surrogate", "SurrogateSpec", "Task",
-    "Unverified", "Verdict", "Waiver", "bounds_at", "canonical_json", "class_views", "contrast_key", "digest",
-    "family_weight", "plain", "scores", "sigmoid", "softmax", "worst_first",
+    "ThreatModel", "Unverified", "Verdict", "Waiver", "bounds_at", "canonical_json", "class_views", "contrast_key",
+    "digest", "family_weight", "plain", "scores", "sigmoid", "softmax", "worst_first",
 ]  # fmt: skip

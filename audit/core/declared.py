@@ -30,6 +30,21 @@ class Comparator:
     operating_point: float | None = None
 
 
+@dataclass(frozen=True, kw_only=True, slots=True)
+class ThreatModel:
+    """`[audit.threat_model]`: against whom a model must stand; without it an attack is a stress measurement.
+
+    Args:
+        who: Who could alter an image.
+        pixels: Which of its pixels, and by how much.
+        where: At which place between the detector and the model.
+    """
+
+    who: str
+    pixels: str
+    where: str
+
+
 @dataclass(frozen=True, kw_only=True)
 class OtherSpec:
     """`[cohort.training]` or one `[[cohort.other]]`: a table of cases that are not audited.

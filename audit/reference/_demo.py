@@ -20,6 +20,7 @@ from audit.core import (
     ModelSpec,
     Policy,
     Role,
+    ThreatModel,
     digest,
 )
 from audit.reference._catalogue import read_metadata, weights_path
@@ -47,12 +48,14 @@ class DemoBundle:
         cohort: The cohort that is the same for all twins.
         policy: The policy that is the same for all twins.
         intended_use: What the model would be for.
+        threat_model: Against whom it would have to stand.
     """
 
     model: ImagingModel
     cohort: Cohort
     policy: Policy
     intended_use: IntendedUse
+    threat_model: ThreatModel
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -112,6 +115,11 @@ def assemble(weights: Path, *, seed: int, profile: str = "standard") -> DemoBund
         intended_use=IntendedUse(
             statement="Phantom demonstration: high or low burden of small lesions on one axial brain plane.",
             role="triage",
+        ),
+        threat_model=ThreatModel(
+            who="whoever handles the file",
+            pixels="every stored intensity of the brain, by at most 1 % of its range",
+            where="between scanner and model",
         ),
     )
 

@@ -11,6 +11,7 @@ from audit.core import FAMILIES, Evidence, Finding, ProbeResult, StoredArtifact,
 from audit.errors import AuditError
 from audit.evidence import withheld
 from audit.report._arrays import Columns, columns, figure
+from audit.report._attacks import certificate, threat, winners
 from audit.report._chart import TONES, Curve
 from audit.report._figures import Figure, from_measurements
 from audit.report._numbers import number, whole
@@ -94,6 +95,7 @@ class FamilyView:
     anchor: str
     name: str
     question: str
+    remark: str
     probes: tuple[ProbeView, ...]
     fails: int
     opens: int
@@ -114,7 +116,8 @@ def families(
             out.append(
                 FamilyView(
                     code=code, anchor=f"family-{code.lower()}", name=FAMILY_NAMES.get(code, code),
-                    question=FAMILY_QUESTIONS.get(code, ""), probes=tuple(probes),
+                    question=FAMILY_QUESTIONS.get(code, ""), remark=threat(evidence) if code == "ADV" else "",
+                    probes=tuple(probes),
                     fails=found.count("FAIL"), opens=found.count("INCONCLUSIVE"),
                 )
             )  # fmt: skip
@@ -218,6 +221,14 @@ def _pictures(evidence: Evidence, result: ProbeResult, arrays: ArrayLoader, budg
                 continue
             if artifact.pixels or artifact.name in _MAPS:
                 _add_gallery(gallery(artifact, loaded), galleries, notes, budget)
+                continue
+            if artifact.name == "attack_certificate":
+                checks, doubt = certificate(artifact, loaded)
+                tables.append(checks)
+                notes += [doubt] if doubt else []
+                continue
+            if artifact.name == "attack_winners":
+                tables.append(winners(artifact, loaded))
                 continue
             made = figure(artifact, loaded)
             table = None if made else columns(artifact, loaded, budget.thrift.stored)

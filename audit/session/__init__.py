@@ -8,7 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from audit.core import Cohort, Evidence, ImagingModel, IntendedUse, Policy, Profile, Surrogate
+from audit.core import Cohort, Evidence, ImagingModel, IntendedUse, Policy, Profile, Surrogate, ThreatModel
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -45,6 +45,7 @@ def run(
     fairlearn_metrics: Sequence[str] = (),
     attacks: Sequence[str] = (),
     surrogates: Sequence[Surrogate] = (),
+    threat_model: ThreatModel | None = None,
     progress: Progress | None = None,
 ) -> Run:
     """Audit a model on a cohort.
@@ -66,6 +67,7 @@ def run(
         fairlearn_metrics: Names of metrics of fairlearn or scikit-learn, of which FAIR001 gives the gaps.
         attacks: Attacks of torchattacks that ADV001 and ADV002 run beside their own, for example "torchattacks:EADEN".
         surrogates: Models that an attacker may have in place of the audited one, for ADV004.
+        threat_model: Against whom the model must stand; without it the report calls an attack a stress measurement.
         progress: Somebody who watches.
 
     Returns:
@@ -84,7 +86,7 @@ def run(
         overwrite=overwrite, intended_use=intended_use or IntendedUse(), golden_tolerance=golden_tolerance, layer=layer,
         golden=load_golden(Path(golden)) if isinstance(golden, (str, Path)) else golden,
         fairlearn_metrics=known_metrics(fairlearn_metrics),
-        attacks=known_attacks(attacks), surrogates=tuple(surrogates),
+        attacks=known_attacks(attacks), surrogates=tuple(surrogates), threat_model=threat_model,
     )  # fmt: skip
     return audit_model(model, cohort, rules, options, progress)
 
@@ -141,6 +143,7 @@ def run_config(
         surrogates=tuple(
             Surrogate(relation=s.relation, model=models.load_model(s.model, config.root)) for s in config.surrogates
         ),
+        threat_model=config.threat_model,
         min_cell=config.min_cell if min_cell is None else min_cell,
     )  # fmt: skip
     return audit_model(model, cohort, config.policy or Policy(name="none"), options, progress)
@@ -183,7 +186,7 @@ def run_demo(
     demo = load_demo(twin, profile)
     options = Options(
         profile=profile, seed=seed, workers=workers, out=out, overwrite=overwrite, command=command,
-        intended_use=demo.intended_use,
+        intended_use=demo.intended_use, threat_model=demo.threat_model,
     )  # fmt: skip
     return audit_model(demo.model, demo.cohort, demo.policy, options, progress)
 

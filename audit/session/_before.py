@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from audit.core import Cohort, ImagingModel, Policy
+from audit.core import Cohort, ImagingModel, Policy, ThreatModel
 from audit.execution import Progress, RunLog, unattainable_by_rule, warnings_before, why_not_applicable
 from audit.judge import Family, declare, family_values
 from audit.probes import Catalogue
@@ -28,7 +28,8 @@ class Before:
 
 
 def look_ahead(
-    model: ImagingModel, cohort: Cohort, policy: Policy, known: Catalogue, selected: Sequence[str]
+    model: ImagingModel, cohort: Cohort, policy: Policy, known: Catalogue, selected: Sequence[str], *,
+    threat_model: ThreatModel | None = None,
 ) -> Before:  # fmt: skip
     """Return what can be said of a run before it measures anything.
 
@@ -38,6 +39,7 @@ def look_ahead(
         policy: The rules.
         known: The catalogue.
         selected: Codes of the probes that were selected.
+        threat_model: Against whom the model must stand, where that is declared.
     """
     absent: dict[str, str] = {}
     for code, probe in known.probes.items():
@@ -48,7 +50,7 @@ def look_ahead(
     never = unattainable_by_rule(policy, cohort, model.card, absent)
     return Before(
         unattainable=tuple(never.values()),
-        warnings=warnings_before(policy, cohort, model.card, never),
+        warnings=warnings_before(policy, cohort, model.card, never, threat_model=threat_model),
         family=declare(policy, levels_shown(cohort)),
     )
 

@@ -27,6 +27,7 @@ from audit.core import (
     ProbeResult,
     Profile,
     Surrogate,
+    ThreatModel,
     plain,
 )
 from audit.errors import InputError
@@ -108,6 +109,7 @@ class Options:
         fairlearn_metrics: Metrics of fairlearn or scikit-learn by name, of which FAIR001 gives the gaps.
         attacks: Attacks by name that ADV001 and ADV002 run beside their own.
         surrogates: Models that an attacker may have in place of the audited one, for ADV004.
+        threat_model: Against whom the model must stand, where that is declared.
         min_cell: Cells with fewer patients are left out of report, summary, JUnit and SARIF; 0: none is.
     """
 
@@ -128,6 +130,7 @@ class Options:
     fairlearn_metrics: tuple[str, ...] = ()
     attacks: tuple[str, ...] = ()
     surrogates: tuple[Surrogate, ...] = ()
+    threat_model: ThreatModel | None = None
     min_cell: int = 0
 
 
@@ -190,7 +193,7 @@ def _audit(
     probes = _probes(known, selected)
     total = len(probes) + 2
     before = model.state_digest()
-    ahead = look_ahead(model, cohort, policy, known, selected)
+    ahead = look_ahead(model, cohort, policy, known, selected, threat_model=options.threat_model)
     tell(ahead, policy, progress, log)
     progress.start("predictions", "Clean predictions", 0, total)
     clean = clean_predictions(model, cohort, budget, workers=options.workers, progress=progress)
@@ -294,6 +297,7 @@ def _evidence(
             "workers": options.workers, "executor": "local", "command": options.command,
             "config_digest": options.config_digest, "intended_use": plain(options.intended_use),
             "unattainable": list(ahead.unattainable), "warnings": list(ahead.warnings), "machine": describe_machine(),
+            **({} if options.threat_model is None else {"threat_model": plain(options.threat_model)}),
             **({"min_cell": options.min_cell} if options.min_cell else {}),
         },
         model=describe_model(model.card, clean.predictions),

@@ -3,25 +3,16 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import Any
 
 import numpy as np
 import torch
 
 from audit.attacks import Certificate, Plan, attack, certify, questions
 from audit.core import Estimate
-from tests.attacks.nets import Linear, wrap
+from tests.attacks.nets import Linear, Valley, wrap
 
 PLAN = Plan(epsilons=(0.1, 0.2), headline=0.2, steps=2, restarts=1, search="sign")
 SIDE = 36
-
-
-class Valley(torch.nn.Module):
-    """Right all around but in a narrow valley within reach, and far outside, where large changes lead."""
-
-    def forward(self, x: Any) -> Any:
-        shift = x.flatten(1).mean(dim=1, keepdim=True)
-        return torch.minimum((shift - 0.03).abs() - 0.005, 0.22 - shift.abs())
 
 
 def outcome_of(net: torch.nn.Module, plan: Plan) -> tuple[np.ndarray, Certificate]:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from audit.core import Cohort, Levels, ModelCard, Policy, Rule
+from audit.core import Access, Cohort, Levels, ModelCard, Policy, Rule, ThreatModel
 from audit.execution.foreseen._asked import (
     AREAS,
     POSITIVES,
@@ -39,8 +39,9 @@ _FLOORS = {
 
 
 def warnings_before(
-    policy: Policy, cohort: Cohort, card: ModelCard, unattainable: Container[str] = ()
-) -> tuple[str, ...]:
+    policy: Policy, cohort: Cohort, card: ModelCard, unattainable: Container[str] = (), *,
+    threat_model: ThreatModel | None = None,
+) -> tuple[str, ...]:  # fmt: skip
     """Return sentences on what will hardly pass, on what a policy leaves open, and on whom nothing can be said.
 
     Args:
@@ -48,12 +49,15 @@ def warnings_before(
         cohort: The cases as the manifest gives them.
         card: The model's card.
         unattainable: Ids of rules that cannot pass at all, of which that is said.
+        threat_model: Against whom the model must stand, where that is declared.
     """
     levels = Levels(confidence=policy.confidence)
     said = list(_without_blocking(policy))
     for rule in policy.rules:
         said += () if rule.id in unattainable else _unlikely(rule, cohort, card, levels)
     said += _no_floor(policy)
+    if threat_model is None and card.access >= Access.QUERY:
+        said += _no_threat(policy)
     said += _one_class(cohort, card)
     return tuple(said)
 
@@ -168,6 +172,17 @@ def _no_floor(policy: Policy) -> Iterator[str]:
             yield f"{said}, only of all cases together: a level may lie below that by as much as its gap may be."
         else:
             yield f"{said}: a model that is equally bad for all would pass."
+
+
+def _no_threat(policy: Policy) -> Iterator[str]:
+    """Give a sentence where a rule on an attack may block and nobody said who would attack."""
+    rules = [f"'{r.id}'" for r in policy.rules if r.blocking and family_of(r) == "ADV"]
+    if rules:
+        yield (
+            f"{'Rules' if len(rules) > 1 else 'Rule'} {_listed(rules)} may block on an attack, but no threat model is "
+            "declared, so what it measures is stress, not security: add [audit.threat_model] with who, pixels and "
+            "where."
+        )
 
 
 def _is_floor(rule: Rule, gap: Rule, floors: tuple[str, ...]) -> bool:
