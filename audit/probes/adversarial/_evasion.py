@@ -8,6 +8,7 @@ from audit.attacks import Meter, Norm, questions, unasked
 from audit.core import Access, Measurement, NotApplicable, ProbeContext
 from audit.probes._images import sample_cases
 from audit.probes.adversarial._attacked import attack_question, concerned, ladder_of, plan_of, share_of
+from audit.probes.adversarial._certified import keep_certificate
 from audit.probes.adversarial._measures import absent, measurements
 from audit.probes.adversarial._record import keep_answers, keep_examples, keep_settings, keep_visibility
 
@@ -44,4 +45,5 @@ def evasion(ctx: ProbeContext, norm: Norm) -> Iterator[Measurement]:
         keep_answers(ctx, question, own, attacked.outcome, plan)
         keep_examples(ctx, question, own, attacked.outcome, plan)
         keep_visibility(ctx, attacked, plan)
+        keep_certificate(ctx, attacked, norm)
     keep_settings(ctx, ladder, plan, meter, cases.size)
