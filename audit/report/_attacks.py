@@ -80,11 +80,12 @@ def winners(artifact: StoredArtifact, arrays: Arrays) -> Columns:
     if counts.shape != (len(ways), len(arrays["epsilon"])):
         raise ValueError("expected a row for each way of attacking and a column for each size")
     of = str(artifact.meta.get("class") or "")
+    counts = np.vstack([counts, arrays["still_right"]])
     rows = tuple(
         (number(float(size)), *(whole(int(k)) for k in column))
         for size, column in zip(arrays["epsilon"], counts.T, strict=True)
     )
-    names = ("Size of the change", *(capital(way) for way in ways))
+    names = ("Size of the change", *(capital(way) for way in ways), "Still right")
     return Columns(title=artifact.title + (f", {of}" if of else ""), names=names, rows=rows, more=0)
 
 

@@ -81,10 +81,11 @@ def test_winners_are_a_line_a_size() -> None:
             "attack": np.array(["one step", "apgd"]),
             "epsilon": np.array([1.0, 2.0]),
             "overturned": np.array([[3, 4], [0, 5]]),
+            "still_right": np.array([9, 3]),
         },
     )
-    assert table.names == ("Size of the change", "One step", "Apgd")
-    assert table.rows == (("1", "3", "0"), ("2", "4", "5"))
+    assert table.names == ("Size of the change", "One step", "Apgd", "Still right")
+    assert table.rows == (("1", "3", "0", "9"), ("2", "4", "5", "3"))
 
 
 def measured(metric: str, epsilon: float, attack: str, value: float, unit: str = "HU") -> Measurement:
