@@ -128,13 +128,14 @@ class _Extension:
             outcome.by.astype("U32"),
             outcome.right_attack.copy(),
         )
+        self.worst = outcome.worst.copy()
         self.ledger = Ledger(model, question, 0, 0, meter)
 
     def outcome(self) -> Outcome:
         """Return the outcome as it is now."""
         return replace(
             self.before, right=self.right, right_stored=self.stored, answers=self.answers, by=self.by,
-            right_attack=self.attacked,
+            right_attack=self.attacked, worst=self.worst,
         )  # fmt: skip
 
     def with_attack(self, name: str, seed: int) -> tuple[str, int]:
@@ -199,6 +200,9 @@ class _Extension:
         finite = np.isfinite(raw[broken]).all(axis=1)
         for later in range(index, len(self.plan.epsilons)):
             new = self.right[hit, later]
+            if self.plan.epsilons[later] == self.plan.headline:
+                shown = new & finite & (hit < len(self.worst))
+                self.worst[hit[shown]] = x[broken][shown]
             self.answers[hit[new & finite], later] = raw[broken][new & finite]
             self.right[hit, later] = False
         if stored:

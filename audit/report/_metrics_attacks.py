@@ -70,4 +70,31 @@ ATTACKS: Mapping[str, tuple[str, str]] = {
         "control minus attack",
         "Share right under the control minus that under the attack; near 0 the model breaks under any change.",
     ),
+    "median_minimal_perturbation": (
+        "median smallest change that turns an answer",
+        "Half of the cases turn under a change of this size or less; 0 where the answer is wrong without any.",
+    ),
+    "median_minimal_perturbation_right": (
+        "median smallest change that turns a right answer",
+        "Half of the cases that are right without an attack turn under a change of this size or less.",
+    ),
+    "unbroken": (
+        "share that nothing turned", "Share of cases that stand under every change that was tried, up to the largest.",
+    ),
+    "miss_rate": (
+        "share missed under attack",
+        "Share of cases with the finding that are missed as they are or when the attack hides it.",
+    ),
+    "false_alarm_rate": (
+        "false alarms under attack",
+        "Share of cases without the finding that show it as they are or when the attack plants it.",
+    ),
+    "certificate_surrogate": (
+        "certificate: the attack works where it is made",
+        "Share of cases right on the surrogate that stand on it at the largest size; must be at most 0.5.",
+    ),
+    "certificate_agreement": (
+        "certificate: the surrogate decides alike",
+        "How much more often model and surrogate decide alike than by chance (kappa); must be at least 0.2.",
+    ),
 }  # fmt: skip

@@ -17,9 +17,11 @@ from audit.attacks import (
     Outcome,
     Plan,
     Question,
+    Refusal,
     attack_cases,
     certify,
     default_ladder,
+    extended,
     steady,
 )
 from audit.core import ProbeContext, Scalar
@@ -51,6 +53,7 @@ class Attacked:
         outcome: What became of them.
         certificate: Whether that may be believed.
         visibility: How visible the change of some of them is.
+        refused: Further attacks that were asked for and did not run.
     """
 
     question: Question
@@ -60,6 +63,7 @@ class Attacked:
     outcome: Outcome
     certificate: Certificate
     visibility: Visibility
+    refused: tuple[Refusal, ...] = ()
 
     @property
     def condition(self) -> dict[str, Scalar]:
@@ -173,6 +177,11 @@ def attack_question(
         model, question, stream, plan=plan, rng=ctx.rng, meter=meter, keep=SHOWN, observe=observe,
         progress=lambda ready, _: ctx.sink.progress(done + ready, total),
     )  # fmt: skip
+    refused: tuple[Refusal, ...] = ()
+    if ctx.attacks:
+        outcome, refused = extended(
+            model, question, stream, outcome, ctx.attacks, plan=plan, rng=ctx.rng, meter=meter
+        )  # fmt: skip
     patients = ctx.cohort.patients[cases]
     segmentation = ctx.card.task == "segmentation"
     clean = outcome.clean if segmentation else ctx.clean.raw[cases]
@@ -184,5 +193,5 @@ def attack_question(
     )  # fmt: skip
     return Attacked(
         question=question, cases=cases, targets=targets, patients=patients, outcome=outcome, certificate=certificate,
-        visibility=looked,
+        visibility=looked, refused=refused,
     )  # fmt: skip

@@ -11,6 +11,7 @@ from audit.probes.adversarial._attacked import attack_question, concerned, ladde
 from audit.probes.adversarial._certified import keep_certificate
 from audit.probes.adversarial._measures import absent, measurements
 from audit.probes.adversarial._record import keep_answers, keep_examples, keep_settings, keep_visibility
+from audit.probes.adversarial._winners import keep_winners
 
 
 def evasion(ctx: ProbeContext, norm: Norm) -> Iterator[Measurement]:
@@ -45,5 +46,6 @@ def evasion(ctx: ProbeContext, norm: Norm) -> Iterator[Measurement]:
         keep_answers(ctx, question, own, attacked.outcome, plan)
         keep_examples(ctx, question, own, attacked.outcome, plan)
         keep_visibility(ctx, attacked, plan)
+        keep_winners(ctx, attacked, ladder, norm)
         keep_certificate(ctx, attacked, norm)
     keep_settings(ctx, ladder, plan, meter, cases.size)

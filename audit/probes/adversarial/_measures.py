@@ -65,7 +65,7 @@ def measurements(ctx: ProbeContext, attacked: Attacked, ladder: Ladder) -> Itera
             )  # fmt: skip
     headline = _sized(attacked, ladder, ladder.headline)
     yield from _gaps(ctx, attacked, ladder, headline)
-    for metric, estimate, unit, named in (*_won(attacked, ladder), *_visible(ctx, attacked, ladder)):
+    for metric, estimate, unit, named in (*_won(ctx, attacked, ladder), *_visible(ctx, attacked, ladder)):
         yield Measurement.of(
             estimate, metric=metric, level=ctx.levels.confidence, unit=unit, direction="none",
             condition={**headline, **named},
@@ -157,14 +157,20 @@ def _open(attacked: Attacked, estimate: Estimate) -> Estimate:
     )
 
 
-def _won(attacked: Attacked, ladder: Ladder) -> Iterator[tuple[str, Estimate, str, dict[str, Scalar]]]:
-    """Give how many of the overturned cases each way of attacking broke first."""
+def _won(
+    ctx: ProbeContext, attacked: Attacked, ladder: Ladder
+) -> Iterator[tuple[str, Estimate, str, dict[str, Scalar]]]:
+    """Give how many of the overturned cases each way of attacking broke first, and which attacks did not run."""
+    refused = {r.name: r for r in attacked.refused}
     outcome = attacked.outcome
     broken = outcome.right_clean & ~outcome.right[:, ladder.epsilons.index(ladder.headline)]
     n, patients = int(broken.sum()), int(np.unique(attacked.patients[broken]).size)
-    for way in WAYS:
+    for way in (*WAYS, *ctx.attacks):
         k = int((outcome.by[broken] == way).sum())
-        if n:
+        if way in refused and not k:
+            why = f"it did not run on {refused[way].cases} cases that still stood: {refused[way].reason}"
+            yield "winning_share", Estimate.absent(why, method="none"), "", {"attack": way}
+        elif n:
             yield "winning_share", Estimate.counted(k / n, n=n, n_patients=patients, k=k), "", {"attack": way}
         else:
             yield "winning_share", Estimate.absent("no case was overturned", method="none"), "", {"attack": way}

@@ -87,6 +87,7 @@ def _shown(values: NDArray[np.float64]) -> NDArray[np.float64]:
 def keep_settings(ctx: ProbeContext, ladder: Ladder, plan: Plan, meter: Meter, cases: int) -> None:
     """Store what was tried, what it cost, and each size as a multiple of the cohort's noise."""
     epsilons = np.array(ladder.epsilons)
+    further: dict[str, Any] = {"attacks": ", ".join(ctx.attacks)} if ctx.attacks else {}
     noise = {} if not ladder.noise_sd else {"epsilon_in_noise_sd": epsilons / ladder.noise_sd}
     ctx.sink.artifact(
         "attack_settings",
@@ -101,4 +102,5 @@ def keep_settings(ctx: ProbeContext, ladder: Ladder, plan: Plan, meter: Meter, c
         cases=cases,
         gradients=meter.gradients,
         forwards=meter.forwards,
+        **further,
     )
