@@ -14,7 +14,7 @@ from audit.attacks._diagnosis import diagnose
 from audit.attacks._objectives import Question
 from audit.attacks._outcome import Outcome, Plan
 from audit.attacks._sound import opened
-from audit.attacks._trials import QUERIED, Trial
+from audit.attacks._trials import HELD, QUERIED, Trial
 from audit.core import DifferentiableModel, Estimate
 
 if TYPE_CHECKING:
@@ -175,8 +175,8 @@ def _tried(trial: Trial, outcome: Outcome, sample: NDArray[np.int64], patients: 
     yield "certificate_one_step", (float(trial.one_step().mean()), patients[sample])
     turned = int((~trial.some(np.flatnonzero(held)).longer()).sum())
     yield "certificate_steps", (turned / sample.size, patients[sample])
-    agree = trial.some(few).gradients_agree()
-    yield "certificate_finite_difference", (float(agree.mean()), patients[sample[few]])
+    agree = trial.some(few[:HELD]).gradients_agree()
+    yield "certificate_finite_difference", (float(agree.mean()), patients[sample[few[:HELD]]])
     if trial.plan.norm != "l0":
         standing = few[held[few]]
         asked = int((~trial.some(standing).asked()).sum()) if standing.size else 0

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 LEAST_STEPS = 20
 """Steps of the attack that must break all but everything; few steps do not cross the whole range."""
-QUERIED = 24
+QUERIED, HELD = 24, 16
 """Cases that are asked about without gradients, and whose gradients are held against finite differences."""
 _QUERIES_A_STEP = 4
 """Images asked for each gradient step: a gradient costs about three images."""
@@ -171,7 +171,7 @@ class Trial:
 
     def asked(self) -> NDArray[np.bool_]:
         """Return (m,) which cases stand when the model is only asked, with no gradient, at the headline size."""
-        queries = _QUERIES_A_STEP * max(self.plan.steps, LEAST_STEPS)
+        queries = _QUERIES_A_STEP * self.plan.steps
         norm: Any = self.plan.norm
         plan = QueryPlan(
             epsilons=(self.plan.headline,), headline=self.plan.headline, queries=queries, decisions=queries, norm=norm,
