@@ -8,21 +8,24 @@ from audit.core import Evidence, Measurement
 from audit.report._chart import Series
 
 _CONTROL = "control_accuracy"
+# The controls have the largest change of a pixel in common with these; under another norm the axis means another thing.
+_SAME_NORM = ("ADV001", "ADV003", "ADV004", "ADV009")
 
 
 def control_points(
-    evidence: Evidence, sized: Iterable[Measurement], place: Mapping[float, float], ink: int
+    evidence: Evidence, probe: str, sized: Iterable[Measurement], place: Mapping[float, float], ink: int
 ) -> tuple[Series, ...]:
     """Return what unaimed changes of the same size leave standing, as points of a curve over the size.
 
     Args:
         evidence: Everything that was measured.
+        probe: Code of the probe whose curve it is.
         sized: The measurements of the curve; controls of other units and classes are left out.
         place: Where each size stands on the axis.
         ink: First colour to use.
     """
     shown = list(sized)
-    if not shown or shown[0].metric != "robust_accuracy":
+    if probe not in _SAME_NORM or not shown or shown[0].metric != "robust_accuracy":
         return ()
     units = {(m.condition.get("epsilon_unit"), m.condition.get("class")) for m in shown}
     points: dict[str, list[Measurement]] = {}

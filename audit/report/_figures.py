@@ -61,7 +61,7 @@ def from_measurements(evidence: Evidence, result: ProbeResult) -> Iterator[Figur
             continue
         sized = [m for _, m in mine if isinstance(m.condition.get("epsilon"), (int, float)) and m.value is not None]
         if len({m.condition["epsilon"] for m in sized}) > 2:
-            yield _by_size(evidence, metric, sized, judged.limit(mine))
+            yield _by_size(evidence, result.probe, metric, sized, judged.limit(mine))
             continue
         groups = [g for g in _grouped(mine) if sum(m.value is not None for _, m in g) > 1]
         if groups and (metric in judged.metrics or len(several) < _MOST_METRICS):
@@ -192,7 +192,7 @@ def _together(single: _Indexed, judged: _Judged) -> Figure:
     return Figure(chart=Forest(title=title, rows=rows), caption=caption)
 
 
-def _by_size(evidence: Evidence, metric: str, sized: list[Measurement], limit: Limit | None) -> Figure:
+def _by_size(evidence: Evidence, probe: str, metric: str, sized: list[Measurement], limit: Limit | None) -> Figure:
     """Return the curve over the size of the change, on evenly spaced rungs: ladders double from rung to rung."""
     sizes = sorted({float(m.condition["epsilon"] or 0) for m in sized})
     place = {size: float(i) for i, size in enumerate(sizes)}
@@ -210,7 +210,7 @@ def _by_size(evidence: Evidence, metric: str, sized: list[Measurement], limit: L
         series.append(Series(name=label, shape="band", x=x, y=low, top=high, ink=ink))
         series.append(Series(name=label, shape="line", x=x, y=y, ink=ink))
         series.append(Series(name=label, shape="dots", x=x, y=y, ink=ink))
-    series += control_points(evidence, sized, place, min(len(arms), 4) + 1)
+    series += control_points(evidence, probe, sized, place, min(len(arms), 4) + 1)
     unit = str(sized[0].condition.get("epsilon_unit") or "")
     name = metric_name(metric)
     title = f"{capital(name)} from a change of {epsilon_text(sized[0].condition)} on: " + ", ".join(

@@ -106,9 +106,10 @@ def test_controls_of_the_same_size_stand_in_the_curve() -> None:
     info = replace(evidence.results[0].info, family="ADV", code="ADV006", metrics=("control_accuracy",))
     result = replace(evidence.results[0], info=info, measurements=beside, state="completed", reason="")
     with_controls = replace(evidence, results=(result,), findings=())
-    series = control_points(with_controls, attacked, {1.0: 0.0, 2.0: 1.0, 4.0: 2.0}, 2)
+    series = control_points(with_controls, "ADV001", attacked, {1.0: 0.0, 2.0: 1.0, 4.0: 2.0}, 2)
     assert [(s.name, s.x, s.y, s.ink) for s in series] == [
         ("control: shuffled", (1.0,), (0.9,), 2), ("control: random signs", (1.0,), (0.8,), 3),
     ]  # fmt: skip
     other = [replace(m, metric="robust_auc") for m in attacked]
-    assert control_points(with_controls, other, {2.0: 1.0}, 2) == ()
+    assert control_points(with_controls, "ADV001", other, {2.0: 1.0}, 2) == ()
+    assert control_points(with_controls, "ADV002", attacked, {2.0: 1.0}, 2) == ()
