@@ -135,7 +135,7 @@ def _network(channels: int, dimensions: int, outputs: int, centre: float, spread
     pool = nn.AdaptiveAvgPool2d if dimensions == 2 else nn.AdaptiveAvgPool3d
     layers: list[Any] = [_standard(centre, spread)]
     for number, width in enumerate(_WIDTHS):
-        layers += [conv(channels, width, 3, stride=2 if number else 1, padding=1), nn.SiLU()]
+        layers += [conv(channels, width, 3, stride=2 if number < 2 else 1, padding=1), nn.SiLU()]
         channels = width
     return nn.Sequential(*layers, pool(4), nn.Flatten(), nn.Linear(channels * 4**dimensions, outputs)).eval()
 

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 _MOMENTUM = 0.9
+_JUDGED = 2
 _BEYOND = 0.1
 """A case counts as lost for the fit once its margin is this share of a usual clean one below 0."""
 
@@ -55,14 +56,14 @@ class UniversalFit:
 
         Args:
             epsilon: Size in stored units.
-            before: Perturbations of at most that size that compete with those fitted; the first is also gone on from.
+            before: Perturbations of at most that size that compete with those fitted; the fit goes on from the first.
         """
         nothing = np.zeros(self.cases.images(np.arange(1)).shape[1:], dtype=np.float32)
         best, lowest = nothing, self._stand(nothing, epsilon)
         tried = list(before)
         for number in range(len(self.question.objectives)):
-            for begin in (nothing, *before[:1]):
-                tried += self._descend(number, epsilon, begin)
+            # Later passes take smaller steps and are nearly always the better ones; each costs all cases to judge.
+            tried += self._descend(number, epsilon, before[0] if before else nothing)[-_JUDGED:]
         for delta in tried:
             stand = self._stand(delta, epsilon)
             if stand < lowest:

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 _LADDER_SAMPLE = 64
-_FEWEST = 48
+_FEWEST = 24
 _CHECKED = 16
 _SAME = 1e-4
 _AGREEING = 0.9

@@ -40,9 +40,9 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 _PART = 4
-_ROUNDS = 4
+_ROUNDS = 3
 _STEPS = 10
-_CERTIFICATE_SAMPLE = 32
+_CERTIFICATE_SAMPLE = 16
 _NORMS: tuple[Norm, ...] = ("linf", "l2")
 _SHARE_OF_LINF = {"linf": 1.0, "l2": 0.25}
 _BEYOND = 4.0

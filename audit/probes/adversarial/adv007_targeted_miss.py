@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 _ATTACK = "targeted"
 _PART = 2
-_CERTIFICATE_SAMPLE = 32
+_CERTIFICATE_SAMPLE = 16
 _RATES = {"miss": "miss_rate", "false alarm": "false_alarm_rate"}
 
 

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 _ATTACK = "universal"
-_PART = 2
+_PART = 3
 _STANDING = 0.05
 _FEWEST_PATIENTS = 10
 _SIDED = ("binary", "multilabel", "detection", "survival")
