@@ -49,7 +49,9 @@ _FITTED = 0.5
 _STANDING = 0.5
 _AGREEING = 0.2
 _FEWEST_PATIENTS = 10
-_PASSES_A_STEP = 2
+_LESSONS_A_STEP = 300
+"""Images shown to a student for each gradient step of the budget, so that its making costs about what attacks do."""
+_FEWEST_PASSES = 4
 _METRICS = ("robust_accuracy", "robust_sensitivity", "robust_specificity", "robust_auc", "attack_success")
 
 
@@ -179,12 +181,13 @@ def _distilled(ctx: ProbeContext, cases: NDArray[np.int64]) -> _Source:
         raise NotApplicable(f"no surrogate is declared, and {codes.size} patients are too few to distil one")
     taught = np.isin(patients, ctx.rng.permutation(codes)[: round(codes.size * _FITTED)])
     rows, limit = np.flatnonzero(taught), ctx.budget.attack_cases
-    if limit is not None and rows.size > 2 * limit:
-        rows = np.sort(ctx.rng.choice(rows, size=2 * limit, replace=False))
+    if limit is not None and rows.size > limit:
+        rows = np.sort(ctx.rng.choice(rows, size=limit, replace=False))
     held = np.flatnonzero(~taught)
     few = held[np.isin(held, cases)]
+    passes = max(_FEWEST_PASSES, _LESSONS_A_STEP * ctx.budget.attack_steps // rows.size)
     student = distil(
-        ctx.model, rows, lambda own: load_images(ctx.cohort, own), passes=_PASSES_A_STEP * ctx.budget.attack_steps,
+        ctx.model, rows, lambda own: load_images(ctx.cohort, own), passes=passes,
         batch=min(batch_of(ctx), 16), rng=ctx.rng,
     )  # fmt: skip
     return _Source(relation=_DISTILLED, model=student, cases=few if few.size else held)
