@@ -7,6 +7,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 WHEEL_VENV := .venv-wheel
 PEERS_VENV := .venv-peers
+ADVERSARIAL_VENV := .venv-peers-adversarial
 SOURCES := pyproject.toml constraints.txt
 # torchattacks pins a release of requests that it never imports and that shuts out current packages, hence --no-deps.
 TORCHATTACKS := torchattacks==3.5.1
@@ -14,7 +15,7 @@ TORCHATTACKS := torchattacks==3.5.1
 export OMP_NUM_THREADS ?= 1
 PYTEST := $(BIN)/python -m pytest -n 2 --dist loadfile
 
-.PHONY: demo test test-quick test-slow lint format wheel-test bench-statistics bench-scores docs clean
+.PHONY: demo test test-quick test-slow lint format wheel-test bench-statistics bench-adversarial bench-scores docs clean
 
 $(VENV)/.demo: $(SOURCES)
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
@@ -81,6 +82,16 @@ $(PEERS_VENV)/.ready: benchmarks/statistics/requirements.txt
 bench-statistics: $(VENV)/.test $(PEERS_VENV)/.ready
 	$(BIN)/python -m benchmarks.statistics.bench $(PEERS_VENV)/bin/python
 
+$(ADVERSARIAL_VENV)/.ready: benchmarks/adversarial/requirements.txt constraints.txt
+	test -x $(ADVERSARIAL_VENV)/bin/python || $(PYTHON) -m venv $(ADVERSARIAL_VENV)
+	$(ADVERSARIAL_VENV)/bin/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --requirement benchmarks/adversarial/requirements.txt
+	$(ADVERSARIAL_VENV)/bin/python -m pip install --quiet --disable-pip-version-check --no-deps $(TORCHATTACKS)
+	touch $@
+
+# The attack beside torchattacks, Foolbox and ART; about a quarter of an hour on two idle cores.
+bench-adversarial: $(VENV)/.test $(ADVERSARIAL_VENV)/.ready
+	$(BIN)/python -m benchmarks.adversarial.bench $(ADVERSARIAL_VENV)/bin/python
+
 # From a table of saved predictions to a report; prints what it took, and fails nothing.
 bench-scores: $(VENV)/.test
 	$(BIN)/python -m benchmarks.scores
@@ -93,4 +104,4 @@ validate-statistics: $(VENV)/.test
 	$(BIN)/python -m validation.statistics --processes 2
 
 clean:
-	rm -rf $(VENV) $(WHEEL_VENV) $(PEERS_VENV) dist build demo-run .coverage .coverage.*
+	rm -rf $(VENV) $(WHEEL_VENV) $(PEERS_VENV) $(ADVERSARIAL_VENV) dist build demo-run .coverage .coverage.*

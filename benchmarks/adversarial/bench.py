@@ -1,0 +1,216 @@
+"""Runs this suite's attack and its peers on the same tasks, in turn, and writes what came out into the docs.
+
+`make bench-adversarial` sets up the environment of the peers and calls this. Each engine has a process of its own that
+stays up, so that neither imports nor first calls are timed, and only one of a pair works at a time. Times are ratios
+within one round: absolute times of a shared machine say little.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import platform
+import subprocess
+import sys
+import tempfile
+import time
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import asdict, dataclass
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+from benchmarks.adversarial import heads, page, tasks
+
+HERE = Path(__file__).parent
+ROOT = HERE.parents[1]
+RESULTS = HERE / "results.json"
+PAGE = ROOT / "docs" / "benchmarks-adversarial.md"
+OURS = ("ours, fp32", "ours, bf16", "ours, bf16, with ranks", "ours, fp32, signed steps")
+PEERS = ("torchattacks PGD", "torchattacks APGD", "Foolbox PGD", "ART PGD", "ART APGD")
+ON_HEADS = (*PEERS, "torchattacks APGD (dlr)", "torchattacks AutoAttack", "torchattacks Square")
+PACKAGES = ("torchattacks", "foolbox", "adversarial-robustness-toolbox", "torch")
+# What may run beside each other, one thread each.
+GROUPS = (("resnet18",), ("cnn2", "cnn2-loud", "cnn3"))
+
+
+@dataclass(frozen=True, kw_only=True)
+class Setting:
+    """Images of a network, and seeds by steps; each seed is a network, images and random starts of its own."""
+
+    cases: int
+    seeds: dict[str, int]
+
+
+SETTINGS = {
+    "cnn2": Setting(cases=48, seeds={"5": 5, "20": 5}),
+    "cnn2-loud": Setting(cases=48, seeds={"5": 5, "20": 3}),
+    "resnet18": Setting(cases=16, seeds={"5": 5, "20": 3}),
+    "cnn3": Setting(cases=32, seeds={"5": 5, "20": 5}),
+}
+QUICK = {name: Setting(cases=4, seeds={"5": 1, "20": 1}) for name in ("cnn2", "cnn3")}
+MEMORY = (("ours, fp32", "ours"), ("ART PGD", "ART PGD, batches of 64"), ("torchattacks PGD", "torchattacks PGD"))
+MEMORY_CASES = (200, 2000)
+
+
+class Worker:
+    """A process that answers requests; see `worker.serve`."""
+
+    def __init__(self, python: Path, module: str) -> None:
+        environment = {**os.environ, "OMP_NUM_THREADS": "1", "PYTHONPATH": str(ROOT), "PYTHONWARNINGS": "ignore"}
+        self._process = subprocess.Popen(
+            [str(python), "-m", f"benchmarks.adversarial.{module}"], stdin=subprocess.PIPE, stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL, text=True, env=environment,
+        )  # fmt: skip
+
+    def __enter__(self) -> Worker:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self._process.stdin:
+            self._process.stdin.close()
+        self._process.wait()
+
+    def ask(self, **request: Any) -> dict[str, Any]:
+        """Return the answer to a request."""
+        assert self._process.stdin is not None
+        assert self._process.stdout is not None
+        print(json.dumps(request), file=self._process.stdin, flush=True)
+        line = self._process.stdout.readline()
+        return json.loads(line) if line else {"error": "the process ended"}
+
+
+def compared(
+    settings: dict[str, Setting], python: Path, folder: Path, until: float
+) -> dict[str, dict[str, Any]]:  # fmt: skip
+    """Return what every engine did on every task of some networks, engines in turn, another one first in each seed.
+
+    All networks have their first seed before one has its second. No further task is begun after a time of the clock;
+    the results say how many seeds there were.
+    """
+    found: dict[str, dict[str, Any]] = {
+        name: {"prepared": [], "rounds": {steps: [] for steps in setting.seeds}, "setting": asdict(setting)}
+        for name, setting in settings.items()
+    }
+    with Worker(Path(sys.executable), "ours") as own, Worker(python, "peers") as theirs:
+        for seed in range(max((max(s.seeds.values()) for s in settings.values()), default=0)):
+            for name, setting in settings.items():
+                if seed and time.perf_counter() > until:
+                    continue
+                path = folder / f"{name}-{seed}.pt"
+                prepared = own.ask(do="prepare", name=name, seed=seed, cases=setting.cases, path=str(path))
+                found[name]["prepared"].append(prepared)
+                for steps, seeds in setting.seeds.items():
+                    if seed < seeds:
+                        found[name]["rounds"][steps].append(_round(own, theirs, path, int(steps), seed))
+                print(f"{time.strftime('%H:%M:%S')} {name}, seed {seed}", file=sys.stderr, flush=True)
+    return found
+
+
+def _round(own: Worker, theirs: Worker, path: Path, steps: int, seed: int) -> dict[str, Any]:
+    order = [*((own, e) for e in OURS), *((theirs, e) for e in PEERS)]
+    order = order[seed % len(order) :] + order[: seed % len(order)]
+    found = {}
+    for worker, engine in order:
+        # The first call of a network builds kernels and loads what is loaded late.
+        worker.ask(do="run", engine=engine, path=str(path), steps=1, seed=seed, cases=2)
+        reply = worker.ask(do="run", engine=engine, path=str(path), steps=steps, seed=seed)
+        if "broken" in reply:
+            reply["first"] = "".join(str(row.index(True) if any(row) else tasks.SIZES) for row in reply["broken"])
+            reply["by_size"] = [sum(column) for column in zip(*reply.pop("broken"), strict=True)]
+        found[engine] = reply
+    return found
+
+
+def on_heads(python: Path) -> dict[str, dict[str, Any]]:
+    """Return what every engine says of every head."""
+    found: dict[str, dict[str, Any]] = {}
+    with Worker(Path(sys.executable), "ours") as own, Worker(python, "peers") as theirs:
+        for name in heads.TITLES:
+            found[name] = {"imaging-audit": own.ask(do="head", name=name)}
+            for engine in ON_HEADS:
+                found[name][engine] = theirs.ask(do="head", name=name, engine=engine)
+    return found
+
+
+def memory(python: Path, path: Path, counts: tuple[int, ...]) -> dict[str, dict[str, Any]]:
+    """Return the largest resident size at every number of cases, each in a process of its own."""
+    found: dict[str, dict[str, Any]] = {}
+    for engine, title in MEMORY:
+        found[title] = {}
+        for cases in counts:
+            own = engine in OURS
+            with Worker(Path(sys.executable) if own else python, "ours" if own else "peers") as worker:
+                given = {} if own else {"engine": engine}
+                found[title][str(cases)] = worker.ask(do="memory", path=str(path), cases=cases, steps=5, **given)
+    return found
+
+
+def measure(
+    python: Path, settings: dict[str, Setting], counts: tuple[int, ...], minutes: float
+) -> dict[str, Any]:  # fmt: skip
+    """Return all that was measured."""
+    began = time.perf_counter()
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        with Worker(Path(sys.executable), "ours") as own:
+            own.ask(do="prepare", name="cnn2", seed=0, cases=4, path=str(folder / "memory.pt"))
+        peaks, said = memory(python, folder / "memory.pt", counts), on_heads(python)
+
+        def group(names: tuple[str, ...]) -> dict[str, Any]:
+            own = {n: settings[n] for n in names if n in settings}
+            return compared(own, python, folder, began + 60 * minutes)
+
+        # Two processes of one thread each are at work at any time.
+        with ThreadPoolExecutor(len(GROUPS)) as pool:
+            models = {k: v for part in pool.map(group, GROUPS) for k, v in part.items()}
+        return {
+            "models": {n: models[n] for n in settings}, "heads": said, "memory": peaks,
+            "versions": {"imaging-audit": version("imaging-audit"), **_versions(python)}, "commit": _commit(),
+            "python": platform.python_version(), "seconds": time.perf_counter() - began,
+            "load": os.getloadavg()[2], "cores": os.cpu_count(),
+        }  # fmt: skip
+
+
+def _versions(python: Path) -> dict[str, str]:
+    code = (
+        f"import json; from importlib.metadata import version as v; print(json.dumps({{n: v(n) for n in {PACKAGES}}}))"
+    )
+    done = subprocess.run([str(python), "-c", code], capture_output=True, text=True, check=True)
+    out: dict[str, str] = json.loads(done.stdout)
+    return out
+
+
+def _commit() -> str:
+    """Return the commit that last changed the attacks."""
+    command = ["git", "log", "-1", "--format=%h", "--", "audit/attacks"]
+    return subprocess.run(command, capture_output=True, text=True, check=False, cwd=ROOT).stdout.strip() or "unknown"
+
+
+def main() -> None:
+    """Measure and write; the argument is the interpreter of the peers' environment."""
+    parser = argparse.ArgumentParser()
+    parser.add_argument("python", type=Path, nargs="?")
+    parser.add_argument("--quick", action="store_true", help="six images, one seed, nothing written")
+    parser.add_argument("--minutes", type=float, default=20, help="begin no further task after this")
+    parser.add_argument("--page", action="store_true", help="write the page again from the results")
+    given = parser.parse_args()
+    if given.page:
+        PAGE.write_text(page.page(json.loads(RESULTS.read_text(encoding="utf-8"))), encoding="utf-8")
+        return
+    settings, counts = (QUICK, (20, 40)) if given.quick else (SETTINGS, MEMORY_CASES)
+    found = measure(given.python, settings, counts, given.minutes)
+    text = page.page(found)
+    print(text)
+    if given.quick:
+        return
+    RESULTS.write_text(json.dumps(found, indent=1) + "\n", encoding="utf-8")
+    PAGE.write_text(text, encoding="utf-8")
+    wrong = page.misses(found)
+    if wrong:
+        raise SystemExit(f"{wrong} cells that a peer breaks stand under ours in float32")
+
+
+if __name__ == "__main__":
+    main()
