@@ -40,6 +40,8 @@ def print_outcome(evidence: Evidence, folder: Path | None) -> int:
         say(f"  and {_count(more, 'more rule')} that did not pass: see the report")
     for reason in verdict.reasons[:_REASONS]:
         say(f"  note  {reason}")
+    for text in verdict.notes:
+        say(f"  note  {text}")
     remarks = list(evidence.cohort.get("remarks") or ())
     # A cohort from a manifest says it itself, and first.
     if evidence.cohort.get("patient_declared") is False and not any("patient column" in r for r in remarks):

@@ -21,7 +21,9 @@ from audit.cohorts._source import FileSource, MaskSource
 from audit.cohorts._table import Table, read_table
 from audit.cohorts._targets import Targets, no_reasons, read_targets
 from audit.core import (
+    CLASSIFICATION,
     MISSING_LEVEL,
+    NO_TARGET,
     NOT_VERIFIED,
     Attribute,
     Cohort,
@@ -103,7 +105,8 @@ class _Rows:
         whole = self._whole(task, targets, attributes, ids, (*remarks, *targets.remarks, *notes, *beside.remarks))
         whole = replace(whole, others=others, **beside.fields)
         known = self._known(targets, reasons)
-        cohort = whole.set_aside(reasons.tolist(), known=known)
+        pending = _pending(task)
+        cohort = whole.set_aside(reasons.tolist(), known=known, pending=pending)
         ledger = replace(cohort.ledger, set_aside=dict(sorted(cohort.ledger.set_aside.items())))
         return self._finished(replace(cohort, ledger=ledger), task, reasons)
 
@@ -252,7 +255,7 @@ class _Rows:
             cohort = replace(cohort, images=images, others=tuple(_sized(o, images.input) for o in cohort.others))
             references.append(cells)
             if cohort.unverified is not None:
-                pending = self.table[self.spec.image][reasons == NOT_VERIFIED]
+                pending = self.table[self.spec.image][np.isin(reasons.astype(str), _pending(task))]
                 cases = replace(cohort.unverified.cohort, images=replace(images, references=pending))
                 cohort = replace(cohort, unverified=replace(cohort.unverified, cohort=cases))
                 references.append(pending)
@@ -262,6 +265,15 @@ class _Rows:
                 cohort = replace(cohort, masks=MaskSource(source=lesions, binary=binary))
                 references.append(self.table[mask][used])
         return replace(cohort, digest=cohort_digest(cohort, references))
+
+
+def _pending(task: Task) -> tuple[str, ...]:
+    """Return the reasons of cases that are asked about though they have no reference standard.
+
+    An empty cell may be a negative whom nobody followed up, or a missed positive; without the model's answers to such
+    cases nobody could tell what they would change.
+    """
+    return (NOT_VERIFIED, NO_TARGET) if task in CLASSIFICATION else (NOT_VERIFIED,)
 
 
 def _sized(split: OtherSplit, input: InputSpec) -> OtherSplit:

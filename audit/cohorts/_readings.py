@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from audit.cohorts._table import as_numbers
-from audit.cohorts._targets import FLAGS, MOST_NAMED, NO_TARGET, Targets, is_gap, named_values, no_reasons
-from audit.core import YES, Comparator, ComparatorValues
+from audit.cohorts._targets import FLAGS, MOST_NAMED, Targets, is_gap, named_values, no_reasons
+from audit.core import NO_TARGET, YES, Comparator, ComparatorValues
 from audit.errors import ManifestError
 
 if TYPE_CHECKING:

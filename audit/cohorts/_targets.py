@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from audit.cohorts._table import as_numbers
+from audit.core import NO_TARGET
 from audit.errors import ManifestError
 
 if TYPE_CHECKING:
@@ -17,7 +18,6 @@ if TYPE_CHECKING:
 
     from audit.core import Task
 
-NO_TARGET = "no target"
 FLAGS = {"0": 0, "1": 1, "0.0": 0, "1.0": 1, "false": 0, "true": 1}
 _BINARY = ("negative", "positive")
 MOST_NAMED = 12

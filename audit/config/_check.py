@@ -19,31 +19,37 @@ if TYPE_CHECKING:
 
 # Decodability alone is no fault of a model: what it encodes it need not use.
 _NEVER_BLOCKS = {("CONF003", "decodability_auc")}
+# In a cohort that was sampled as patients come these give the number of its own mix.
+_BY_DESIGN = ("CAL003",)
 _SINGLE = ("image", "case", "patient", "mask", "split", "time", "event", "ungradable")
 
 
-def check_policy(policy: Policy, infos: Mapping[str, ProbeInfo], *, prevalence: bool = True) -> None:
+def check_policy(policy: Policy, infos: Mapping[str, ProbeInfo], *, prevalence: bool = True, design: str = "") -> None:
     """Check that every rule names a probe and a metric of the catalogue.
 
     Args:
         policy: The policy.
         infos: The catalogue by code.
         prevalence: Whether the prevalence in the intended population is declared.
+        design: Sampling design of the cohort, "" where undeclared.
 
     Raises:
         FaultsError: A rule names what does not exist, may not block, or needs the prevalence where none is declared;
             or an absence is allowed of a probe that does not exist.
     """
-    faults = policy_faults(policy, infos, prevalence=prevalence)
+    faults = policy_faults(policy, infos, prevalence=prevalence, design=design)
     if faults:
         raise FaultsError(one_line(policy.name) or "policy", faults)
 
 
-def policy_faults(policy: Policy, infos: Mapping[str, ProbeInfo], *, prevalence: bool = True) -> list[AuditError]:
+def policy_faults(
+    policy: Policy, infos: Mapping[str, ProbeInfo], *, prevalence: bool = True, design: str = ""
+) -> list[AuditError]:
     """Return what is wrong between a policy, the catalogue, and whether a prevalence is declared."""
     faults: list[AuditError] = []
     for rule in policy.rules:
-        faults += _rule_faults(rule, infos, prevalence)
+        known = prevalence or (rule.probe in _BY_DESIGN and design in ("consecutive", "random"))
+        faults += _rule_faults(rule, infos, known)
     for pattern in policy.allow_not_applicable:
         if not any(fnmatch.fnmatchcase(code, pattern) for code in infos):
             faults.append(_as_policy(unknown("[not_applicable] allow", pattern, sorted(infos), noun="probe")))

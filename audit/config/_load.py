@@ -51,7 +51,8 @@ def load_audit(path: Path | str, *, infos: Mapping[str, ProbeInfo] | None = None
     policy, policy_faults = _policy_of(raw, path)
     if policy is not None and infos is not None:
         declared = "prevalence" in _crosscheck.table(raw, "intended_use")
-        policy_faults += _check.policy_faults(policy, infos, prevalence=declared)
+        design = str(_crosscheck.table(_crosscheck.table(raw, "cohort"), "sampling").get("design", ""))
+        policy_faults += _check.policy_faults(policy, infos, prevalence=declared, design=design)
     if faults or policy_faults or shape is None:
         named = _crosscheck.table(raw, "audit").get("policy")
         if faults and policy_faults:

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
 UNGRADABLE = "ungradable"
 NOT_VERIFIED = "reference standard not obtained"
+NO_TARGET = "no target"
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)

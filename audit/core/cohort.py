@@ -143,25 +143,28 @@ class Cohort:
             ledger=ledger or Ledger(read=len(rows), used=len(rows)),
         )
 
-    def set_aside(self, reasons: Sequence[str | None], *, known: NDArray[np.bool_] | None = None) -> Cohort:
+    def set_aside(
+        self, reasons: Sequence[str | None], *, known: NDArray[np.bool_] | None = None,
+        pending: Sequence[str] = (NOT_VERIFIED,),
+    ) -> Cohort:  # fmt: skip
         """Return the cohort without the cases that have a reason; each of them goes to where it can be counted.
 
         Args:
-            reasons: (n,) why a case is not used, None for one that is. `NOT_VERIFIED` brings it to `unverified`, any
-                other reason to `aside`.
+            reasons: (n,) why a case is not used, None for one that is.
             known: (n,) bool, whether the target of a case is known; all by default.
+            pending: Reasons that bring a case to `unverified`; any other one brings it to `aside`.
         """
         out = np.array([r is not None for r in reasons], dtype=bool)
         if not out.any():
             return self
-        pending = np.array([r == NOT_VERIFIED for r in reasons], dtype=bool)
-        lost = np.flatnonzero(out & ~pending)
+        waiting = np.array([r in pending for r in reasons], dtype=bool)
+        lost = np.flatnonzero(out & ~waiting)
         aside, unverified = self.aside, self.unverified
         if lost.size:
             here = self._as_aside(lost, [str(reasons[int(i)]) for i in lost], known)
             aside = here if aside is None else aside.and_also(here)
-        if pending.any():
-            unverified = Unverified(cohort=self._as_unverified(np.flatnonzero(pending)))
+        if waiting.any():
+            unverified = Unverified(cohort=self._as_unverified(np.flatnonzero(waiting)))
         ledger = self.ledger.without([r for r in reasons if r is not None])
         return replace(self.subset(~out, ledger=ledger), aside=aside, unverified=unverified)
 

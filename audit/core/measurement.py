@@ -14,6 +14,8 @@ Scalar = str | int | float | bool | None
 Curve = tuple[tuple[float, float, float], ...]
 Direction = Literal["higher", "lower", "zero", "none"]
 COUNT = "count"
+# The stratum of a number that depends on prevalence where none is declared: it holds for this cohort's mix alone.
+IN_SAMPLE = "in this sample"
 
 
 def frozen(mapping: Mapping[str, Scalar]) -> Mapping[str, Scalar]:

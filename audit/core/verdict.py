@@ -101,6 +101,7 @@ class Verdict:
         counts: Findings by status.
         reasons: Sentences for what keeps the outcome from PASS beside rules (a set-up fault, nothing ran, ...).
         waivers: Ids of rules whose finding is waived.
+        notes: Sentences that change nothing in the outcome and that nobody should read it without.
     """
 
     outcome: Outcome
@@ -108,6 +109,7 @@ class Verdict:
     counts: Mapping[str, int] = field(default_factory=dict)
     reasons: tuple[str, ...] = ()
     waivers: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
 
     @property
     def exit_code(self) -> int:

@@ -30,7 +30,7 @@ from audit.errors import EvidenceError
 _RUN_IN_DIGEST = ("version", "seed", "profile", "budget", "config_digest", "key_id")
 _INFO_KEYS = (
     "name", "family", "tasks", "access", "needs", "metrics", "title", "question", "method", "limits", "references",
-    "doc_url", "since", "last", "self_check", "descriptive",
+    "doc_url", "since", "last", "self_check", "descriptive", "at_prevalence",
 )  # fmt: skip
 
 
@@ -52,6 +52,7 @@ def to_plain(evidence: Evidence) -> dict[str, Any]:
             "counts": plain(evidence.verdict.counts),
             "reasons": list(evidence.verdict.reasons),
             "waivers": list(evidence.verdict.waivers),
+            "notes": list(evidence.verdict.notes),
         },
         "not_tested": [plain(n) for n in evidence.not_tested],
         "family": plain(evidence.family),
@@ -112,6 +113,7 @@ def _typed(values: Mapping[str, Any]) -> Evidence:
             counts=verdict["counts"],
             reasons=tuple(verdict.get("reasons", ())),
             waivers=tuple(verdict.get("waivers", ())),
+            notes=tuple(verdict.get("notes", ())),
         ),
         not_tested=tuple(NotTested(**n) for n in values["not_tested"]),
         family=values.get("family", {}),
@@ -173,7 +175,8 @@ def _result_to_plain(result: ProbeResult) -> dict[str, Any]:
 
 def _result(values: Mapping[str, Any]) -> ProbeResult:
     info = {k: values[k] for k in _INFO_KEYS if k in values}
-    info |= {k: tuple(info[k]) for k in ("tasks", "needs", "metrics", "references", "descriptive") if k in info}
+    lists = ("tasks", "needs", "metrics", "references", "descriptive", "at_prevalence")
+    info |= {k: tuple(info[k]) for k in lists if k in info}
     if "access" in info:
         info["access"] = Access[info["access"]]
     return ProbeResult(

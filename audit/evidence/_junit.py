@@ -40,6 +40,9 @@ def junit(evidence: Evidence) -> str:
         counts[kind] += 1
         child = ET.SubElement(case, kind, message=clean(verdict.label), type=verdict.outcome)
         child.text = clean("\n".join((*verdict.blocking, *verdict.reasons)))
+    if verdict.notes:
+        # Also beside a verdict that passes.
+        ET.SubElement(case, "system-out").text = clean("\n".join(verdict.notes))
     suite.set("tests", str(len(evidence.findings) + 1))
     suite.set("failures", str(counts["failure"]))
     suite.set("errors", str(counts["error"]))

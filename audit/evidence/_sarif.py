@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
 from typing import Any
 
-from audit.core import Evidence, Finding, Rule
+from audit.core import Evidence, Finding, Rule, Verdict
 
 _SCHEMA = "https://json.schemastore.org/sarif-2.1.0.json"
 
@@ -13,10 +14,12 @@ _SCHEMA = "https://json.schemastore.org/sarif-2.1.0.json"
 def sarif(evidence: Evidence) -> str:
     """Return the run as SARIF 2.1.0 (OASIS, 2020).
 
-    Level `error` for a FAIL that blocks the release, `warning` for what else blocks it, `note` for the rest.
+    Level `error` for a FAIL that blocks the release, `warning` for what else blocks it, `note` for the rest. The
+    verdict is a rule of its own, so that a reader sees also what keeps the outcome from PASS beside the rules.
     """
     titles = {r.probe: r.info for r in evidence.results}
-    rules = [_rule(rule, titles) for rule in evidence.policy.rules]
+    verdict = _verdict_id(evidence)
+    rules = [*(_rule(rule, titles) for rule in evidence.policy.rules), _verdict_rule(verdict)]
     index = {rule.id: i for i, rule in enumerate(evidence.policy.rules)}
     values: dict[str, Any] = {
         "$schema": _SCHEMA,
@@ -30,8 +33,15 @@ def sarif(evidence: Evidence) -> str:
                         "rules": rules,
                     }
                 },
-                "results": [_result(f, index[f.rule]) for f in evidence.findings if f.status != "PASS"],
-                "properties": {"outcome": evidence.verdict.outcome, "reasons": list(evidence.verdict.reasons)},
+                "results": [
+                    *(_result(f, index[f.rule]) for f in evidence.findings if f.status != "PASS"),
+                    *_of_verdict(evidence.verdict, verdict, len(rules) - 1),
+                ],
+                "properties": {
+                    "outcome": evidence.verdict.outcome,
+                    "reasons": list(evidence.verdict.reasons),
+                    "notes": list(evidence.verdict.notes),
+                },
             }
         ],
     }
@@ -72,6 +82,45 @@ def _result(finding: Finding, index: int) -> dict[str, Any]:
         why = f"{finding.waiver.owner}: {finding.waiver.reason}"
         result["suppressions"] = [{"kind": "external", "status": "accepted", "justification": why}]
     return result
+
+
+def _verdict_id(evidence: Evidence) -> str:
+    """Return the id of the verdict's own rule, which no rule of the policy has."""
+    taken = {rule.id for rule in evidence.policy.rules}
+    name = "verdict"
+    while name in taken:
+        name = f"imaging-audit-{name}"
+    return name
+
+
+def _verdict_rule(name: str) -> dict[str, Any]:
+    return {
+        "id": name,
+        "name": "verdict",
+        "shortDescription": {"text": "What all rules together mean for the release"},
+        "help": {"text": "PASS only where every blocking rule was shown to hold and nothing beside the rules bars it."},
+        "defaultConfiguration": {"level": "error"},
+    }
+
+
+def _of_verdict(verdict: Verdict, name: str, index: int) -> Iterator[dict[str, Any]]:
+    """Give the verdict where it is not PASS, and what is to be noted of it whatever it is."""
+    said = []
+    if verdict.outcome != "PASS":
+        level = "error" if verdict.outcome == "FAIL" else "warning"
+        open_rules = [f"Rules: {', '.join(verdict.blocking)}."] if verdict.blocking else []
+        said.append((level, " ".join([f"{verdict.label}.", *verdict.reasons, *open_rules])))
+    said += [("note", text) for text in verdict.notes]
+    for level, text in said:
+        yield {
+            "ruleId": name,
+            "ruleIndex": index,
+            "level": level,
+            "kind": "fail",
+            "message": {"text": text},
+            "locations": [{"physicalLocation": {"artifactLocation": {"uri": "evidence.json"}}}],
+            "properties": {"status": verdict.outcome},
+        }
 
 
 def _level(finding: Finding) -> str:

@@ -90,6 +90,7 @@ _RESULT = _closed(
         "needs": _TEXTS,
         "metrics": _TEXTS,
         "descriptive": _TEXTS,
+        "at_prevalence": _TEXTS,
         "title": {"type": "string"},
         "question": {"type": "string"},
         "method": {"type": "string"},
@@ -100,7 +101,7 @@ _RESULT = _closed(
         "last": {"type": "boolean"},
         "self_check": {"type": "boolean"},
     },
-    optional=("selected", "last", "self_check", "descriptive"),
+    optional=("selected", "last", "self_check", "descriptive", "at_prevalence"),
 )
 _FINDING = _closed(
     {
@@ -198,7 +199,9 @@ def evidence_schema() -> dict[str, Any]:
                         "counts": {"type": "object", "additionalProperties": {"type": "integer", "minimum": 0}},
                         "reasons": _TEXTS,
                         "waivers": _TEXTS,
-                    }
+                        "notes": _TEXTS,
+                    },
+                    optional=("notes",),
                 ),
                 "not_tested": {
                     "type": "array",

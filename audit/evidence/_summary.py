@@ -27,6 +27,7 @@ def summary(evidence: Evidence) -> str:
         "",
     ]
     lines += [f"- {escape(reason)}" for reason in verdict.reasons]
+    lines += [f"- Note: {escape(text)}" for text in verdict.notes]
     lines += ["", "| Rule | Status | What was found | Blocks |", "| --- | --- | --- | --- |"]
     lines += [_row(f, verdict.blocking) for f in worst_first(evidence.findings, verdict)]
     aside = cohort.get("ledger", {}).get("set_aside", {})

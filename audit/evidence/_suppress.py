@@ -52,7 +52,11 @@ def suppress(evidence: Evidence, least: int) -> Evidence:
         cohort=_cohort(evidence.cohort, hidden),
         results=tuple(_result(r, gone, least) for r in evidence.results),
         findings=tuple(_finding(f, gone, least) for f in evidence.findings),
-        verdict=replace(evidence.verdict, reasons=tuple(mask(r, least) for r in evidence.verdict.reasons)),
+        verdict=replace(
+            evidence.verdict,
+            reasons=tuple(mask(r, least) for r in evidence.verdict.reasons),
+            notes=tuple(mask(t, least) for t in evidence.verdict.notes),
+        ),
         not_tested=tuple(replace(n, why=mask(n.why, least)) for n in evidence.not_tested),
     )
 

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 from audit.core import STATUSES, Finding, Policy, ProbeResult, Verdict
+from audit.judge._reference import reference_reasons, verdict_notes
 
 MANY_LOST = 0.05
 """Share of cases set aside above which a policy must say itself how many may be: the lost ones may be the hard ones."""
 
 
-def decide(findings: Sequence[Finding], results: Sequence[ProbeResult], policy: Policy) -> Verdict:
+def decide(
+    findings: Sequence[Finding], results: Sequence[ProbeResult], policy: Policy, model: Mapping[str, Any] | None = None
+) -> Verdict:
     """Return what all findings together mean for the release.
 
     Any blocking FAIL: FAIL. Else anything blocking that is not PASS (or an absence that the policy accepts), a probe
@@ -20,6 +24,7 @@ def decide(findings: Sequence[Finding], results: Sequence[ProbeResult], policy: 
         findings: One a rule.
         results: What became of the probes.
         policy: The policy that the findings come from.
+        model: The model's card as the evidence holds it, for what is to be noted of it.
 
     Returns:
         The verdict, with sentences for what bars a PASS beside the rules.
@@ -42,6 +47,7 @@ def decide(findings: Sequence[Finding], results: Sequence[ProbeResult], policy: 
         counts=counts,
         reasons=tuple(reasons),
         waivers=waived,
+        notes=verdict_notes(results, model or {}),
     )
 
 
@@ -61,6 +67,7 @@ def _reasons(findings: Sequence[Finding], results: Sequence[ProbeResult], policy
         reasons.append("No probe completed.")
     reasons += _setup_faults(results)
     reasons += _lost_cases(results, policy)
+    reasons += reference_reasons(results, policy)
     for r in results:
         if r.state == "error":
             reasons.append(f"{r.probe} ended in an error: {r.reason}")

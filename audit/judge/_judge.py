@@ -7,13 +7,26 @@ import fnmatch
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from audit.core import COUNT, Finding, Levels, Measurement, Policy, ProbeResult, Rule, Status, Waiver, bounds_at
+from audit.core import (
+    COUNT,
+    IN_SAMPLE,
+    Finding,
+    Levels,
+    Measurement,
+    Policy,
+    ProbeResult,
+    Rule,
+    Status,
+    Waiver,
+    bounds_at,
+)
 from audit.errors import PolicyError
 from audit.judge._holm import Hypothesis, Key, holm, hypotheses, sides
 from audit.judge._match import describe, matched
 from audit.judge._needed import UNANSWERED, patients_needed, settled_distance
 from audit.judge._words import counted, headline, metric_words
 
+_OF_THIS_MIX = "the number is that of this cohort's mix of cases, and no prevalence is declared for the intended use"
 _WORST_FIRST: tuple[Status, ...] = ("FAIL", "INCONCLUSIVE", "PASS")
 
 
@@ -140,13 +153,16 @@ def _finding(
         return without_number(
             "INCONCLUSIVE", f"No measurement of '{words}' by {rule.probe} matches" + (f" {where}" if where else "")
         )
-    judged = [_judge_one(rule, i, result.measurements[i], test) for i in indices]
+    bound = rule.metric in result.info.at_prevalence
+    judged = [_judge_one(rule, i, result.measurements[i], test, bound=bound) for i in indices]
     worst = min(judged, key=lambda j: (_WORST_FIRST.index(j.status), j.margin, j.index))
     m = result.measurements[worst.index]
     still_open = worst.status == "INCONCLUSIVE"
-    needed = patients_needed(rule, m, test.alpha, test.first) if still_open else None
+    # Where the mix of cases is in doubt no number of patients settles it.
+    settles = still_open and worst.lacking != _OF_THIS_MIX
+    needed = patients_needed(rule, m, test.alpha, test.first) if settles else None
     enough = m.n_patients >= rule.min_patients
-    distance = settled_distance(rule, m, test.alpha, test.first) if still_open and enough else None
+    distance = settled_distance(rule, m, test.alpha, test.first) if settles and enough else None
     return Finding(
         rule=rule.id, probe=rule.probe, metric=rule.metric, status=worst.status,
         headline=headline(rule, m, policy.confidence), limit=rule.limit, measurements=indices, decisive=worst.index,
@@ -170,10 +186,20 @@ def _at_least(needed: int | None, rule: Rule, m: Measurement) -> int | None:
     return needed
 
 
-def _judge_one(rule: Rule, index: int, m: Measurement, test: _Test) -> _Judged:
-    """Judge one measurement; `margin` orders equals, the smallest first, and is the distance inside the limit."""
+def _judge_one(rule: Rule, index: int, m: Measurement, test: _Test, *, bound: bool) -> _Judged:
+    """Judge one measurement; `margin` orders equals, the smallest first, and is the distance inside the limit.
+
+    Args:
+        rule: The rule.
+        index: The measurement's index.
+        m: The measurement.
+        test: Levels.
+        bound: Whether the metric depends on how many are ill, so that a number of this mix of cases decides nothing.
+    """
     if m.value is None:
         return _Judged(index=index, status="INCONCLUSIVE", margin=float("-inf"), lacking=m.missing or "no value")
+    if bound and m.condition.get("stratum") == IN_SAMPLE:
+        return _Judged(index=index, status="INCONCLUSIVE", margin=float("-inf"), lacking=_OF_THIS_MIX)
     inside = min(
         float("inf") if rule.limit.min is None else m.value - rule.limit.min,
         float("inf") if rule.limit.max is None else rule.limit.max - m.value,

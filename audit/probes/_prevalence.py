@@ -5,13 +5,12 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
+from audit.core import IN_SAMPLE as IN_SAMPLE
 from audit.core import Estimate, Prevalence, ProbeContext, Scalar
 from audit.probes._shared import weighted_sum
 
 NO_PREVALENCE = "no prevalence is declared for the intended use"
 NOT_BINARY = "the declared prevalence is that of a binary task"
-# The stratum of a number that depends on prevalence where none is declared: it holds for this cohort's mix alone.
-IN_SAMPLE = "in this sample"
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -43,6 +42,15 @@ def settings(ctx: ProbeContext) -> tuple[Setting, ...]:
 def _values(declared: Prevalence) -> tuple[float, ...]:
     given = (declared.value, declared.low, declared.high)
     return tuple(dict.fromkeys(value for value in given if value is not None and 0 < value < 1))
+
+
+# Designs in which as many are ill as among those whom the sample stands for.
+REPRESENTATIVE = ("consecutive", "random")
+
+
+def sample_stratum(ctx: ProbeContext) -> str:
+    """Return the stratum of a number in the mix of the cohort itself: by its design, or of this sample alone."""
+    return f"{ctx.cohort.design} sample" if ctx.cohort.design in REPRESENTATIVE else IN_SAMPLE
 
 
 def why_not(ctx: ProbeContext) -> str:

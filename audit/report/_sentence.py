@@ -54,9 +54,10 @@ def heading(evidence: Evidence) -> str:
 
 
 def notes(evidence: Evidence) -> tuple[str, ...]:
-    """Return what keeps the outcome from PASS beside rules, but for what the heading says already."""
+    """Return what keeps the outcome from PASS beside rules, but for what the heading says already, and what to note."""
     said = heading(evidence).casefold()
-    return tuple(r for r in evidence.verdict.reasons if r.rstrip(".").casefold() not in said)
+    reasons = (r for r in evidence.verdict.reasons if r.rstrip(".").casefold() not in said)
+    return (*reasons, *evidence.verdict.notes)
 
 
 def _trouble(evidence: Evidence, finding: Finding) -> str:

@@ -219,7 +219,7 @@ def gate(folder: Path, policy: Policy | None = None) -> Evidence:
         levels = {a["name"]: [v["level"] for v in a["levels"]] for a in evidence.cohort.get("attributes", ())}
         later = count_family(declare(rules, levels, before_results=False), evidence.results, rules, range_)
         family = family_values(later, rules)
-    verdict = decide(findings, evidence.results, rules)
+    verdict = decide(findings, evidence.results, rules, evidence.model)
     return replace(evidence, policy=rules, findings=findings, verdict=verdict, family=family)
 
 

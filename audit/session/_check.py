@@ -6,6 +6,7 @@ import numpy as np
 
 from audit.core import CHOSEN_ON, Cohort, IntendedUse, ModelCard
 from audit.errors import FaultsError, InputError
+from audit.session._source import names_audited
 
 _FIX = "load the cohort with the task and the classes of the model"
 
@@ -63,6 +64,14 @@ def _check_declared(card: ModelCard, cohort: Cohort) -> None:
             "the operating point was not chosen on other cases", expected=f"one of {', '.join(CHOSEN_ON)}",
             got=repr(card.operating_point_chosen_on),
             fix="a threshold chosen on the audited cases makes the audit look better: choose it on other patients",
+        )  # fmt: skip
+    named = names_audited(card.operating_point_source, cohort.name, elsewhere=bool(card.operating_point_chosen_on))
+    if card.operating_point is not None and named:
+        raise InputError(
+            "operating_point_source names the audited cases", expected="where else the threshold was chosen",
+            got=repr(card.operating_point_source),
+            fix="a threshold chosen on the audited cases makes the audit look better: choose it on other patients, and "
+            "say which in operating_point_source",
         )  # fmt: skip
     raters = [a.name for a in cohort.by_role("rater")]
     if card.training_rater and card.training_rater not in raters:

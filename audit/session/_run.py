@@ -156,7 +156,7 @@ def audit_model(
     known = catalogue()
     check_fit(model.card, cohort)
     check_use(options.intended_use, cohort)
-    _check_rules(policy, known, options.intended_use)
+    _check_rules(policy, known, options.intended_use, cohort.design)
     selected = known.select(options.probes)
     if options.profile not in BUDGETS:
         raise InputError("no such profile", expected=", ".join(BUDGETS), got=options.profile, fix="choose one of them")
@@ -237,12 +237,12 @@ def _audit(
     return finished
 
 
-def _check_rules(policy: Policy, known: Catalogue, use: IntendedUse) -> None:
+def _check_rules(policy: Policy, known: Catalogue, use: IntendedUse, design: str) -> None:
     """Check the rules; one on an unknown probe is left to the judge where a plugin, perhaps its own, did not load."""
     rules = tuple(r for r in policy.rules if r.probe in known.probes or not known.failed)
     allowed = () if known.failed else policy.allow_not_applicable
     checked = replace(policy, rules=rules, allow_not_applicable=allowed)
-    check_policy(checked, known.infos, prevalence=use.prevalence is not None)
+    check_policy(checked, known.infos, prevalence=use.prevalence is not None, design=design)
 
 
 def _probes(known: Catalogue, selected: Sequence[str]) -> list[type[Probe]]:
@@ -305,7 +305,7 @@ def _evidence(
         policy=policy,
         results=results,
         findings=findings,
-        verdict=decide(findings, results, policy),
+        verdict=decide(findings, results, policy, describe_model(model.card, clean.predictions)),
         family=family_values(family, policy),
         not_tested=not_tested(results, known.infos, clean.cohort),
         folder=folder,

@@ -154,24 +154,37 @@ def test_survival_needs_both_columns(write_csv: Write, tmp_path: Path) -> None:
 
 
 def test_cases_set_aside_keep_what_is_known_of_them(write_csv: Write, tmp_path: Path) -> None:
-    """Target, attribute and patient of a lost case stay; a row without a patient is a patient of its own."""
+    """Target, attribute and patient of a lost case stay; one without a target alone is kept as unverified."""
     write_csv([["label", "pat", "sex", "file"], ["1", "p1", "F", "0.png"], ["0", "p2", "M", "gone.png"],
                ["", "p1", "F", "0.png"], ["1", "", "M", "0.png"], ["0", "", "", "0.png"]])  # fmt: skip
     save_png(tmp_path / "0.png", np.zeros((4, 5), np.uint8))
     cohort = load(tmp_path, patient="pat", image="file", attributes=(AttributeSpec(name="sex", role="protected"),))
     aside = cohort.aside
     assert aside is not None
-    assert aside.reasons.tolist() == [
-        "image file not found", "no target", "patient id is empty", "patient id is empty"
-    ]  # fmt: skip
-    assert aside.known.tolist() == [True, False, True, True]
-    assert aside.targets.tolist() == [0, -1, 1, 0]
-    assert aside.attributes["sex"].levels.tolist() == ["M", "F", "M", "(missing)"]
+    assert aside.reasons.tolist() == ["image file not found", "patient id is empty", "patient id is empty"]
+    assert aside.known.all()
+    assert aside.targets.tolist() == [0, 1, 0]
+    assert aside.attributes["sex"].levels.tolist() == ["M", "M", "(missing)"]
     assert cohort.patients.tolist() == [0]
-    assert cohort.patient_ids[aside.patients[:2]].tolist() == ["p2", "p1"]
-    assert len(set(aside.patients.tolist())) == 4
+    assert cohort.patient_ids[aside.patients[:1]].tolist() == ["p2"]
+    # A row without a patient is a patient of its own.
+    assert len(set(aside.patients.tolist())) == 3
     assert cohort.n_patients == 1
-    assert (cohort.ledger.read, cohort.ledger.used, len(aside)) == (5, 1, 4)
+    assert (cohort.ledger.read, cohort.ledger.used, len(aside)) == (5, 1, 3)
+    assert cohort.unverified is not None
+    pending = cohort.unverified.cohort
+    assert pending.patient_ids[pending.patients].tolist() == ["p1"]
+    assert pending.attributes["sex"].levels.tolist() == ["F"]
+    assert cohort.ledger.set_aside["no target"] == 1
+
+
+def test_a_number_that_is_not_there_is_set_aside(write_csv: Write, tmp_path: Path) -> None:
+    """Without classes nothing is asked of a case whose target is unknown."""
+    write_csv([["label", "pat"], ["1.5", "a"], ["", "b"]])
+    cohort = load(tmp_path, "regression")
+    assert cohort.unverified is None
+    assert cohort.aside is not None
+    assert cohort.aside.known.tolist() == [False]
 
 
 def test_unverified_cases_are_no_negatives(write_csv: Write, tmp_path: Path) -> None:
@@ -183,12 +196,13 @@ def test_unverified_cases_are_no_negatives(write_csv: Write, tmp_path: Path) -> 
     assert cohort.ledger.set_aside == {"no target": 1, "patient id is empty": 1, NOT_VERIFIED: 3}
     assert cohort.unverified is not None
     cases = cohort.unverified.cohort
-    assert len(cases) == 3
-    assert cases.patient_ids[cases.patients].tolist() == ["a", "c", "d"]
+    # A cell that is empty though the case is said to be verified is no answer either.
+    assert len(cases) == 4
+    assert cases.patient_ids[cases.patients].tolist() == ["a", "c", "d", "e"]
     # Both are resampled by patient, so a patient has one code.
     assert cases.patients[0] == cohort.patients[0]
     assert cohort.aside is not None
-    assert cohort.aside.reasons.tolist() == ["no target", "patient id is empty"]
+    assert cohort.aside.reasons.tolist() == ["patient id is empty"]
 
 
 def test_unverified_cases_have_their_images(write_csv: Write, tmp_path: Path) -> None:

@@ -37,10 +37,10 @@ def test_sarif_lists_every_rule_and_each_that_did_not_pass(made):
     """Rules have help, results point at them, waived ones are suppressed."""
     run = json.loads(sarif(made))["runs"][0]
     rules = run["tool"]["driver"]["rules"]
-    assert [r["id"] for r in rules] == [r.id for r in made.policy.rules]
+    assert [r["id"] for r in rules] == [*(r.id for r in made.policy.rules), "verdict"]
     assert all(r["help"]["text"] and r["shortDescription"]["text"] for r in rules)
     results = {r["ruleId"]: r for r in run["results"]}
-    assert set(results) == {f.rule for f in made.findings if f.status != "PASS"}
+    assert set(results) == {"verdict", *(f.rule for f in made.findings if f.status != "PASS")}
     assert all(rules[r["ruleIndex"]]["id"] == r["ruleId"] for r in run["results"])
     assert results["gap"]["suppressions"][0]["justification"].startswith("Dr A")
     assert (results["gap"]["level"], results["cal"]["level"], results["xai"]["level"]) == ("note", "warning", "note")

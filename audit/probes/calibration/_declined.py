@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from audit.core import MISSING_LEVEL, Attribute, Direction, Estimate, Measurement, ProbeContext, Scalar
-from audit.probes._prevalence import IN_SAMPLE, at_prevalence, settings
+from audit.probes._prevalence import IN_SAMPLE, at_prevalence, sample_stratum, settings, why_not
 from audit.probes._shared import Contrast, contrast_levels, levels_of
 
 if TYPE_CHECKING:
@@ -120,8 +120,12 @@ def mixed(
     """
     about, at = dict(condition or {}), settings(ctx)
     if not at:
-        share = rate(ctx, found, event, rows)
-        yield _given(ctx, share, metric, {**about, "stratum": IN_SAMPLE})
+        share, stratum = rate(ctx, found, event, rows), sample_stratum(ctx)
+        if metric.startswith("risk") and stratum == IN_SAMPLE:
+            # A rule that does not ask for the stratum then finds that its number is missing.
+            nothing = Estimate.absent(why_not(ctx), method="none", n=share.n, n_patients=share.n_patients)
+            yield _given(ctx, nothing, metric, about)
+        yield _given(ctx, share, metric, {**about, "stratum": stratum})
         return
     sides = [rows & found.known & ((found.targets == 1) == ill) for ill in (True, False)]
     each = [rate(ctx, found, event, side) for side in sides]

@@ -7,7 +7,8 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from audit.core import ClassView, Estimate, Measurement, NotApplicable, Probe, ProbeContext, ProbeInfo
+from audit.core import ClassView, Direction, Estimate, Measurement, NotApplicable, Probe, ProbeContext, ProbeInfo
+from audit.probes._prevalence import why_not
 from audit.probes.calibration._measures import (
     Basis,
     bases,
@@ -20,6 +21,8 @@ from audit.probes.calibration._measures import (
     slope_of,
 )
 
+MIXED: dict[str, Direction] = {"intercept": "zero", "brier": "lower"}
+
 
 class Miscalibration(Probe):
     """Whether a score of 0.3 means that three patients in ten are ill.
@@ -31,9 +34,10 @@ class Miscalibration(Probe):
         use, with cases weighted to it; the calibration error is then that of scores moved by the same prior shift.
         The Brier score is given at the ends of the declared range too. No scores are right at two prevalences, so the
         intercept at the ends has a name of its own, `intercept_over_range`: how far off the scores would be there.
-        Where no prevalence is declared both numbers are those of this sample, under `stratum = "in this sample"`,
-        and no rule may rest on them. The figure shows the observed share of positives in bins of equal mass with
-        its interval and its counts; scores of exactly 0 and 1 are inside.
+        Where no prevalence is declared both numbers are missing, and those of this sample stand beside them under
+        `stratum = "in this sample"`, where no rule can PASS on them. The figure shows the observed
+        share of positives in bins of equal mass with its interval and its counts; scores of exactly 0 and 1 are
+        inside.
 
     Why it matters clinically:
         A risk that is read by a person, or added to others, or compared with a threshold from another hospital, must
@@ -61,7 +65,7 @@ class Miscalibration(Probe):
         name="miscalibration",
         family="CAL",
         tasks=("binary", "multiclass", "multilabel", "ordinal"),
-        version=2,
+        version=3,
         metrics=("slope", "intercept", "intercept_over_range", "brier", "ece"),
         at_prevalence=("intercept", "intercept_over_range", "brier"),
         title="Miscalibration",
@@ -92,6 +96,11 @@ class Miscalibration(Probe):
 def _class(ctx: ProbeContext, view: ClassView) -> Iterator[Measurement]:
     scores, everyone = shares(view), np.ones(len(view.labels), dtype=bool)
     at, *ends = bases(ctx, view)
+    if at.prevalence is None:
+        # A rule that does not ask for the stratum then finds that its number is missing.
+        for metric, direction in MIXED.items():
+            nothing = Estimate.absent(why_not(ctx), method="none", n=len(scores), n_patients=ctx.cohort.n_patients)
+            yield given(ctx, nothing, metric, direction, view.condition)
     slope = slope_of(ctx, scores, view.labels, everyone)
     yield given(ctx, slope, "slope", "none", view.condition)
     intercept = intercept_of(ctx, scores, at, everyone)

@@ -20,7 +20,7 @@ from audit.core import (
     Scalar,
 )
 from audit.core.outputs import CLASSIFICATION
-from audit.probes._prevalence import IN_SAMPLE, settings
+from audit.probes._prevalence import IN_SAMPLE, sample_stratum, settings, why_not
 from audit.probes._shared import NO_OPERATING_POINT, Contrast, contrast_levels
 from audit.probes.calibration._declined import UNDECLARED, Intake, intake, mixed, rate, shares
 
@@ -57,7 +57,8 @@ class Abstention(Probe):
         level of each protected attribute, with the gap of the level to the rest; `risk_where_answered`, the share of
         wrong decisions where it answered; and risk, sensitivity and specificity with every declined case counted as
         a failure, declined cases that have no score included. What depends on how many are ill is weighted to the
-        declared prevalence and its range, coverage included, else it stands under `stratum = "in this sample"`.
+        declared prevalence and its range, coverage included. Where none is declared a risk stands under `stratum =
+        "in this sample"`, where no rule can PASS on it, unless the cohort's `design` is consecutive or random.
 
     Why it matters clinically:
         A system that hands its doubtful cases to a person is safe only if its doubts are where its errors are. One
@@ -88,6 +89,8 @@ class Abstention(Probe):
         name="abstention",
         family="CAL",
         tasks=("binary", "multiclass", "multilabel", "ordinal", "regression", "segmentation"),
+        version=2,
+        at_prevalence=("risk_at_coverage", "aurc", *DECLINED[:2]),
         metrics=("risk_at_coverage", "aurc", "coverage_gap", "share_declined", "share_declined_gap", *DECLINED),
         title="Abstention",
         question="Is it less often wrong where it is confident, and whom does it decline to answer for?",
@@ -186,12 +189,19 @@ def _by_coverage(ctx: ProbeContext, question: _Question) -> Iterator[Measurement
     from audit.stats import selective_risk
 
     at: list[float | None] = [setting.prevalence for setting in settings(ctx)] or [None]
+    if at == [None] and sample_stratum(ctx) == IN_SAMPLE:
+        # A rule that does not ask for the stratum then finds that its number is missing.
+        nothing = Estimate.absent(why_not(ctx), method="none", n=len(question.wrong), n_patients=ctx.cohort.n_patients)
+        for coverage in COVERAGES:
+            about: dict[str, Scalar] = {**question.condition, "parameter": f"coverage {coverage:g}"}
+            yield _given(ctx, nothing, "risk_at_coverage", about)
+        yield _given(ctx, nothing, "aurc", question.condition)
     for index, prevalence in enumerate(at):
         curve = selective_risk(
             question.wrong, question.confidence, ctx.cohort.patients, ctx.levels, ctx.rng, coverages=DRAWN,
             resamples=ctx.budget.resamples, labels=question.labels, prevalence=prevalence,
         )  # fmt: skip
-        stratum = IN_SAMPLE if prevalence is None else f"prevalence {prevalence:g}"
+        stratum = sample_stratum(ctx) if prevalence is None else f"prevalence {prevalence:g}"
         condition: dict[str, Scalar] = {**question.condition, "stratum": stratum}
         risks = dict(zip(curve.coverages, curve.risks, strict=True))
         for coverage in COVERAGES:

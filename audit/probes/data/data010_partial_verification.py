@@ -18,6 +18,7 @@ from audit.core import (
     Probe,
     ProbeContext,
     ProbeInfo,
+    Scalar,
     contrast_key,
 )
 from audit.probes._shared import NO_OPERATING_POINT
@@ -35,13 +36,17 @@ class PartialVerification(Probe):
 
     What it measures:
         `share_unverified` and `faults` say how many cases lack the reference standard, and `faults` how many have it
-        from another source than most (condition `parameter`). `verification_auc` is the AUC of the model's score for
+        from another source than most (condition `parameter`); a case whose target cell is empty lacks it, too.
+        `share_unverified_of_class` is how large a part of a class these cases would be if all were of that class, in
+        all and in each level of an attribute. `verification_auc` is the AUC of the model's score for
         being verified: 0.5 where verification has nothing to do with it. `verification_gap` is the share verified in a
         level of an attribute minus that in the rest. `sensitivity_corrected` and `specificity_corrected` are what the
         numbers would be had every case been verified, if verification is at random given the decision, or given the
         score (condition `parameter`). The four bounds, `sensitivity_bound_low` to `specificity_bound_high`, assume
         nothing: all unverified cases are taken at their worst and at their best. Where there are several sources,
-        `sensitivity` and `specificity` are given under each (condition `stratum`) and not pooled.
+        `sensitivity` and `specificity` are given under each (condition `stratum`) and not pooled, and
+        `source_association` is Cramer's V of source and decision, and of source and class (condition `parameter`):
+        0 where the same mix of sources stands behind each.
 
     Why it matters clinically:
         Who looks ill is biopsied, and who does not is sent home. Missed disease is then never found out, and a
@@ -72,9 +77,11 @@ class PartialVerification(Probe):
         family="DATA",
         tasks=("binary", "multiclass", "multilabel", "ordinal"),
         metrics=(
-            "faults", "share_unverified", "verification_auc", "verification_gap", *CORRECTED, *BOUNDS, "sensitivity",
-            "specificity",
+            "faults", "share_unverified", "share_unverified_of_class", "verification_auc", "verification_gap",
+            *CORRECTED, *BOUNDS, "source_association", "sensitivity", "specificity",
         ),
+        version=2,
+        self_check=True,
         title="Partial verification",
         question="Was the truth looked for in every case?",
         method=(
@@ -122,6 +129,7 @@ def _faults(ctx: ProbeContext) -> Iterator[Measurement]:
 def _unverified(ctx: ProbeContext, cases: Cohort, answers: Predictions | None) -> Iterator[Measurement]:
     from audit.stats import auc, proportion
 
+    yield from _of_class(ctx, cases)
     patients = np.concatenate([ctx.cohort.patients, cases.patients])
     verified = np.arange(len(patients)) < len(ctx.cohort)
     yield _row(ctx, "share_unverified", proportion(~verified, patients, ctx.levels), direction="lower")
@@ -135,6 +143,44 @@ def _unverified(ctx: ProbeContext, cases: Cohort, answers: Predictions | None) -
         area = auc(scores, verified, patients, ctx.levels)
         yield _row(ctx, "verification_auc", area, condition=own.condition)
         yield from _rates(ctx, own, theirs, verified, patients)
+
+
+def _of_class(ctx: ProbeContext, cases: Cohort) -> Iterator[Measurement]:
+    """Give the share of each class that the unverified cases would be at most, in all and by level."""
+    cohort = ctx.cohort
+    unanswered = 0 if cohort.unverified is None else cohort.unverified.unanswered
+    for view in ctx.clean.views:
+        for name, inside in _classes(ctx, view):
+            yield _at_most(ctx, cases, np.ones(len(cases), dtype=bool), inside, {"class": name}, {}, unanswered)
+            for attribute in cohort.by_role("protected", "protocol", "confounder"):
+                theirs = cases.attributes.get(attribute.name)
+                if theirs is None:
+                    continue
+                for level in np.unique(theirs.levels):
+                    rows = inside & (attribute.levels == level)
+                    subgroup: dict[str, Scalar] = {attribute.name: str(level)}
+                    yield _at_most(ctx, cases, theirs.levels == level, rows, {"class": name}, subgroup)
+
+
+def _classes(ctx: ProbeContext, view: ClassView) -> Iterator[tuple[str, Any]]:
+    names = ctx.card.classes or ctx.cohort.classes
+    negative, positive = names if ctx.card.task == "binary" and len(names) == 2 else ("negative", "positive")
+    if view.name is not None:
+        negative, positive = f"not {view.name}", view.name
+    yield positive, view.labels
+    if ctx.card.task in ("binary", "multilabel"):
+        yield negative, ~view.labels
+
+
+def _at_most(
+    ctx: ProbeContext, cases: Cohort, theirs: Any, own: Any, condition: dict[str, Scalar], subgroup: dict[str, Scalar],
+    unanswered: int = 0,
+) -> Measurement:  # fmt: skip
+    lacking = int(theirs.sum()) + unanswered
+    n = lacking + int(own.sum())
+    n_patients = int(np.union1d(ctx.cohort.patients[own], cases.patients[theirs]).size)
+    share = Estimate.counted(lacking / n, n=n, n_patients=min(n, max(n_patients, 1)), k=lacking)
+    return _row(ctx, "share_unverified_of_class", share, direction="lower", condition=condition, subgroup=subgroup)
 
 
 def _rates(ctx: ProbeContext, own: ClassView, theirs: ClassView, verified: Any, patients: Any) -> Iterator[Measurement]:
@@ -198,11 +244,18 @@ def _gaps(ctx: ProbeContext, cases: Cohort, verified: Any, patients: Any) -> Ite
 
 def _by_source(ctx: ProbeContext) -> Iterator[Measurement]:
     """Give both rates under each source; a pooled rate would be of no source."""
-    from audit.stats import proportion
+    from audit.stats import association, proportion
 
     sources = ctx.cohort.reference_levels
     assert sources is not None
     for view in ctx.clean.views:
+        for name, values in (("decision", view.decisions), ("class", view.labels)):
+            if values is None:
+                found = Estimate.absent(NO_OPERATING_POINT, method="none")
+            else:
+                found = association(sources, values, ctx.cohort.patients, ctx.levels)
+            condition = {**view.condition, "parameter": name}
+            yield _row(ctx, "source_association", found, direction="lower", condition=condition)
         for source in np.unique(sources):
             for metric, kind in (("sensitivity", view.labels), ("specificity", ~view.labels)):
                 rows = kind & (sources == source)

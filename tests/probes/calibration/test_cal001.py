@@ -51,10 +51,14 @@ def test_shifted_logits_move_the_intercept_alone():
 
 
 def test_without_a_prevalence_the_intercept_is_of_this_sample():
-    """Intercept and Brier score then stand under a stratum that says so, and under no other."""
+    """Intercept and Brier score then stand under a stratum that says so, and without one they are missing."""
     logit, label = calibrated(300, 0.0)
     found = run(saved_context(logit, small_cohort(label), output="logits"))
-    assert {key[1:] for key in found if key[0] in ("intercept", "brier")} == {("in this sample",)}
+    assert {key[1:] for key, m in found.items() if key[0] in ("intercept", "brier") and m.value is not None} == {
+        ("in this sample",)
+    }
+    rows = list(Miscalibration().run(saved_context(logit, small_cohort(label), output="logits")))
+    assert [m.metric for m in rows if m.value is None] == ["intercept", "brier"]
     expected = brier_score_loss(label, sigmoid(logit))
     assert found["brier", "in this sample"].value == pytest.approx(expected, abs=1e-12)
 

@@ -1,5 +1,7 @@
 """CAL003 sees whether doubts lie where the errors are, and what declined cases cost."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -21,9 +23,9 @@ COVERAGES = (1.0, 0.9, 0.8, 0.7, 0.5)
 
 
 def run(ctx):
-    """Return the measurements by (metric, subgroup level or class or coverage if any), in the first stratum."""
+    """Return the measurements by (metric, subgroup level or class or coverage if any), in the first stratum if any."""
     found = {}
-    for m in Abstention().run(ctx):
+    for m in sorted(Abstention().run(ctx), key=lambda m: m.value is None and "stratum" not in m.condition):
         parts = [*m.subgroup.values(), *(m.condition[k] for k in ("class", "parameter") if k in m.condition)]
         found.setdefault((m.metric, *parts), m)
     return found
@@ -267,3 +269,20 @@ def test_it_keeps_the_protocol_of_probes():
     done = check_probe(Abstention)
     assert {"binary with images", "binary, declared prevalence", "multiclass", "binary, one class"} <= set(done)
     assert check_probe(Abstention, {"declined": lambda: declining()[0]}) == ("declined",)
+
+
+def test_a_risk_in_an_undeclared_mix_is_missing_beside_that_of_this_sample():
+    """A rule that does not ask for the stratum finds no number, unless patients were taken as they came."""
+    label = np.repeat([0, 1], 100)
+    score = np.where(np.arange(200) % 10, 0.2 + 0.6 * label, 0.8 - 0.6 * label)
+    cohort = small_cohort(label, ungradable=np.arange(200) < 20)
+    metrics = Abstention.info.at_prevalence
+    plain = [m for m in Abstention().run(saved_context(score, cohort)) if m.metric in metrics]
+    assert {m.metric for m in plain if m.value is None} == set(metrics)
+    assert {m.condition.get("stratum") for m in plain} == {None, "in this sample"}
+    assert all((m.value is None) == ("stratum" not in m.condition) for m in plain)
+    assert sum(m.metric == "risk_at_coverage" and m.value is None for m in plain) == len(COVERAGES)
+    taken = replace(cohort, design="consecutive")
+    rows = [m for m in Abstention().run(saved_context(score, taken)) if m.metric in metrics]
+    assert {m.condition.get("stratum") for m in rows} == {"consecutive sample"}
+    assert all(m.value is not None for m in rows)
