@@ -110,14 +110,14 @@ class L2Moves(Moves):
 
     def start(self) -> NDArray[np.float32]:
         """Return bumps on a grid of five a side, each of random sign; see `Moves.start`."""
-        delta = np.zeros(self.room.x0.shape)
+        delta: NDArray[np.float64] = np.zeros(self.room.x0.shape)
         box = self.room.bounding
         sides = [max(1, (side.stop - side.start) // _TILES) for side in box]
         counts = [min(_TILES, (side.stop - side.start) // wide) for side, wide in zip(box, sides, strict=True)]
         for place in np.ndindex(*counts):
             corner = [side.start + p * wide for side, p, wide in zip(box, place, sides, strict=True)]
             window = tuple(slice(c, c + wide) for c, wide in zip(corner, sides, strict=True))
-            signs = self._signs((delta.shape[0], *(1,) * len(box)))
+            signs = self._signs((len(delta), *(1,) * len(box)))
             delta[(slice(None), *window)] = signs * bump(tuple(sides), self.rng)
         return self.room.within(self.room.scaled(delta, self.epsilon), self.epsilon)
 
@@ -153,8 +153,7 @@ def bump(shape: tuple[int, ...], rng: np.random.Generator) -> NDArray[np.float64
     axis = int(rng.choice(axes))
     half = shape[axis] // 2
     sides = [tuple(size if a == axis else s for a, s in enumerate(shape)) for size in (half, shape[axis] - half)]
-    out: NDArray[np.float64] = np.concatenate([_nested(sides[0]), -_nested(sides[1])], axis=axis)
-    return out / np.sqrt(np.square(out).sum())
+    return _unit(np.concatenate([_nested(sides[0]), -_nested(sides[1])], axis=axis))
 
 
 def _nested(shape: tuple[int, ...]) -> NDArray[np.float64]:
@@ -162,5 +161,10 @@ def _nested(shape: tuple[int, ...]) -> NDArray[np.float64]:
     steps = [np.abs(np.arange(size) - size // 2) for size in shape]
     away = np.max(np.meshgrid(*steps, indexing="ij"), axis=0)
     heights = 1 / np.square(np.arange(1, max(size // 2 + 1 for size in shape) + 1, dtype=np.float64))
-    out: NDArray[np.float64] = np.cumsum(heights[::-1])[::-1][away]
-    return out / np.sqrt(np.square(out).sum())
+    return _unit(np.cumsum(heights[::-1])[::-1][away])
+
+
+def _unit(values: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return values at Euclidean length 1."""
+    out: NDArray[np.float64] = values / np.sqrt(np.square(values).sum())
+    return out
