@@ -11,6 +11,7 @@ import numpy as np
 from audit.core import MISSING_LEVEL, Attribute, Direction, Estimate, Measurement, ProbeContext, Scalar
 from audit.probes._prevalence import IN_SAMPLE, at_prevalence, sample_stratum, settings, why_not
 from audit.probes._shared import Contrast, contrast_levels, levels_of
+from audit.probes._unanswered import unanswered, widened
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -70,6 +71,22 @@ def intake(ctx: ProbeContext) -> Intake | None:
     )
 
 
+def with_others(ctx: ProbeContext, found: Intake) -> Intake:
+    """Return these cases and those set aside for another reason whose target is known: nobody got an answer."""
+    gone, aside = unanswered(ctx), ctx.cohort.aside
+    if aside is None:
+        return found
+    refused = np.zeros(len(aside), dtype=bool) if aside.ungradable is None else aside.ungradable
+    others = gone.known & ~refused
+    count = int(others.sum())
+    return Intake(
+        patients=np.concatenate([found.patients, aside.patients[others]]),
+        declined=np.concatenate([found.declined, np.zeros(count, dtype=bool)]),
+        known=np.concatenate([found.known, np.ones(count, dtype=bool)]),
+        targets=np.concatenate([found.targets, aside.targets[others]]),
+    )
+
+
 def rate(ctx: ProbeContext, found: Intake, event: Bools, rows: Bools) -> Estimate:
     """Return the share of some cases in which something happened."""
     from audit.stats import proportion
@@ -83,7 +100,8 @@ def shares(ctx: ProbeContext) -> Iterator[Measurement]:
     if found is None:
         yield _given(ctx, Estimate.absent(UNDECLARED, method="none"), "share_declined", {})
         return
-    yield from mixed(ctx, found, found.declined, np.ones(len(found), dtype=bool), "share_declined")
+    everyone = Event(found=found, event=found.declined, rows=np.ones(len(found), dtype=bool))
+    yield from mixed(ctx, everyone, "share_declined")
     joined = replace(ctx, cohort=replace(ctx.cohort, patients=found.patients))
     for attribute in found.attributes.values():
         for level in levels_of(attribute):
@@ -104,39 +122,62 @@ def _gap(ctx: ProbeContext, found: Intake) -> Contrast:
     return Contrast(metric="share_declined_gap", denominator=everyone, estimate=gap, condition=condition)
 
 
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Event:
+    """Something that happens in some of the cases.
+
+    Args:
+        found: The cases.
+        event: (m,) True where it happened.
+        rows: (m,) True for the denominator; at a prevalence only those whose target is known.
+    """
+
+    found: Intake
+    event: Bools
+    rows: Bools
+
+    def at(self, ctx: ProbeContext, prevalence: float | None) -> Estimate:
+        """Return the share at a prevalence, None for this sample."""
+        found, rows = self.found, self.rows
+        if prevalence is None:
+            return rate(ctx, found, self.event, rows)
+        sides = [rows & found.known & ((found.targets == 1) == ill) for ill in (True, False)]
+        each = [rate(ctx, found, self.event, side) for side in sides]
+        both = np.intersect1d(*(found.patients[side] for side in sides)).size > 0
+        n_patients = int(np.unique(found.patients[sides[0] | sides[1]]).size)
+        return at_prevalence(
+            each[0], each[1], prevalence, shared=both, n_patients=n_patients,
+            method="weighted Korn-Graubard, MOVER",
+        )  # fmt: skip
+
+
 def mixed(
-    ctx: ProbeContext, found: Intake, event: Bools, rows: Bools, metric: str,
-    condition: Mapping[str, Scalar] | None = None,
+    ctx: ProbeContext, asked: Event, metric: str, condition: Mapping[str, Scalar] | None = None,
+    worst: Event | None = None,
 ) -> Iterator[Measurement]:  # fmt: skip
     """Give a share at the declared prevalence and the ends of its range, else in this sample.
 
     Args:
         ctx: The probe's context.
-        found: The cases.
-        event: (m,) True where it happened.
-        rows: (m,) True for the denominator; at a prevalence only those whose target is known.
+        asked: What is counted.
         metric: The metric.
         condition: Condition keys beside that of the prevalence.
+        worst: The same with further cases as failures, which the bounds then hold with, too.
     """
-    about, at = dict(condition or {}), settings(ctx)
-    if not at:
-        share, stratum = rate(ctx, found, event, rows), sample_stratum(ctx)
-        if metric.startswith("risk") and stratum == IN_SAMPLE:
-            # A rule that does not ask for the stratum then finds that its number is missing.
-            nothing = Estimate.absent(why_not(ctx), method="none", n=share.n, n_patients=share.n_patients)
-            yield _given(ctx, nothing, metric, about)
+    about, own = dict(condition or {}), sample_stratum(ctx)
+    at: list[float | None] = [setting.prevalence for setting in settings(ctx)]
+    if not at and metric.startswith("risk") and own == IN_SAMPLE:
+        # A rule that does not ask for the stratum then finds that its number is missing.
+        share = asked.at(ctx, None)
+        nothing = Estimate.absent(why_not(ctx), method="none", n=share.n, n_patients=share.n_patients)
+        yield _given(ctx, nothing, metric, about)
+    for prevalence in at or [None]:
+        share = asked.at(ctx, prevalence)
+        more = 0 if worst is None else len(worst.found) - len(asked.found)
+        if worst is not None and more:
+            share = widened(share, worst.at(ctx, prevalence), more)
+        stratum = own if prevalence is None else f"prevalence {prevalence:g}"
         yield _given(ctx, share, metric, {**about, "stratum": stratum})
-        return
-    sides = [rows & found.known & ((found.targets == 1) == ill) for ill in (True, False)]
-    each = [rate(ctx, found, event, side) for side in sides]
-    both = np.intersect1d(*(found.patients[side] for side in sides)).size > 0
-    n_patients = int(np.unique(found.patients[sides[0] | sides[1]]).size)
-    for setting in at:
-        total = at_prevalence(
-            each[0], each[1], setting.prevalence, shared=both, n_patients=n_patients,
-            method="weighted Korn-Graubard, MOVER",
-        )  # fmt: skip
-        yield _given(ctx, total, metric, {**about, "stratum": f"prevalence {setting.prevalence:g}"})
 
 
 def _given(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
+from functools import partial
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
@@ -22,7 +23,8 @@ from audit.core import (
 from audit.core.outputs import CLASSIFICATION
 from audit.probes._prevalence import IN_SAMPLE, sample_stratum, settings, why_not
 from audit.probes._shared import NO_OPERATING_POINT, Contrast, contrast_levels
-from audit.probes.calibration._declined import UNDECLARED, Intake, intake, mixed, rate, shares
+from audit.probes._unanswered import Unanswered, unanswered, widened
+from audit.probes.calibration._declined import UNDECLARED, Event, Intake, intake, mixed, rate, shares, with_others
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -69,7 +71,8 @@ class Abstention(Probe):
         Risk counts a miss like a false alarm. Confidence is read from the score alone; a model with another measure of
         doubt is not judged by it. Declined cases as failures is the worst case: in use a person reads them. Cases
         that were set aside for another reason, such as an image that cannot be read, were neither answered nor
-        declined and are counted by DATA003. The share declined depends on the quality of the images here.
+        declined; they widen the risks and are counted by DATA003. The share declined depends on the quality of the
+        images here.
 
     Example:
         Risk is 0.12 on all cases, 0.07 on the most confident 80 % and 0.03 on half of them: doubts and errors go
@@ -188,30 +191,58 @@ def _given(
 def _by_coverage(ctx: ProbeContext, question: _Question) -> Iterator[Measurement]:
     from audit.stats import selective_risk
 
+    gone = unanswered(ctx)
     at: list[float | None] = [setting.prevalence for setting in settings(ctx)] or [None]
     if at == [None] and sample_stratum(ctx) == IN_SAMPLE:
         # A rule that does not ask for the stratum then finds that its number is missing.
         nothing = Estimate.absent(why_not(ctx), method="none", n=len(question.wrong), n_patients=ctx.cohort.n_patients)
         for coverage in COVERAGES:
-            about: dict[str, Scalar] = {**question.condition, "parameter": f"coverage {coverage:g}"}
-            yield _given(ctx, nothing, "risk_at_coverage", about)
+            unasked: dict[str, Scalar] = {**question.condition, "parameter": f"coverage {coverage:g}"}
+            yield _given(ctx, nothing, "risk_at_coverage", unasked)
         yield _given(ctx, nothing, "aurc", question.condition)
     for index, prevalence in enumerate(at):
-        curve = selective_risk(
-            question.wrong, question.confidence, ctx.cohort.patients, ctx.levels, ctx.rng, coverages=DRAWN,
-            resamples=ctx.budget.resamples, labels=question.labels, prevalence=prevalence,
+        made = partial(
+            selective_risk, levels=ctx.levels, rng=ctx.rng, coverages=DRAWN, resamples=ctx.budget.resamples,
+            prevalence=prevalence,
         )  # fmt: skip
+        curve = made(question.wrong, question.confidence, ctx.cohort.patients, labels=question.labels)
+        risks, area = dict(zip(curve.coverages, curve.risks, strict=True)), curve.area
+        if gone.failures:
+            wrong, confidence, labels = _worst(ctx, question, gone)
+            worst = made(wrong, confidence, gone.patients_of(ctx), labels=labels)
+            risks = {
+                c: widened(risks[c], risk, gone.failures) for c, risk in zip(worst.coverages, worst.risks, strict=True)
+            }
+            area = widened(area, worst.area, gone.failures)
         stratum = sample_stratum(ctx) if prevalence is None else f"prevalence {prevalence:g}"
         condition: dict[str, Scalar] = {**question.condition, "stratum": stratum}
-        risks = dict(zip(curve.coverages, curve.risks, strict=True))
         for coverage in COVERAGES:
             about = {**condition, "parameter": f"coverage {coverage:g}"}
             yield _given(ctx, risks[coverage], "risk_at_coverage", about)
-        yield _given(ctx, curve.area, "aurc", condition)
+        yield _given(ctx, area, "aurc", condition)
         if index == 0:
             _draw(ctx, curve, condition)
             kept = question.confidence >= curve.thresholds[curve.coverages.index(WHOM)]
             yield from _whom(ctx, kept, {**condition, "parameter": f"coverage {WHOM:g}"})
+
+
+def _worst(ctx: ProbeContext, question: _Question, gone: Unanswered) -> tuple[Bools, Floats, Bools | None]:
+    """Return wrong, confidence and labels (n + known,) with every unanswered case as a failure.
+
+    A case that was declined is the first to be handed back. One that was set aside may have been answered wrongly and
+    with confidence, so it is the last.
+    """
+    aside = ctx.cohort.aside
+    refused = np.zeros(0, dtype=bool)
+    if aside is not None:
+        refused = (np.zeros(len(aside), dtype=bool) if aside.ungradable is None else aside.ungradable)[gone.known]
+    first, last = question.confidence.min() - 1, question.confidence.max() + 1
+    confidence = gone.with_known(np.where(gone.declined, first, question.confidence), np.where(refused, first, last))
+    wrong = gone.with_known(question.wrong | gone.declined, True)
+    if question.labels is None:
+        return wrong, confidence, None
+    own = gone.labels[question.label or 0][gone.known]
+    return wrong, confidence, gone.with_known(question.labels, own)
 
 
 def _whom(ctx: ProbeContext, kept: Bools, condition: dict[str, Scalar]) -> Iterator[Measurement]:
@@ -255,17 +286,33 @@ def _with_declined(ctx: ProbeContext, question: _Question, found: Intake | None)
             direction: Direction = "lower" if metric.startswith("risk") else "higher"
             yield _given(ctx, Estimate.absent(UNDECLARED, method="none"), metric, question.condition, direction)
         return
-    own = _targets_of(found, question)
-    failed = found.declined.copy()
-    failed[: len(question.wrong)] |= question.wrong
-    answered = ~found.declined
-    yield from mixed(ctx, own, failed, answered, "risk_where_answered", question.condition)
-    yield from mixed(ctx, own, failed, own.known, "risk_with_ungradable_as_failures", question.condition)
+    own, every = _targets_of(found, question), _targets_of(with_others(ctx, found), question)
+    worst = _failures(every, question)
+    failed = worst[: len(own)]
+    about = question.condition
+    answered, known = (Event(found=own, event=failed, rows=rows) for rows in (~own.declined, own.known))
+    # A case that was set aside for another reason is neither answered nor declined; at worst it would have been wrong.
+    beside, all_known = (
+        Event(found=every, event=worst, rows=rows) for rows in (~every.declined & every.known, every.known)
+    )
+    yield from mixed(ctx, answered, "risk_where_answered", about, beside)
+    yield from mixed(ctx, known, "risk_with_ungradable_as_failures", about, all_known)
     if question.labels is None:
         return
     for name, ill in (("sensitivity", 1), ("specificity", 0)):
         share = rate(ctx, own, ~failed, own.known & (own.targets == ill))
-        yield _given(ctx, share, f"{name}_with_ungradable_as_failures", question.condition, "higher")
+        more = int((every.known & (every.targets == ill))[len(own) :].sum())
+        if more:
+            share = widened(share, rate(ctx, every, ~worst, every.known & (every.targets == ill)), more)
+        yield _given(ctx, share, f"{name}_with_ungradable_as_failures", about, "higher")
+
+
+def _failures(found: Intake, question: _Question) -> Bools:
+    """Return (m,) True for the wrong decisions and for every case that got none."""
+    out = np.ones(len(found), dtype=bool)
+    n = len(question.wrong)
+    out[:n] = question.wrong | found.declined[:n]
+    return out
 
 
 def _targets_of(found: Intake, question: _Question) -> Intake:

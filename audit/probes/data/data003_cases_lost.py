@@ -8,6 +8,7 @@ from typing import ClassVar
 import numpy as np
 
 from audit.core import TASKS, Estimate, Measurement, Probe, ProbeContext, ProbeInfo, Scalar
+from audit.probes.data._lost import DECLINED, EITHER, lost_by_group
 
 NOBODY_READ = "no row was read"
 
@@ -17,7 +18,10 @@ class CasesLost(Probe):
 
     What it measures:
         `share_set_aside` is the number of rows that were set aside over the number that was read, first in all and
-        then by reason (condition `parameter`). `unreconciled` holds every table of the audit against the number of
+        then by reason (condition `parameter`). `share_declined` is the share of the cases that the model, or its
+        quality gate, declined to answer, and `share_set_aside_or_declined` that of the cases without an answer of
+        either kind, each in all, by class of the reference standard where it is known, and by level of each protected
+        attribute. `unreconciled` holds every table of the audit against the number of
         cases used: the ledger, the predictions, the classes and the levels of each attribute, cases without a level
         among them. It is the number of cases too many or too few, and 0 where the table adds up.
 
@@ -33,7 +37,9 @@ class CasesLost(Probe):
 
     Example:
         A rule asks that at most 2 % of the rows be lost: `probe = "DATA003"`, `metric = "share_set_aside"`,
-        `limit = { max = 0.02 }`. With 31 of 900 rows without an image file the share is 0.034: FAIL.
+        `limit = { max = 0.02 }`. With 31 of 900 rows without an image file the share is 0.034: FAIL. Of 4,000 cases
+        127 have no score, 3.2 %, and all of them are among the 218 ill: `share_set_aside_or_declined` is 0.58 for
+        `class = malignant`, and no audit passes unless a rule says that so many may be.
 
     References:
         - Sounderajah et al. 2025, The STARD-AI reporting guideline for diagnostic accuracy studies using artificial
@@ -46,11 +52,15 @@ class CasesLost(Probe):
         name="cases-lost",
         family="DATA",
         tasks=TASKS,
-        metrics=("share_set_aside", "unreconciled"),
+        version=2,
+        metrics=("share_set_aside", DECLINED, EITHER, "unreconciled"),
         self_check=True,
         title="Cases lost",
         question="Which cases were left out, and do the tables add up?",
-        method="Counts of the rows read, used and set aside by reason, and of the cases in every table.",
+        method=(
+            "Counts of the rows read, used and set aside by reason, of the cases without an answer by class and level, "
+            "and of the cases in every table."
+        ),
         limits="Rows that never reached the manifest are not seen, nor whether the lost cases differ from the others.",
         references=("Sounderajah et al. 2025, Nature Medicine 31", "Collins et al. 2024, BMJ 385"),
     )
@@ -58,6 +68,7 @@ class CasesLost(Probe):
     def run(self, ctx: ProbeContext) -> Iterable[Measurement]:
         """Count; never not applicable, see `Probe.run`."""
         yield from _set_aside(ctx)
+        yield from lost_by_group(ctx)
         yield from _unreconciled(ctx)
 
 

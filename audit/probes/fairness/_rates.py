@@ -10,7 +10,7 @@ import numpy as np
 
 from audit.core import ClassView, Direction, Estimate, Measurement, ProbeContext, Scalar
 from audit.probes._shared import NO_OPERATING_POINT, Contrast, Level, count_patients, share_contrast
-from audit.probes.fairness._unanswered import Unanswered, widened
+from audit.probes._unanswered import Unanswered, widened
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

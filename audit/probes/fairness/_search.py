@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import combinations, pairwise
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from audit.core import MISSING_LEVEL, Attribute, Scalar
+from audit.core import MISSING_LEVEL, Aside, Attribute, Scalar
+from audit.probes._shared import aside_levels
+from audit.probes._unanswered import Unanswered
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -120,6 +122,39 @@ def halves(labels: Bools, patients: Ints, rng: np.random.Generator) -> Bools:
         searched[drawn[: (len(drawn) + 1) // 2]] = True
     out: Bools = searched[code.reshape(-1)]
     return out
+
+
+def whole(attribute: Attribute, gone: Unanswered, aside: Aside | None) -> Attribute:
+    """Return an attribute of all cases of known target: those of the cohort, then those that were set aside."""
+    if not gone.known.any():
+        return attribute
+    there = None if aside is None else aside.attributes.get(attribute.name)
+    numbers = None
+    if attribute.numbers is not None:
+        more = np.nan if there is None or there.numbers is None else there.numbers[gone.known]
+        numbers = gone.with_known(attribute.numbers, more)
+    levels = np.concatenate([attribute.levels, aside_levels(attribute, aside)[gone.known]])
+    return replace(attribute, levels=levels, numbers=numbers)
+
+
+def not_searched(
+    attributes: Sequence[Attribute], rows: Bools, searched: Bools, patients: Ints
+) -> Iterator[tuple[str, str, Bools]]:
+    """Give attribute, level and members (n,) of each single level that is too small to be searched.
+
+    Which ones these are depends on numbers of patients alone. A level of all cases has nobody to be compared with.
+    """
+    for attribute in attributes:
+        parts = tuple(_levels(attribute))
+        for part in parts if len(parts) > 1 else ():
+            sizes = [int(np.unique(patients[rows & part.members & half]).size) for half in (searched, ~searched)]
+            if min(sizes) < MIN_PATIENTS:
+                yield part.attribute, part.level, part.members
+        if not _is_continuous(attribute):
+            present = {part.level for part in parts}
+            for name in attribute.level_names():
+                if name not in present:
+                    yield attribute.name, name, np.zeros(len(rows), dtype=bool)
 
 
 class Search:

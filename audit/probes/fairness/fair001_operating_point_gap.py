@@ -11,10 +11,10 @@ from audit.core import Attribute, ClassView, Measurement, Probe, ProbeContext, P
 from audit.metrics import DISPARITIES, FAIRLEARN, FAIRLEARN_PREFIX
 from audit.probes._shared import Level, comparable, contrast_levels, count_patients, levels_of
 from audit.probes._tasks import error_contrasts
+from audit.probes._unanswered import Unanswered, share_unanswered, unanswered
 from audit.probes.fairness._explained import predictive_contrasts, selection_contrast, standardised_contrasts
 from audit.probes.fairness._fairlearn import named_metrics
 from audit.probes.fairness._rates import gaps_with_failures, own_rates, rates
-from audit.probes.fairness._unanswered import Unanswered, share_unanswered, unanswered
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -81,7 +81,7 @@ class OperatingPointGap(Probe):
         name="operating-point-gap",
         family="FAIR",
         tasks=("binary", "multiclass", "multilabel", "ordinal", "regression", "segmentation"),
-        version=2,
+        version=3,
         needs=("protected",),
         metrics=(
             "sensitivity_gap", "specificity_gap", "fpr_gap", "sensitivity", "specificity", "share_not_answered",

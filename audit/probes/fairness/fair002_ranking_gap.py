@@ -11,7 +11,7 @@ import numpy as np
 from audit.core import Attribute, ClassView, Estimate, Measurement, Probe, ProbeContext, ProbeInfo
 from audit.probes._shared import Contrast, Level, area_contrast, comparable, contrast_levels, count_patients, levels_of
 from audit.probes._tasks import error_contrasts
-from audit.probes.fairness._unanswered import Unanswered, unanswered, widened
+from audit.probes._unanswered import Unanswered, unanswered, widened, worst_ranking
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -19,10 +19,10 @@ if TYPE_CHECKING:
 ERRORS = ("mae_gap", "dice_gap")
 SMALLEST = 5
 POINTS = 200
-CROSSED = (
-    (True, "cases of the level, controls of the rest"),
-    (False, "controls of the level, cases of the rest"),
-)
+CROSSED = {
+    True: "cases of the level, controls of the rest",
+    False: "controls of the level, cases of the rest",
+}
 
 
 class RankingGap(Probe):
@@ -62,6 +62,7 @@ class RankingGap(Probe):
         code="FAIR002",
         name="ranking-gap",
         family="FAIR",
+        version=2,
         tasks=("binary", "multiclass", "multilabel", "ordinal", "regression", "segmentation"),
         needs=("protected",),
         metrics=("auc_gap", "auc", "cross_auc", "mae_gap", "dice_gap"),
@@ -90,53 +91,60 @@ class RankingGap(Probe):
 
 def _attribute(ctx: ProbeContext, attribute: Attribute, gone: Unanswered) -> Iterator[Measurement]:
     levels = levels_of(attribute, ctx.cohort.aside)
-    for index, view in enumerate(ctx.clean.views):
-        yield from contrast_levels(ctx, attribute, _contrast(ctx, view, gone, index))
+    for view in ctx.clean.views:
+        yield from contrast_levels(ctx, attribute, _contrast(ctx, view, gone))
         for level in levels:
-            yield _area(ctx, view, level, level.members, "auc", {})
-        for ill, stratum in CROSSED:
+            yield _area(ctx, view, level, gone, None)
+        for ill in CROSSED:
             for level in levels:
-                rows = np.where(view.labels == ill, level.members, ~level.members)
-                # A level of all cases, or of none, has nobody to be ranked against.
-                crossed = rows if 0 < level.members.sum() < len(rows) else np.zeros(len(rows), dtype=bool)
-                yield _area(ctx, view, level, crossed, "cross_auc", {"stratum": stratum})
+                yield _area(ctx, view, level, gone, ill)
         _draw(ctx, attribute, levels, view)
     for contrast in error_contrasts(ctx):
         if contrast.metric in ERRORS:
             yield from contrast_levels(ctx, attribute, contrast)
 
 
-def _contrast(ctx: ProbeContext, view: ClassView, gone: Unanswered, index: int) -> Contrast:
+def _contrast(ctx: ProbeContext, view: ClassView, gone: Unanswered) -> Contrast:
     plain = area_contrast(ctx, view)
-    count = int(gone.declined.sum()) + int(gone.known.sum())
-    if not count:
+    if not gone.failures:
         return plain
     from audit.stats import auc_gap
 
-    labels = np.concatenate([view.labels, gone.labels[index][gone.known]])
-    patients = np.concatenate([ctx.cohort.patients, gone.patients[gone.known]])
-    failed = np.concatenate([gone.declined, np.ones(int(gone.known.sum()), dtype=bool)])
-    scores = np.concatenate([view.scores, np.zeros(int(gone.known.sum()))])
-    # The ill last and the well first: nothing that the model might have said is ranked worse.
-    worst = np.where(labels, view.scores.min() - 1, view.scores.max() + 1)
+    scores, labels, patients = worst_ranking(ctx, view, gone)
 
     def widen(level: Level, answered: Estimate) -> Estimate:
-        members = np.concatenate([level.members, level.aside[gone.known]])
-        return widened(answered, auc_gap(np.where(failed, worst, scores), labels, members, patients, ctx.levels), count)
+        members = gone.with_known(level.members, level.aside[gone.known])
+        return widened(answered, auc_gap(scores, labels, members, patients, ctx.levels), gone.failures)
 
     return replace(plain, widen=widen)
 
 
-def _area(
-    ctx: ProbeContext, view: ClassView, level: Level, rows: NDArray[np.bool_], metric: str, more: dict[str, Any]
-) -> Measurement:
+def _area(ctx: ProbeContext, view: ClassView, level: Level, gone: Unanswered, ill: bool | None) -> Measurement:
+    """Return the AUC within a level; with `ill`, of its cases of that label against the others of the other label."""
     from audit.stats import auc
 
+    rows = _ranked(level.members, view.labels, ill)
+    estimate = auc(view.scores[rows], view.labels[rows], ctx.cohort.patients[rows], ctx.levels)
+    if gone.failures:
+        scores, labels, patients = worst_ranking(ctx, view, gone)
+        rows = _ranked(gone.with_known(level.members, level.aside[gone.known]), labels, ill)
+        count = int((rows & gone.failed).sum())
+        if count:
+            estimate = widened(estimate, auc(scores[rows], labels[rows], patients[rows], ctx.levels), count)
+    condition = dict(view.condition) if ill is None else {**view.condition, "stratum": CROSSED[ill]}
     return Measurement.of(
-        auc(view.scores[rows], view.labels[rows], ctx.cohort.patients[rows], ctx.levels), metric=metric,
-        level=ctx.levels.confidence, direction="higher", subgroup=level.subgroup,
-        condition={**view.condition, **more},
+        estimate, metric="auc" if ill is None else "cross_auc", level=ctx.levels.confidence, direction="higher",
+        subgroup=level.subgroup, condition=condition,
     )  # fmt: skip
+
+
+def _ranked(members: NDArray[np.bool_], labels: NDArray[np.bool_], ill: bool | None) -> NDArray[np.bool_]:
+    if ill is None:
+        return members
+    # A level of all cases, or of none, has nobody to be ranked against.
+    if not 0 < members.sum() < len(members):
+        return np.zeros(len(members), dtype=bool)
+    return np.where(labels == ill, members, ~members)
 
 
 def _draw(ctx: ProbeContext, attribute: Attribute, levels: Sequence[Level], view: ClassView) -> None:

@@ -10,9 +10,9 @@ import numpy as np
 from audit.core import ClassView, Estimate, Measurement, NotApplicable, Probe, ProbeContext, ProbeInfo
 from audit.probes._shared import NO_OPERATING_POINT, Level, comparable, contrast_partitions
 from audit.probes._tasks import error_contrasts
+from audit.probes._unanswered import Unanswered, unanswered
 from audit.probes.fairness._groups import Partition, intersections
 from audit.probes.fairness._rates import Rate, own_rates, rates
-from audit.probes.fairness._unanswered import Unanswered, unanswered
 
 NOTHING_TO_CROSS = "fewer than two protected attributes have two levels or more, so there is nothing to cross"
 
@@ -60,6 +60,7 @@ class IntersectionalGap(Probe):
         code="FAIR003",
         name="intersectional-gap",
         family="FAIR",
+        version=2,
         tasks=("binary", "multiclass", "multilabel", "ordinal", "regression", "segmentation"),
         needs=("protected",),
         metrics=(

@@ -10,9 +10,9 @@ import numpy as np
 
 from audit.core import Attribute, Measurement, Probe, ProbeContext, ProbeInfo, Scalar
 from audit.probes._shared import comparable, contrast_levels, contrast_partitions, levels_of
+from audit.probes._unanswered import Unanswered, unanswered
 from audit.probes.fairness._groups import intersections
 from audit.probes.fairness._rates import Rate, gaps_with_failures, own_rates
-from audit.probes.fairness._unanswered import Unanswered, unanswered
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

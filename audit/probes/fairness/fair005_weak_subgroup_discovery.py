@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
@@ -19,7 +19,18 @@ from audit.core import (
     Scalar,
 )
 from audit.probes._shared import NO_OPERATING_POINT, comparable, count_patients
-from audit.probes.fairness._search import MIN_PATIENTS, Candidate, Search, distinct, halves, parts_of
+from audit.probes._unanswered import Unanswered, place_of, unanswered, widened
+from audit.probes.fairness._search import (
+    MIN_PATIENTS,
+    Candidate,
+    Part,
+    Search,
+    distinct,
+    halves,
+    not_searched,
+    parts_of,
+    whole,
+)
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -44,7 +55,10 @@ class WeakSubgroupDiscovery(Probe):
         then measured on the second half, which had no part in finding them: `sensitivity_gap` and `specificity_gap`
         of the subgroup minus the rest, and its own `sensitivity` and `specificity`. Only these numbers are given;
         what the search saw is in the figure, and overstates. The number of subgroups that were looked at is in the
-        condition; an interval that holds for all confirmed ones together stands beside each.
+        condition; an interval that holds for all confirmed ones together stands beside each. A single level that is too
+        small to be searched is given without a number and with its reason. Where cases have no answer, the search is
+        made once more with them as failures, its weakest subgroups are measured as well, and the bounds of all hold
+        with the unanswered cases left out and with them as failures.
 
     Why it matters clinically:
         A model may serve women, the old and scanner B well, each on the whole, and miss disease in old women on
@@ -75,6 +89,7 @@ class WeakSubgroupDiscovery(Probe):
         name="weak-subgroup-discovery",
         family="FAIR",
         tasks=("binary", "multiclass", "multilabel", "ordinal"),
+        version=2,
         needs=("attributes",),
         metrics=("sensitivity_gap", "specificity_gap", "sensitivity", "specificity"),
         title="Weak subgroups found by search",
@@ -110,59 +125,114 @@ class WeakSubgroupDiscovery(Probe):
 
 
 def _class(ctx: ProbeContext, view: ClassView, attributes: Sequence[Attribute]) -> Iterator[Measurement]:
+    gone = unanswered(ctx)
     searched = halves(view.labels, ctx.cohort.patients, ctx.rng)
-    for name, rows in (("sensitivity", view.labels), ("specificity", ~view.labels)):
-        yield from _Question(ctx, view, name, rows, searched).answer(attributes)
+    labels = gone.with_known(view.labels, gone.labels[place_of(ctx, view)][gone.known])
+    searched = gone.with_known(searched, _half_of_others(ctx, gone, searched, labels[len(searched) :]))
+    every = [whole(attribute, gone, ctx.cohort.aside) for attribute in attributes]
+    for name, rows in (("sensitivity", labels), ("specificity", ~labels)):
+        yield from _Question(ctx, view, name, rows, searched, gone).answer(every)
+
+
+def _half_of_others(ctx: ProbeContext, gone: Unanswered, searched: Bools, labels: Bools) -> Bools:
+    """Return (known,) the half of each case that was set aside: its patient's own, where that one has one."""
+    patients = gone.patients[gone.known]
+    out = np.isin(patients, ctx.cohort.patients[searched])
+    new = ~np.isin(patients, ctx.cohort.patients)
+    if new.any():
+        out[new] = halves(labels[new], patients[new], ctx.rng)
+    return out
 
 
 class _Question:
-    """One rate of one class."""
+    """One rate of one class.
 
-    def __init__(self, ctx: ProbeContext, view: ClassView, rate: str, rows: Bools, searched: Bools) -> None:
+    Arrays are of the cases of the cohort, then of those that were set aside though their target is known.
+    """
+
+    def __init__(
+        self, ctx: ProbeContext, view: ClassView, rate: str, rows: Bools, searched: Bools, gone: Unanswered
+    ) -> None:
         self.ctx, self.view, self.rate, self.rows, self.searched = ctx, view, rate, rows, searched
-        self.kept = rows & ~searched
-        self.patients = ctx.cohort.patients
+        self.patients, self.failed = gone.patients_of(ctx), gone.failed
+        self.asked = rows & gone.with_known(np.ones(len(ctx.cohort), dtype=bool), False)
+        self.kept = self.asked & ~searched
+        right = np.zeros(len(view.labels), dtype=bool) if view.decisions is None else view.decisions == view.labels
+        self.hits = gone.with_known(right, False)
 
     def answer(self, attributes: Sequence[Attribute]) -> Iterator[Measurement]:
         if self.view.decisions is None:
             yield from self._absent(NO_OPERATING_POINT)
             return
-        hits = self.view.decisions == self.view.labels
-        search = Search(parts_of(attributes), hits, self.rows, self.searched, self.patients)
+        parts = parts_of(attributes)
+        search = Search(parts, self.hits, self.asked, self.searched, self.patients)
         candidates = search.run()
-        if not candidates:
+        found = distinct(candidates, self.asked, FOUND)
+        ranks = [f"rank {rank} of {search.searched} searched" for rank in range(1, len(found) + 1)]
+        for rank, more in self._weak_with_failures(parts):
+            if not any(more.subgroup == candidate.subgroup for candidate in found):
+                found.append(more)
+                ranks.append(rank)
+        if not found:
             yield from self._absent(TOO_SMALL)
             return
-        found = distinct(candidates, self.rows, FOUND)
-        gaps = [self._gap(hits, candidate) for candidate in found]
+        gaps = [self._gap(candidate) for candidate in found]
         self._keep(candidates, found, gaps, attributes)
-        for rank, (candidate, gap) in enumerate(zip(found, gaps, strict=True), start=1):
-            yield from self._give(hits, candidate, gap, f"rank {rank} of {search.searched} searched", len(found))
+        for rank, candidate, gap in zip(ranks, found, gaps, strict=True):
+            yield from self._give(candidate, gap, rank, len(found))
+        yield from self._small(attributes)
+
+    def _weak_with_failures(self, parts: Sequence[Part]) -> Iterator[tuple[str, Candidate]]:
+        """Give the weakest subgroups of a search in which unanswered cases are failures; none where there are none."""
+        if not (self.rows & self.failed).any():
+            return
+        search = Search(parts, self.hits & ~self.failed, self.rows, self.searched, self.patients)
+        for rank, candidate in enumerate(distinct(search.run(), self.rows, FOUND), start=1):
+            yield f"rank {rank} of {search.searched} searched, unanswered cases as failures", candidate
+
+    def _small(self, attributes: Sequence[Attribute]) -> Iterator[Measurement]:
+        """Give a reason for each level that is too small to be searched, so that none is passed over in silence."""
+        for name, level, members in not_searched(attributes, self.rows, self.searched, self.patients):
+            own = self.asked & members
+            n, n_patients = int(own.sum()), count_patients(self.patients, own)
+            reason = f"{n_patients} patients of this class are too few to be searched, {MIN_PATIENTS} in each half are"
+            yield from self._without(f"{reason} needed", {name: level}, n, n_patients)
 
     def _absent(self, reason: str) -> Iterator[Measurement]:
-        n, n_patients = int(self.kept.sum()), count_patients(self.patients, self.kept)
+        yield from self._without(reason, {}, int(self.kept.sum()), count_patients(self.patients, self.kept))
+
+    def _without(self, reason: str, subgroup: dict[str, Scalar], n: int, n_patients: int) -> Iterator[Measurement]:
         for metric in (f"{self.rate}_gap", self.rate):
             estimate = Estimate.absent(reason, method="none", n=n, n_patients=n_patients)
             yield Measurement.of(
                 estimate, metric=metric, level=self.ctx.levels.confidence, condition=self._condition(),
-                direction="zero" if metric.endswith("_gap") else "higher",
+                direction="zero" if metric.endswith("_gap") else "higher", subgroup=subgroup,
             )  # fmt: skip
 
     def _condition(self) -> dict[str, Scalar]:
         return {**self.view.condition, "stratum": STRATUM}
 
-    def _gap(self, hits: Bools, candidate: Candidate) -> Estimate:
+    def _gap(self, candidate: Candidate) -> Estimate:
         from audit.stats import proportion_gap
 
-        kept = self.kept
-        return proportion_gap(hits[kept], candidate.members[kept], self.patients[kept], self.ctx.levels)
+        def gap(hits: Bools, rows: Bools) -> Estimate:
+            return proportion_gap(hits[rows], candidate.members[rows], self.patients[rows], self.ctx.levels)
 
-    def _give(
-        self, hits: Bools, candidate: Candidate, gap: Estimate, rank: str, comparisons: int
-    ) -> Iterator[Measurement]:
+        return self._either_way(gap, np.ones(len(self.rows), dtype=bool))
+
+    def _either_way(self, estimate: Callable[[Bools, Bools], Estimate], among: Bools) -> Estimate:
+        """Return what (hits, rows) give on the half that is kept, widened for the unanswered of these cases."""
+        plain, rows = estimate(self.hits, self.kept & among), self.rows & ~self.searched & among
+        count = int((rows & self.failed).sum())
+        return widened(plain, estimate(self.hits & ~self.failed, rows), count) if count else plain
+
+    def _give(self, candidate: Candidate, gap: Estimate, rank: str, comparisons: int) -> Iterator[Measurement]:
         from audit.stats import proportion, simultaneous
 
-        own, level = candidate.members & self.kept, self.ctx.levels.confidence
+        def share(hits: Bools, rows: Bools) -> Estimate:
+            return proportion(hits[rows], self.patients[rows], self.ctx.levels)
+
+        level = self.ctx.levels.confidence
         rest = count_patients(self.patients, self.kept & ~candidate.members)
         condition: dict[str, Scalar] = {**self._condition(), "parameter": rank}
         yield Measurement.of(
@@ -170,7 +240,7 @@ class _Question:
             condition={**condition, "n_rest": rest},
             simultaneous=None if gap.value is None else simultaneous(gap, comparisons, self.ctx.levels),
         )  # fmt: skip
-        rate = proportion(hits[own], self.patients[own], self.ctx.levels)
+        rate = self._either_way(share, candidate.members)
         yield Measurement.of(
             rate, metric=self.rate, level=level, direction="higher", subgroup=candidate.subgroup, condition=condition
         )

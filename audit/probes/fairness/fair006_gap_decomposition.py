@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
+from functools import partial
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
@@ -12,11 +13,13 @@ from audit.probes._shared import (
     NO_OPERATING_POINT,
     Contrast,
     Level,
+    aside_levels,
     comparable,
     contrast_levels,
     count_patients,
     levels_of,
 )
+from audit.probes._unanswered import unanswered, widened, with_failures, worst_ranking
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -41,6 +44,9 @@ class GapDecomposition(Probe):
         view, averaged over these with the weights of Mantel and Haenszel; its condition says within what, as in
         `stratum = "within scanner"`. Where the gap within differs from the gap on the whole, who was imaged where
         explains a part of it.
+
+        Cases without an answer widen all bounds until they hold with these cases ranked last among the ill and first
+        among the well, too.
 
     Why it matters clinically:
         A threshold part can be mended by recalibration without new data; a ranking part cannot, and a threshold of
@@ -73,6 +79,7 @@ class GapDecomposition(Probe):
         name="gap-decomposition",
         family="FAIR",
         tasks=("binary", "multiclass", "multilabel", "ordinal"),
+        version=2,
         needs=("protected",),
         metrics=("threshold_part", "ranking_part", "gap_within_strata"),
         title="What a gap consists of",
@@ -110,7 +117,7 @@ class GapDecomposition(Probe):
 
 
 def _attribute(ctx: ProbeContext, attribute: Attribute, view: ClassView) -> Iterator[Measurement]:
-    levels = [level for level in levels_of(attribute) if level.members.any()]
+    levels = [level for level in levels_of(attribute, ctx.cohort.aside) if level.members.any()]
     point = view.operating_point
     if point is None or view.decisions is None:
         yield from _without_parts(ctx, attribute, view)
@@ -146,15 +153,62 @@ def _parts(
         point=point, resamples=ctx.budget.resamples,
     )  # fmt: skip
     by_level = {level.members.tobytes(): parts for level, parts in zip(levels, found, strict=True)}
+    failed = _parts_with_failures(ctx, view, levels, point)
     for metric, name in (("threshold_part", "threshold"), ("ranking_part", "ranking")):
 
         def part(members: Bools, name: str = name) -> Estimate:
             estimate: Estimate = getattr(by_level[members.tobytes()], name)
             return estimate
 
-        contrast = Contrast(metric=metric, denominator=view.labels, estimate=part, condition=view.condition)
+        widen = partial(_widen, failed, name, unanswered(ctx).failures) if failed else None
+        contrast = Contrast(
+            metric=metric, denominator=view.labels, estimate=part, condition=view.condition, widen=widen
+        )
         yield from contrast_levels(ctx, attribute, contrast)
     _draw_parts(ctx, attribute, view, levels, found)
+
+
+def _parts_with_failures(
+    ctx: ProbeContext, view: ClassView, levels: list[Level], point: float
+) -> Mapping[str, GapParts]:
+    """Return the parts by level with unanswered cases ranked last if ill and first if well; empty without any."""
+    from audit.stats import gap_parts
+
+    gone = unanswered(ctx)
+    if not gone.failures:
+        return {}
+    scores, labels, patients = worst_ranking(ctx, view, gone)
+    groups = [gone.with_known(level.members, level.aside[gone.known]) for level in levels]
+    found = gap_parts(
+        scores, labels, groups, patients, ctx.levels, ctx.rng, point=point, resamples=ctx.budget.resamples
+    )
+    return {level.name: parts for level, parts in zip(levels, found, strict=True)}
+
+
+def _widen(failed: Mapping[str, GapParts], name: str, count: int, level: Level, answered: Estimate) -> Estimate:
+    other: Estimate = getattr(failed[level.name], name)
+    return widened(answered, other, count)
+
+
+def _within_with_failures(
+    ctx: ProbeContext, view: ClassView, stratum: Attribute, levels: list[Level]
+) -> tuple[Mapping[str, Estimate], int]:
+    """Return the gap within strata by level with unanswered ill cases as missed, and how many these are."""
+    from audit.stats import gaps_within
+
+    gone = unanswered(ctx)
+    failed = with_failures(ctx, view, view.decisions)
+    if failed is None or failed.decisions is None or not (count := int((failed.failed & failed.labels).sum())):
+        return {}, 0
+    ill = failed.labels
+    names = np.concatenate([stratum.levels, aside_levels(stratum, ctx.cohort.aside)[gone.known]])
+    code = np.unique(names, return_inverse=True)[1].reshape(-1).astype(np.int64)
+    groups = [gone.with_known(level.members, level.aside[gone.known])[ill] for level in levels]
+    found = gaps_within(
+        failed.decisions[ill], groups, code[ill], failed.patients[ill], ctx.levels, ctx.rng,
+        resamples=ctx.budget.resamples,
+    )  # fmt: skip
+    return {level.name: gap for level, gap in zip(levels, found, strict=True)}, count
 
 
 def _within(
@@ -177,7 +231,12 @@ def _within(
         return by_level.get(members.tobytes()) or Estimate.absent("no positive cases", method="none")
 
     condition = {**view.condition, "stratum": f"within {stratum.name}"}
-    contrast = Contrast(metric="gap_within_strata", denominator=ill, estimate=gap, condition=condition)
+    failed, count = _within_with_failures(ctx, view, stratum, levels)
+
+    def widen(level: Level, answered: Estimate) -> Estimate:
+        return widened(answered, failed[level.name], count) if count else answered
+
+    contrast = Contrast(metric="gap_within_strata", denominator=ill, estimate=gap, condition=condition, widen=widen)
     yield from contrast_levels(ctx, attribute, contrast)
     _draw_strata(ctx, attribute, view, stratum, levels)
 

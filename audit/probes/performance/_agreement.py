@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from audit.core import Direction, Estimate, Measurement, ProbeContext
+from audit.probes._unanswered import unanswered, unbounded
 from audit.probes.performance._bland_altman import draw_bland_altman
 
 if TYPE_CHECKING:
@@ -24,7 +25,10 @@ def agreement(ctx: ProbeContext) -> Iterator[Measurement]:
     predicted, reference = ctx.clean.scores, np.asarray(ctx.clean.targets, dtype=np.float64)
     error = predicted - reference
 
+    gone = unanswered(ctx).failures
+
     def given(estimate: Estimate, metric: str, direction: Direction = "none") -> Measurement:
+        estimate = unbounded(estimate, gone)
         return Measurement.of(estimate, metric=metric, level=levels.confidence, direction=direction)
 
     bias = stats.mean(error, patients, levels)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
@@ -11,10 +11,14 @@ import numpy as np
 from audit.core import ClassView, Estimate, ProbeContext
 from audit.probes._prevalence import predictive_value
 from audit.probes._shared import weighted_sum
-from audit.probes.performance._rates import BAYES, NOBODY, UNBOUNDED, both_labels, rate, rate_of
+from audit.probes._unanswered import Answers, either_way
+from audit.probes.performance._rates import BAYES, NOBODY, UNBOUNDED, rate_in
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
+
+    Bools = NDArray[np.bool_]
+    Ints = NDArray[np.int64]
 
 COUNTS = ("alerts", "false_alarms", "misses", "errors")
 PER = 1000
@@ -81,36 +85,43 @@ class AtPrevalence:
     view: ClassView
     prevalence: float
 
-    def _sum(self, found: float, spared: float, hit: Estimate, quiet: Estimate) -> Estimate:
-        parts = [(weight, part) for weight, part in ((found, hit), (spared, quiet)) if weight]
-        patients = int(np.unique(self.ctx.cohort.patients).size) if len(parts) > 1 else parts[0][1].n_patients
-        return weighted_sum(parts, shared=both_labels(self.ctx, self.view), method=MOVER, n_patients=patients)
+    def _given(
+        self, weights: tuple[float, float], offset: float, decisions: NDArray[np.bool_] | None = None, *,
+        neutral: bool = False,
+    ) -> Estimate:  # fmt: skip
+        """Return the rates of both classes, weighted and moved by an offset."""
+        own = self.view.decisions if decisions is None else decisions
+        total = either_way(self.ctx, self.view, own, lambda answers: self._sum(weights, answers), neutral=neutral)
+        return affine(total, 1, offset)
 
-    def _rates(self) -> tuple[Estimate, Estimate]:
-        return rate(self.ctx, self.view, positives=True), rate(self.ctx, self.view, positives=False)
+    def _sum(self, weights: tuple[float, float], answers: Answers) -> Estimate:
+        rates = [rate_in(self.ctx, answers, positives=positives) for positives in (True, False)]
+        parts = [(weight, part) for weight, part in zip(weights, rates, strict=True) if weight]
+        patients = answers.n_patients if len(parts) > 1 else parts[0][1].n_patients
+        return weighted_sum(parts, shared=answers.shared, method=MOVER, n_patients=patients)
 
     def counts(self) -> Iterator[tuple[str, Estimate]]:
         """Give the expected share of all cases of each kind."""
-        hit, spared = self._rates()
         ill, well = self.prevalence, 1 - self.prevalence
-        yield "alerts", affine(self._sum(ill, -well, hit, spared), 1, well)
-        yield "false_alarms", affine(self._sum(0, -well, hit, spared), 1, well)
-        yield "misses", affine(self._sum(-ill, 0, hit, spared), 1, ill)
-        yield "errors", affine(self._sum(-ill, -well, hit, spared), 1, 1)
+        yield "alerts", self._given((ill, -well), well, neutral=True)
+        yield "false_alarms", self._given((0, -well), well)
+        yield "misses", self._given((-ill, 0), ill)
+        yield "errors", self._given((-ill, -well), 1)
 
     def reads(self) -> Estimate:
         """Return how many alerts have to be read for each true positive."""
-        hit, spared = self._rates()
-        both, whole = both_labels(self.ctx, self.view), int(np.unique(self.ctx.cohort.patients).size)
+        return either_way(self.ctx, self.view, self.view.decisions, self._reads)
+
+    def _reads(self, answers: Answers) -> Estimate:
+        hit, spared = (rate_in(self.ctx, answers, positives=positives) for positives in (True, False))
+        both, whole = answers.shared, answers.n_patients
         share = predictive_value(hit, spared, self.prevalence, shared=both, n_patients=whole, method=BAYES)
         return inverse(share, "no positive case was found, so the number is unbounded")
 
     def benefit(self, by: Harms, decisions: NDArray[np.bool_] | None = None) -> Estimate:
         """Return the net benefit over acting on nobody, in true positives a case."""
-        own = self.view.decisions if decisions is None else decisions
-        hit, spared = (rate_of(self.ctx, self.view.labels, own, positives=p) for p in (True, False))
-        ill, cost = self.prevalence, (1 - self.prevalence) * by.weight
-        return affine(self._sum(ill, cost, hit, spared), 1, -cost)
+        cost = (1 - self.prevalence) * by.weight
+        return self._given((self.prevalence, cost), -cost, decisions)
 
     def benefit_over_all(self, by: Harms) -> Estimate:
         """Return the net benefit over acting on everybody."""
@@ -128,45 +139,67 @@ class InSample:
     ctx: ProbeContext
     view: ClassView
 
-    @property
-    def called(self) -> NDArray[np.bool_]:
-        """(n,) bool, the cases that are called positive."""
-        assert self.view.decisions is not None
-        return self.view.decisions
+    def _given(
+        self, estimate: Callable[[Bools, Bools, Ints], Estimate], decisions: Bools | None = None, *,
+        neutral: bool = False,
+    ) -> Estimate:  # fmt: skip
+        """Return an estimate from (called, ill, patients)."""
+        own = self.view.decisions if decisions is None else decisions
+
+        def made(answers: Answers) -> Estimate:
+            assert answers.decisions is not None
+            return estimate(answers.decisions, answers.labels, answers.patients)
+
+        return either_way(self.ctx, self.view, own, made, neutral=neutral)
 
     def counts(self) -> Iterator[tuple[str, Estimate]]:
         """Give the share of all cases of each kind."""
         from audit.stats import proportion
 
-        called, ill = self.called, self.view.labels
-        for name, rows in zip(COUNTS, (called, called & ~ill, ill & ~called, called != ill), strict=True):
-            yield name, proportion(rows, self.ctx.cohort.patients, self.ctx.levels)
+        kinds: tuple[Callable[[Bools, Bools], Bools], ...] = (
+            lambda called, _: called, lambda called, ill: called & ~ill, lambda called, ill: ill & ~called,
+            lambda called, ill: called != ill,
+        )  # fmt: skip
+        for name, kind in zip(COUNTS, kinds, strict=True):
+
+            def share(
+                called: Bools, ill: Bools, patients: Ints, kind: Callable[[Bools, Bools], Bools] = kind
+            ) -> Estimate:
+                return proportion(kind(called, ill), patients, self.ctx.levels)
+
+            yield name, self._given(share, neutral=name == "alerts")
 
     def reads(self) -> Estimate:
         """Return how many alerts there are for each true positive."""
+        return self._given(self._reads)
+
+    def _reads(self, called: Bools, ill: Bools, patients: Ints) -> Estimate:
         from audit.stats import proportion
 
-        rows = self.called
-        if not rows.any():
+        if not called.any():
             return Estimate.absent(NOBODY, method="none")
-        share = proportion(self.view.labels[rows], self.ctx.cohort.patients[rows], self.ctx.levels)
+        share = proportion(ill[called], patients[called], self.ctx.levels)
         return inverse(share, "no positive case was found, so the number is unbounded")
 
-    def benefit(self, by: Harms, decisions: NDArray[np.bool_] | None = None) -> Estimate:
+    def benefit(self, by: Harms, decisions: Bools | None = None) -> Estimate:
         """Return the net benefit over acting on nobody, in true positives a case."""
         from audit.stats import mean
 
-        called, ill = self.called if decisions is None else decisions, self.view.labels
-        values = (called & ill) - by.weight * (called & ~ill)
-        return mean(values, self.ctx.cohort.patients, self.ctx.levels, support=(-by.weight, 1.0))
+        def value(called: Bools, ill: Bools, patients: Ints) -> Estimate:
+            values = (called & ill) - by.weight * (called & ~ill)
+            return mean(values, patients, self.ctx.levels, support=(-by.weight, 1.0))
+
+        return self._given(value, decisions)
 
     def benefit_over_all(self, by: Harms) -> Estimate:
         """Return the net benefit over acting on everybody."""
         from audit.stats import mean
 
-        called, ill = self.called, self.view.labels
-        values = by.weight * (~called & ~ill) - (~called & ill).astype(np.float64)
-        return mean(values, self.ctx.cohort.patients, self.ctx.levels, support=(-1.0, by.weight))
+        def value(called: Bools, ill: Bools, patients: Ints) -> Estimate:
+            values = by.weight * (~called & ~ill) - (~called & ill).astype(np.float64)
+            return mean(values, patients, self.ctx.levels, support=(-1.0, by.weight))
+
+        return self._given(value)
 
     def benefit_of_all(self, by: Harms) -> float:
         """Return the net benefit of acting on everybody."""

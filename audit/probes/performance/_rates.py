@@ -11,6 +11,7 @@ import numpy as np
 from audit.core import ClassView, Direction, Estimate, Measurement, ProbeContext, Scalar
 from audit.probes._prevalence import IN_SAMPLE, at_prevalence, predictive_value, settings, why_not
 from audit.probes._shared import NO_OPERATING_POINT, count_patients
+from audit.probes._unanswered import Answers, answered, either_way, unanswered, widened, with_failures
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -37,35 +38,42 @@ def given(
 
 def rate(ctx: ProbeContext, view: ClassView, *, positives: bool) -> Estimate:
     """Return the sensitivity (or the specificity) of one class at its operating point."""
-    return rate_of(ctx, view.labels, view.decisions, positives=positives)
+    return rate_of(ctx, view, view.decisions, positives=positives)
 
 
-def rate_of(
-    ctx: ProbeContext, labels: NDArray[np.bool_], decisions: NDArray[np.bool_] | None, *, positives: bool
-) -> Estimate:
-    """Return the share of positive (or negative) cases that are decided rightly.
+def rate_of(ctx: ProbeContext, view: ClassView, decisions: NDArray[np.bool_] | None, *, positives: bool) -> Estimate:
+    """Return the share of positive (or negative) cases that are decided rightly, widened for unanswered ones.
 
     Args:
         ctx: Gives patients and levels.
-        labels: (n,) bool.
+        view: The class.
         decisions: (n,) bool, None where no operating point is declared.
         positives: Sensitivity, else specificity.
     """
+    plain = rate_in(ctx, answered(ctx, view, decisions), positives=positives)
+    failed = with_failures(ctx, view, decisions)
+    if failed is None:
+        return plain
+    count = int((failed.failed & (failed.labels == positives)).sum())
+    return widened(plain, rate_in(ctx, failed, positives=positives), count) if count else plain
+
+
+def rate_in(ctx: ProbeContext, answers: Answers, *, positives: bool) -> Estimate:
+    """Return the share of positive (or negative) cases that are decided rightly, of these decisions alone."""
     from audit.stats import proportion
 
-    patients, rows = ctx.cohort.patients, labels if positives else ~labels
-    if decisions is None:
-        n_patients = count_patients(patients, rows)
+    rows = answers.labels == positives
+    if answers.decisions is None:
+        n_patients = count_patients(answers.patients, rows)
         return Estimate.absent(NO_OPERATING_POINT, method="none", n=int(rows.sum()), n_patients=n_patients)
     if not rows.any():
         return Estimate.absent(f"no {'positive' if positives else 'negative'} cases", method="none")
-    return proportion((decisions == labels)[rows], patients[rows], ctx.levels)
+    return proportion((answers.decisions == answers.labels)[rows], answers.patients[rows], ctx.levels)
 
 
 def both_labels(ctx: ProbeContext, view: ClassView) -> bool:
     """Tell whether a patient has cases of both labels, so that the two rates are not independent."""
-    patients = ctx.cohort.patients
-    return bool(np.intersect1d(patients[view.labels], patients[~view.labels]).size)
+    return answered(ctx, view, None).shared
 
 
 def predictive(ctx: ProbeContext, views: Sequence[ClassView]) -> Iterator[Measurement]:
@@ -83,49 +91,65 @@ def predictive(ctx: ProbeContext, views: Sequence[ClassView]) -> Iterator[Measur
 
 
 def _at_declared_prevalence(ctx: ProbeContext, view: ClassView) -> Iterator[Measurement]:
-    hit, spared = rate(ctx, view, positives=True), rate(ctx, view, positives=False)
-    both, whole = both_labels(ctx, view), int(np.unique(ctx.cohort.patients).size)
     for setting in settings(ctx):
-        share = setting.prevalence
-        made = partial(predictive_value, shared=both, n_patients=whole, method=BAYES)
-        yield given(ctx, made(hit, spared, share), "ppv", setting.condition)
-        yield given(ctx, made(spared, hit, 1 - share), "npv", setting.condition)
-        accuracy = at_prevalence(
-            hit, spared, share, shared=both, n_patients=whole, method="weighted rates, MOVER of Korn-Graubard"
-        )
-        yield given(ctx, accuracy, "accuracy", setting.condition)
+        for metric in PREDICTIVE:
+            made = partial(_at_prevalence, ctx, metric, setting.prevalence)
+            yield given(ctx, either_way(ctx, view, view.decisions, made), metric, setting.condition)
+
+
+def _at_prevalence(ctx: ProbeContext, metric: str, share: float, answers: Answers) -> Estimate:
+    hit, spared = (rate_in(ctx, answers, positives=positives) for positives in (True, False))
+    both, whole = answers.shared, answers.n_patients
+    if metric == "ppv":
+        return predictive_value(hit, spared, share, shared=both, n_patients=whole, method=BAYES)
+    if metric == "npv":
+        return predictive_value(spared, hit, 1 - share, shared=both, n_patients=whole, method=BAYES)
+    method = "weighted rates, MOVER of Korn-Graubard"
+    return at_prevalence(hit, spared, share, shared=both, n_patients=whole, method=method)
 
 
 def _in_sample(ctx: ProbeContext, views: Sequence[ClassView]) -> Iterator[Measurement]:
     for view in views:
         condition = {**view.condition, "stratum": IN_SAMPLE}
         for metric, called in (("ppv", True), ("npv", False)):
-            yield given(ctx, _right_among(ctx, view, called), metric, condition)
+            right = either_way(ctx, view, view.decisions, partial(_right_among, ctx, called))
+            yield given(ctx, right, metric, condition)
         if ctx.card.task in ("binary", "multilabel"):
-            yield given(ctx, _accuracy(ctx, view.decisions, view.labels), "accuracy", condition)
+            right = either_way(ctx, view, view.decisions, partial(_accuracy, ctx))
+            yield given(ctx, right, "accuracy", condition)
     if ctx.card.task in ("multiclass", "ordinal"):
-        named = ctx.clean.scores.argmax(axis=1)
-        yield given(ctx, _accuracy(ctx, named, ctx.clean.targets), "accuracy", {"stratum": IN_SAMPLE})
+        yield given(ctx, _accuracy_of_classes(ctx), "accuracy", {"stratum": IN_SAMPLE})
 
 
-def _right_among(ctx: ProbeContext, view: ClassView, called: bool) -> Estimate:
+def _right_among(ctx: ProbeContext, called: bool, answers: Answers) -> Estimate:
     from audit.stats import proportion
 
-    if view.decisions is None:
+    if answers.decisions is None:
         return Estimate.absent(NO_OPERATING_POINT, method="none")
-    rows = view.decisions == called
+    rows = answers.decisions == called
     if not rows.any():
         return Estimate.absent(NOBODY, method="none")
-    return proportion(view.labels[rows] == called, ctx.cohort.patients[rows], ctx.levels)
+    return proportion(answers.labels[rows] == called, answers.patients[rows], ctx.levels)
 
 
-def _accuracy(ctx: ProbeContext, decided: NDArray[np.generic] | None, targets: NDArray[np.generic]) -> Estimate:
+def _accuracy(ctx: ProbeContext, answers: Answers) -> Estimate:
     from audit.stats import proportion
 
-    if decided is None:
-        whole = int(np.unique(ctx.cohort.patients).size)
-        return Estimate.absent(NO_OPERATING_POINT, method="none", n=len(targets), n_patients=whole)
-    return proportion(np.asarray(decided == targets, dtype=bool), ctx.cohort.patients, ctx.levels)
+    if answers.decisions is None:
+        n, n_patients = len(answers.labels), answers.n_patients
+        return Estimate.absent(NO_OPERATING_POINT, method="none", n=n, n_patients=n_patients)
+    return proportion(answers.decisions == answers.labels, answers.patients, ctx.levels)
+
+
+def _accuracy_of_classes(ctx: ProbeContext) -> Estimate:
+    from audit.stats import proportion
+
+    right = np.asarray(ctx.clean.scores.argmax(axis=1) == ctx.clean.targets, dtype=bool)
+    plain, gone = proportion(right, ctx.cohort.patients, ctx.levels), unanswered(ctx)
+    if not gone.failures:
+        return plain
+    failed = gone.with_known(right & ~gone.declined, False)
+    return widened(plain, proportion(failed, gone.patients_of(ctx), ctx.levels), gone.failures)
 
 
 UNBOUNDED = 1e9
@@ -138,13 +162,19 @@ def likelihood_ratios(ctx: ProbeContext, view: ClassView) -> tuple[Estimate, Est
     They are the odds of the predictive values at a prevalence of one half, so that their intervals are those of
     Bayes' theorem: the positive one is sensitivity / (1 - specificity), the negative (1 - sensitivity) / specificity.
     """
-    hit, spared = rate(ctx, view, positives=True), rate(ctx, view, positives=False)
-    both, whole = both_labels(ctx, view), int(np.unique(ctx.cohort.patients).size)
-    made = partial(predictive_value, shared=both, n_patients=whole, method="MOVER of Korn-Graubard, log scale")
-    up, down = made(hit, spared, 0.5), made(spared, hit, 0.5)
-    return _odds(up, "no false alarm was seen, so the ratio is unbounded"), _odds(
-        down, "no negative case was spared, so the ratio is unbounded", turned=True
+    return (
+        either_way(ctx, view, view.decisions, partial(_likelihood_ratio, ctx, True)),
+        either_way(ctx, view, view.decisions, partial(_likelihood_ratio, ctx, False)),
     )
+
+
+def _likelihood_ratio(ctx: ProbeContext, positive: bool, answers: Answers) -> Estimate:
+    hit, spared = (rate_in(ctx, answers, positives=positives) for positives in (True, False))
+    method = "MOVER of Korn-Graubard, log scale"
+    made = partial(predictive_value, shared=answers.shared, n_patients=answers.n_patients, method=method)
+    if positive:
+        return _odds(made(hit, spared, 0.5), "no false alarm was seen, so the ratio is unbounded")
+    return _odds(made(spared, hit, 0.5), "no negative case was spared, so the ratio is unbounded", turned=True)
 
 
 def _odds(share: Estimate, unbounded: str, *, turned: bool = False) -> Estimate:

@@ -10,6 +10,7 @@ import numpy as np
 from audit.core import Direction, Estimate, Measurement, ProbeContext
 from audit.probes._shared import count_patients
 from audit.probes._tasks import relative_volume_error
+from audit.probes._unanswered import unanswered, unbounded, widened
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
 SHARE = (0.0, 1.0)
 # A lesion that was missed as a whole has no distance; with more of them the mean speaks of the found ones alone.
 MOST_MISSED = 0.05
+NOR_ANSWERED = " or the model did not answer"
 NOT_MEASURED = "it was not measured on these cases"
 
 
@@ -24,20 +26,29 @@ def segmentation(ctx: ProbeContext) -> Iterator[Measurement]:
     """Give the means over cases of overlap, distance and signed relative volume error, then lesion by lesion."""
     share: tuple[float | None, float | None] = SHARE
     nowhere: tuple[float | None, float | None] = (0.0, None)
-    yield _mean(ctx, _column(ctx, "dice"), "dice", share, "higher", "neither mask has a voxel")
-    yield _mean(ctx, _column(ctx, "surface_dice"), "surface_dice", share, "higher", "neither mask has a voxel")
+    for name in ("dice", "surface_dice"):
+        yield _mean(ctx, _column(ctx, name), name, share, "higher", "neither mask has a voxel", failure=0.0)
     yield _distance(ctx, nowhere)
-    yield _mean(ctx, _volume_error(ctx), "relative_volume_error", (-1.0, None), "zero", "the reference mask is empty")
+    empty, any_size = "the reference mask is empty", (-1.0, None)
+    yield _mean(ctx, _volume_error(ctx), "relative_volume_error", any_size, "zero", empty, failure=-1.0)
     yield Measurement.of(
         lesions_found(ctx), metric="lesion_sensitivity", level=ctx.levels.confidence, direction="higher"
     )
-    yield _mean(ctx, _column(ctx, "lesions_false"), "false_lesions_per_case", nowhere, "lower", "it has no value")
+    yield _false_lesions(ctx, nowhere)
 
 
 def lesions_found(ctx: ProbeContext) -> Estimate:
     """Return the share of reference lesions that are found; a patient's lesions are no independent cases."""
     found, asked = _column(ctx, "lesions_found"), _column(ctx, "lesions_reference")
-    return share_of_lesions(ctx, found, asked, "no reference mask holds a lesion")
+    plain, gone = share_of_lesions(ctx, found, asked, "no reference mask holds a lesion"), unanswered(ctx)
+    if not gone.failures or found is None or plain.value is None:
+        return plain
+    if gone.known.any():
+        count = int(gone.known.sum())
+        reason = f"{count} unanswered case{'' if count == 1 else 's'} of unknown number of lesions"
+        return Estimate.absent(reason, method=plain.method, n=plain.n, n_patients=plain.n_patients)
+    none = np.where(gone.declined, 0.0, found)
+    return widened(plain, share_of_lesions(ctx, none, asked, ""), gone.failures)
 
 
 def lesions_right(ctx: ProbeContext) -> Estimate:
@@ -80,11 +91,18 @@ def _distance(ctx: ProbeContext, support: tuple[float | None, float | None]) -> 
         return given
     # Where both are empty the overlap has no value either: nothing was to be found.
     missed, asked = int((~np.isfinite(values) & np.isfinite(overlap)).sum()), int(np.isfinite(overlap).sum())
+    gone = unanswered(ctx)
+    # A case without a mask has no distance either; one that was declined counts where it has not been counted yet.
+    outside = int(gone.known.sum())
+    unread = int((gone.declined & np.isfinite(values) & np.isfinite(overlap)).sum()) + outside
+    missed += unread
+    asked += outside
     if missed <= MOST_MISSED * asked:
         return given
     rows = np.isfinite(overlap)
     estimate = Estimate.absent(
-        f"in {missed} of {asked} cases one mask alone is empty, more than {100 * MOST_MISSED:g} %, and has no distance",
+        f"in {missed} of {asked} cases one mask alone is empty{NOR_ANSWERED if unread else ''}, more than "
+        f"{100 * MOST_MISSED:g} %, and has no distance",
         method="none", n=asked, n_patients=count_patients(ctx.cohort.patients, rows),
     )  # fmt: skip
     return Measurement.of(estimate, metric="hd95", level=ctx.levels.confidence, direction="lower", unit="mm")
@@ -98,8 +116,12 @@ def _mean(
     direction: Direction,
     empty: str,
     unit: str = "",
+    failure: float | None = None,
 ) -> Measurement:
-    """Return the mean over the cases that have a value; how many have none is part of the method's name."""
+    """Return the mean over the cases that have a value; how many have none is part of the method's name.
+
+    An unanswered case counts as `failure`, in the bounds; without one it is not counted.
+    """
     from dataclasses import replace
 
     from audit.stats import mean
@@ -109,7 +131,36 @@ def _mean(
     else:
         known = np.isfinite(values)
         estimate = mean(values[known], ctx.cohort.patients[known], ctx.levels, support=support)
+        estimate = _with_failures(ctx, estimate, values, failure, support)
         left_out = int((~known).sum())
         if left_out:
             estimate = replace(estimate, method=f"{estimate.method}; {left_out} left out where {empty}")
     return Measurement.of(estimate, metric=metric, level=ctx.levels.confidence, direction=direction, unit=unit)
+
+
+def _false_lesions(ctx: ProbeContext, support: tuple[float | None, float | None]) -> Measurement:
+    """Return the mean number of false lesions; nothing bounds how many an unanswered case would have had."""
+    metric = "false_lesions_per_case"
+    plain = _mean(ctx, _column(ctx, "lesions_false"), metric, support, "lower", "it has no value")
+    count = unanswered(ctx).failures
+    if not count or plain.value is None:
+        return plain
+    found = Estimate(value=plain.value, curve=plain.curve, method=plain.method, n=plain.n, n_patients=plain.n_patients)
+    return Measurement.of(unbounded(found, count), metric=metric, level=ctx.levels.confidence, direction="lower")
+
+
+def _with_failures(
+    ctx: ProbeContext, plain: Estimate, values: NDArray[np.float64], failure: float | None,
+    support: tuple[float | None, float | None],
+) -> Estimate:  # fmt: skip
+    """Return the mean with bounds that hold with every unanswered case as a failure, which is an empty mask."""
+    from audit.stats import mean
+
+    gone = unanswered(ctx)
+    # A declined case of an empty reference mask has no value, whatever the model says.
+    count = int((gone.declined & np.isfinite(values)).sum()) + int(gone.known.sum())
+    if failure is None or not count:
+        return plain
+    failed = gone.with_known(np.where(gone.declined & np.isfinite(values), failure, values), failure)
+    known = np.isfinite(failed)
+    return widened(plain, mean(failed[known], gone.patients_of(ctx)[known], ctx.levels, support=support), count)

@@ -62,7 +62,7 @@ class HeadlinePerformance(Probe):
         code="PERF001",
         name="headline-performance",
         family="PERF",
-        version=2,
+        version=3,
         tasks=("binary", "multiclass", "multilabel", "ordinal", "regression", "segmentation"),
         metrics=(
             "auc", "auc_macro", "sensitivity", "specificity", "ppv", "npv", "accuracy", "weighted_kappa", "mean_error",

@@ -61,6 +61,7 @@ class OperatingPoint(Probe):
         code="PERF002",
         name="operating-point",
         family="PERF",
+        version=2,
         tasks=("binary", "multilabel"),
         needs=("operating_point",),
         metrics=(
@@ -140,7 +141,7 @@ def _draw(ctx: ProbeContext, view: ClassView, point: float, chosen: Chosen) -> N
         called = view.scores >= threshold
         row = {"threshold": float(threshold), "called_positive": float(called.mean())}
         for name, positives in (("sensitivity", True), ("specificity", False)):
-            share = rate_of(ctx, view.labels, called, positives=positives)
+            share = rate_of(ctx, view, called, positives=positives)
             low, high = share.bounds(ctx.levels.pointwise) or (0.0, 1.0)
             row |= {
                 name: float("nan") if share.value is None else share.value,

@@ -59,6 +59,7 @@ class MetricsDisagree(Probe):
         code="PERF008",
         name="metrics-disagree",
         family="PERF",
+        version=2,
         tasks=("binary", "multiclass", "multilabel", "ordinal", "regression", "segmentation"),
         metrics=("faults", "disagreement"),
         title="Metrics that disagree",

@@ -71,6 +71,7 @@ class OperationalLoad(Probe):
         code="PERF010",
         name="operational-load",
         family="PERF",
+        version=2,
         tasks=("binary", "multilabel"),
         needs=("operating_point",),
         metrics=(*COUNTS, *YEARLY, "reads_per_true_positive", *BENEFITS),

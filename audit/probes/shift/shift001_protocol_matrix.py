@@ -62,6 +62,7 @@ class ProtocolMatrix(Probe):
         code="SHIFT001",
         name="protocol-matrix",
         family="SHIFT",
+        version=2,
         tasks=("binary", "multiclass", "multilabel", "ordinal", "regression", "segmentation"),
         needs=("protocol",),
         metrics=(
