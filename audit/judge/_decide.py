@@ -6,10 +6,8 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from audit.core import STATUSES, Finding, Policy, ProbeResult, Verdict
+from audit.judge._lost import lost_cases
 from audit.judge._reference import reference_reasons, verdict_notes
-
-MANY_LOST = 0.05
-"""Share of cases set aside above which a policy must say itself how many may be: the lost ones may be the hard ones."""
 
 
 def decide(
@@ -66,7 +64,7 @@ def _reasons(findings: Sequence[Finding], results: Sequence[ProbeResult], policy
     if not any(r.state == "completed" for r in results):
         reasons.append("No probe completed.")
     reasons += _setup_faults(results)
-    reasons += _lost_cases(results, policy)
+    reasons += lost_cases(results, policy)
     reasons += reference_reasons(results, policy)
     for r in results:
         if r.state == "error":
@@ -80,28 +78,6 @@ def _reasons(findings: Sequence[Finding], results: Sequence[ProbeResult], policy
         if f.waiver_expired is not None and f.blocking
     ]
     return reasons
-
-
-def _lost_cases(results: Sequence[ProbeResult], policy: Policy) -> list[str]:
-    """Return what the ledger says against a PASS: sums that do not hold, or many lost cases that no rule is about."""
-    ledger = next((r for r in results if r.probe == "DATA003" and r.state == "completed"), None)
-    if ledger is None:
-        return []
-    found: list[str] = []
-    if any(m.metric == "unreconciled" and m.value for m in ledger.measurements):
-        found.append("DATA003 found tables whose denominators do not add up to the cohort.")
-    # A rule that cannot block, or is about one reason alone, does not say how many may be lost in all.
-    judged = any(
-        rule.probe == "DATA003" and rule.metric == "share_set_aside" and rule.blocking and not rule.where
-        for rule in policy.rules
-    )
-    share = max((m.value or 0.0 for m in ledger.measurements if m.metric == "share_set_aside"), default=0.0)
-    if share > MANY_LOST and not judged:
-        found.append(
-            f"{share:.1%} of the cases were set aside, and no blocking rule of the policy (DATA003, share_set_aside) "
-            "says how many may be."
-        )
-    return found
 
 
 def _setup_faults(results: Sequence[ProbeResult]) -> list[str]:

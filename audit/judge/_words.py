@@ -27,6 +27,7 @@ METRIC_WORDS = {
     "deletion_advantage": "deletion advantage over the best control",
     "insertion_advantage": "insertion advantage over the best control",
     "share_set_aside": "share of cases set aside",
+    "share_set_aside_or_declined": "share of cases set aside or declined",
 }
 
 # What DESIGN writes in brackets, so that no column of a manifest has the same name.

@@ -234,6 +234,10 @@ METRICS: Mapping[str, tuple[str, str]] = {
     "faults": ("faults", "Number of faults found."),
     "pairs": ("pairs", "Number of pairs found."),
     "share_set_aside": ("share set aside", "Share of rows of the manifest that did not enter the audit."),
+    "share_set_aside_or_declined": (
+        "share set aside or declined",
+        "Share of cases that got no answer, because they were set aside or because the model declined.",
+    ),
     "mean_error": ("mean error", "Mean of model minus reference."),
     "mae": ("mean absolute error", "Mean distance of the model from the reference."),
     "loa_low": ("lower limit of agreement", "About 2.5 % of differences from the reference lie below it."),

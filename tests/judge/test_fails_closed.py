@@ -6,7 +6,7 @@ import datetime as dt
 
 import pytest
 
-from audit.core import Rule, Waiver
+from audit.core import Estimate, Measurement, Rule, Waiver
 from audit.errors import PolicyError
 from audit.judge import decide, judge
 from tests.judge._make import TODAY, count, info, measurement, policy, result, rule, setup_ok
@@ -200,3 +200,43 @@ def test_tables_that_do_not_add_up_bar_pass():
     _, v = verdict([setup_ok(), result(measurement(0.9)), lost], policy(rule()))
     assert v.outcome == "INCONCLUSIVE"
     assert "do not add up" in v.reasons[0]
+
+
+EITHER = "share_set_aside_or_declined"
+
+
+def by_group(k, n, **where):
+    """Return the share of a class or level that got no answer, one case a patient."""
+    share = Estimate.counted(k / n, n=n, n_patients=n, k=k)
+    return Measurement.of(share, metric=EITHER, level=0.95, **where)
+
+
+@pytest.mark.parametrize(
+    ("lost", "outcome"),
+    [
+        (by_group(127, 218, condition={"class": "ill"}), "INCONCLUSIVE"),
+        (by_group(10, 218, condition={"class": "ill"}), "PASS"),
+        (by_group(30, 300, subgroup={"sex": "female"}), "INCONCLUSIVE"),
+        (by_group(1, 12, subgroup={"site": "D"}), "PASS"),
+        (by_group(2, 12, subgroup={"site": "D"}), "INCONCLUSIVE"),
+        (by_group(300, 4000), "INCONCLUSIVE"),
+    ],
+)
+def test_a_class_or_level_that_lost_many_bars_pass(lost, outcome):
+    """3 % of all cases may be most of the ill: each class and level counts, from two lost cases or 20 patients on."""
+    ledger = result(count(0.032, metric="share_set_aside"), lost, code="DATA003")
+    v = verdict([setup_ok(), result(measurement(0.9)), ledger], policy(rule()))[1]
+    assert v.outcome == outcome
+    assert any(EITHER in reason for reason in v.reasons) == (outcome != "PASS")
+
+
+@pytest.mark.parametrize(("metric", "high", "outcome"), [
+    (EITHER, 0.6, "PASS"), ("share_set_aside", 0.04, "INCONCLUSIVE"), ("share_set_aside", 0.6, "PASS"),
+])  # fmt: skip
+def test_the_policy_may_say_how_many_of_a_class_may_be_lost(metric, high, outcome):
+    """By a rule on the share by group, or by one on the whole whose number then holds for every group."""
+    ledger = result(
+        count(0.032, metric="share_set_aside"), by_group(127, 218, condition={"class": "ill"}), code="DATA003"
+    )  # fmt: skip
+    own = rule("lost", probe="DATA003", metric=metric, low=None, high=high)
+    assert verdict([setup_ok(), result(measurement(0.9)), ledger], policy(rule(), own))[1].outcome == outcome
