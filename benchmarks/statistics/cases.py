@@ -1,14 +1,14 @@
 """Predictions that no audit may pass, and one that a sound audit should.
 
-Each case is a table of saved predictions whose fault was planted: y_true, y_score, y_pred (score >= 0.5), patient, site
-and split, one row a patient unless said otherwise. The faults are those of `docs/pitfalls.md` that other programs were
-seen to pass.
+Each case is a table of saved predictions whose fault was planted: y_true, y_score, y_pred (score >= 0.5), patient,
+site, split and declined (1 where the model gave no answer), one row a patient unless said otherwise. The faults are
+those of `docs/pitfalls.md` that other programs were seen to pass.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -29,7 +29,7 @@ class Table:
         score: (n,) probability, NaN where it is missing.
         site: (n,) site of the case.
         patient: (n,) patient number.
-        header_only: True for a file without a row.
+        declined: (n,) bool, where the model declined to answer; None: nowhere.
     """
 
     name: str
@@ -38,15 +38,17 @@ class Table:
     score: NDArray[np.float64]
     site: NDArray[np.str_]
     patient: NDArray[np.int64]
+    declined: NDArray[np.bool_] | None = None
 
     def write(self, path: Path) -> None:
         """Write the table as a CSV file."""
-        lines = ["case,y_true,y_score,y_pred,patient,site,split"]
-        for i, (label, score, site, patient) in enumerate(
-            zip(self.label, self.score, self.site, self.patient, strict=True)
+        lines = ["case,y_true,y_score,y_pred,patient,site,split,declined"]
+        declined = np.zeros(len(self.label), dtype=bool) if self.declined is None else self.declined
+        for i, (label, score, site, patient, no) in enumerate(
+            zip(self.label, self.score, self.site, self.patient, declined, strict=True)
         ):
             shown = "" if np.isnan(score) else f"{score:.6f}"
-            lines.append(f"c{i},{label},{shown},{int(score >= 0.5)},p{patient},{site},test")
+            lines.append(f"c{i},{label},{shown},{int(score >= 0.5)},p{patient},{site},test,{int(no)}")
         path.write_text("\n".join(lines) + "\n", encoding="utf-8")
 
 
@@ -152,7 +154,36 @@ def repeated_images() -> Table:
     )  # fmt: skip
 
 
+def _rare(name: str, fault: str, *, declined: bool) -> Table:
+    """Return a rare disease of which most cases got no answer, which is little of the whole."""
+    rng = np.random.default_rng(18)
+    table = _table(name, fault, [(site, *_sound(rng, SIDE, prevalence=0.05)) for site in ("A", "B")])
+    # The ones that the model is least sure of, as a gate of quality would do.
+    order = np.argsort(np.where(table.label == 1, table.score, 2.0))
+    gone = np.zeros(len(table.label), dtype=bool)
+    gone[order[: int(0.6 * table.label.sum())]] = True
+    if declined:
+        return replace(table, declined=gone)
+    return replace(table, score=np.where(gone, np.nan, table.score))
+
+
+def most_of_the_ill_unscored() -> Table:
+    """Return 4,000 cases of which 3 % have no score: most of the ill."""
+    return _rare("ill-without-score", "60 % of the ill have no score, 3 % of all cases", declined=False)
+
+
+def most_of_the_ill_declined() -> Table:
+    """Return 4,000 cases of which the model declined 3 %: most of the ill."""
+    return _rare("ill-declined", "60 % of the ill are declined, 3 % of all cases", declined=True)
+
+
+def six_missed() -> Table:
+    """Return a site of six positives, every one missed, and well patients who are spared."""
+    label = np.repeat([1, 0], [6, 60]).astype(np.int64)
+    return _with_small_site("site-of-6-missed", "all 6 ill of a site are missed", label, np.full(66, 0.1))
+
+
 FAIL_OPEN: tuple[Callable[[], Table], ...] = (
     one_site_all_wrong, four_cases_all_wrong, certain_and_wrong, no_positives, nineteen_missed, scores_missing,
-    one_group_by_chance, repeated_images,
+    one_group_by_chance, repeated_images, most_of_the_ill_unscored, most_of_the_ill_declined, six_missed,
 )  # fmt: skip

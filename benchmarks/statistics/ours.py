@@ -32,6 +32,7 @@ case = "case"
 target = "y_true"
 positive = ["1"]
 patient = "patient"
+ungradable = "declined"
 [cohort.attributes]
 site = { role = "protected" }
 [audit]
@@ -71,10 +72,10 @@ limit = { min = -0.1 }
 """
 
 
-def prepare(folder: Path) -> Path:
+def prepare(folder: Path, *, policy: str = POLICY, config: str = CONFIG) -> Path:
     """Write audit.toml and policy.toml beside predictions.csv; return the path of audit.toml."""
-    (folder / "audit.toml").write_text(CONFIG, encoding="utf-8")
-    (folder / "policy.toml").write_text(POLICY, encoding="utf-8")
+    (folder / "audit.toml").write_text(config, encoding="utf-8")
+    (folder / "policy.toml").write_text(policy, encoding="utf-8")
     return folder / "audit.toml"
 
 
