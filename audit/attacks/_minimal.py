@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from audit.attacks._ball import Ball, Norm
+from audit.attacks._fast import fast_forward
 from audit.attacks._gradient import slopes
 from audit.attacks._ladder import attack_region
 from audit.attacks._ledger import Ledger
@@ -84,6 +85,7 @@ class _Halving:
         self.ledger = Ledger(model, question, 0, 0, meter)
         self.best = self.ball.x0.clone()
         self.known = np.zeros(len(images), dtype=bool)
+        self.forward = fast_forward(model, question.objectives[0], self.ball.x0, self.wanted, meter)
         self.slope = [self._slopes(number, np.arange(len(images)), self.ball.x0)[1] for number in self._kinds]
 
     @property
@@ -98,7 +100,7 @@ class _Halving:
     def _slopes(self, number: int, rows: NDArray[np.int64], x: Any) -> tuple[Any, Any]:
         self.meter.gradients += len(rows)
         which = np.full(len(rows), number)
-        return slopes(self.model.forward, self.question.objectives, which, x, self.wanted[rows])
+        return slopes(self.forward, self.question.objectives, which, x, self.wanted[rows])
 
     def run(self, low: NDArray[np.float64], high: NDArray[np.float64], steps: int, rounds: int) -> NDArray[np.float64]:
         """Return the smallest verified sizes."""

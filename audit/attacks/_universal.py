@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from audit.attacks._ball import Ball
+from audit.attacks._fast import Forward, fast_forward
 from audit.attacks._gradient import slopes
 from audit.attacks._ladder import attack_region
 from audit.attacks._ledger import Ledger
@@ -50,6 +51,7 @@ class UniversalFit:
     ) -> None:  # fmt: skip
         self.model, self.question, self.cases, self.meter = model, question, cases, meter
         self.passes, self.batch, self.rng = passes, batch, rng
+        self._chosen: Forward | None = None
 
     def at(self, epsilon: float, before: Sequence[NDArray[np.float32]] = ()) -> tuple[NDArray[np.float32], float]:
         """Return the perturbation of one size, (channels, *spatial), and the share of the fitted cases that stand.
@@ -90,7 +92,7 @@ class UniversalFit:
                 self.meter.gradients += rows.size
                 which = np.full(rows.size, number)
                 wanted = torch.as_tensor(target, device=x.device)
-                margin, slope = slopes(self.model.forward, self.question.objectives, which, x, wanted)
+                margin, slope = slopes(self._forward(x, wanted), self.question.objectives, which, x, wanted)
                 margins = margin.double().cpu().numpy()
                 scale = scale or float(np.median(np.abs(margins[np.isfinite(margins)]))) if margins.size else scale
                 votes = torch.nan_to_num(slope * ball.region, nan=0.0, posinf=0.0, neginf=0.0).double()
@@ -101,6 +103,12 @@ class UniversalFit:
                 delta = np.clip(delta - size * np.sign(velocity), -epsilon, epsilon).astype(np.float32)
             found.append(delta.copy())
         return found
+
+    def _forward(self, x: Any, wanted: Any) -> Forward:
+        """Return what gradients are taken of, chosen on the first images."""
+        if self._chosen is None:
+            self._chosen = fast_forward(self.model, self.question.objectives[0], x, wanted, self.meter)
+        return self._chosen
 
 
 def _shifted(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import tomllib
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -60,16 +60,24 @@ class DemoBundle:
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class _Images:
-    """Stored grey levels of each case, (1, size, size) float32."""
+    """Stored grey levels of each case, (1, size, size) float32.
+
+    A plane takes four times as long to simulate as to be answered, and probes read it again and again: once made, it is
+    kept, 16 kB each.
+    """
 
     planes: BrainSlices
+    made: dict[int, NDArray[np.float32]] = field(default_factory=dict, repr=False)
 
     def __len__(self) -> int:
         return len(self.planes)
 
     def load(self, index: int) -> NDArray[np.float32]:
         """Return one plane; see `audit.core.ImageSource`."""
-        return self.planes.image(index)
+        image = self.made.get(index)
+        if image is None:
+            image = self.made[index] = self.planes.image(index)
+        return image.copy()
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -27,6 +28,8 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 _LADDER_SAMPLE = 64
+_HELD = 2**24
+"""Numbers, in images, that are kept in memory between passes: 64 MB."""
 _FEWEST = 24
 _CHECKED = 16
 _SAME = 1e-4
@@ -110,7 +113,15 @@ class Asked:
 
     def images(self, rows: NDArray[np.int64]) -> NDArray[np.float32]:
         """Return the images of rows into the cases."""
-        return load_images(self.ctx.cohort, self.cases[rows])
+        held = self._held
+        return load_images(self.ctx.cohort, self.cases[rows]) if held is None else held[rows]
+
+    @cached_property
+    def _held(self) -> NDArray[np.float32] | None:
+        """Return all images where they are few: reading and decoding a file costs more than asking about it."""
+        if not self.cases.size or self.cases.size * load_images(self.ctx.cohort, self.cases[:1]).size > _HELD:
+            return None
+        return load_images(self.ctx.cohort, self.cases)
 
     def targets(self, rows: NDArray[np.int64]) -> NDArray[Any]:
         """Return the targets of rows into the cases."""

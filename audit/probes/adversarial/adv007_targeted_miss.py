@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 _ATTACK = "targeted"
-_PART = 2
+_PART = 4
 _CERTIFICATE_SAMPLE = 16
 _RATES = {"miss": "miss_rate", "false alarm": "false_alarm_rate"}
 
