@@ -45,7 +45,8 @@ def suppress(evidence: Evidence, least: int) -> Evidence:
     hidden = hidden_cells(evidence, least)
     gone = hidden_numbers(evidence, hidden)
     levels = {name: sorted(found) for name, found in hidden.levels.items() if found}
-    run = {k: _masked(v, least) if k in ("warnings", "unattainable") else v for k, v in evidence.run.items()}
+    few = tuple(f"{name} {level}" for name, found in levels.items() for level in found)
+    run = {k: _foreseen(v, few, least) if k in ("warnings", "unattainable") else v for k, v in evidence.run.items()}
     return replace(
         evidence,
         run={**run, "min_cell": least, "suppressed_levels": levels},
@@ -68,6 +69,17 @@ def mask(text: str, least: int) -> str:
         return f"fewer than {least}" if int(found[1].replace(",", "")) < least else found[1]
 
     return _ROWS.sub("", _SAID.sub(word, text))
+
+
+def names_one(sentence: str, few: Sequence[str]) -> bool:
+    """Tell whether a sentence is about a level that is not shared: that none of its cases is ill tells it of each."""
+    return any(sentence.startswith(f"{level}:") for level in few)
+
+
+def _foreseen(sentences: Any, few: Sequence[str], least: int) -> Any:
+    if isinstance(sentences, str) or not isinstance(sentences, Sequence):
+        return _masked(sentences, least)
+    return [_masked(s, least) for s in sentences if not (isinstance(s, str) and names_one(s, few))]
 
 
 def _masked(value: Any, least: int) -> Any:

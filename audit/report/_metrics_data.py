@@ -33,6 +33,14 @@ DATA: Mapping[str, tuple[str, str]] = {
         "share without reference standard",
         "Share of the cases whose reference standard was not obtained.",
     ),
+    "share_unverified_of_class": (
+        "share without reference standard at worst",
+        "How large a part of the class the cases without a reference standard would be if all were of that class.",
+    ),
+    "source_association": (
+        "source and decision",
+        "Cramer's V of the source of the reference standard and the decision or class; 0: the same mix of sources.",
+    ),
     "verification_auc": (
         "AUC of verification",
         "How well the score tells whose reference standard was obtained; 0.5: not at all.",

@@ -5,7 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+import numpy as np
+
 from audit.core import Cohort, ImagingModel, Policy, ThreatModel
+from audit.evidence import mask, names_one
 from audit.execution import Progress, RunLog, unattainable_by_rule, warnings_before, why_not_applicable
 from audit.judge import Family, declare, family_values
 from audit.probes import Catalogue
@@ -55,11 +58,34 @@ def look_ahead(
     )
 
 
-def tell(before: Before, policy: Policy, progress: Progress, log: RunLog) -> None:
-    """Say and log it, in this order: what was declared, what cannot pass, what else to know."""
+def tell(
+    before: Before, policy: Policy, progress: Progress, log: RunLog, cohort: Cohort | None = None, min_cell: int = 0
+) -> None:
+    """Say and log it, in this order: what was declared, what cannot pass, what else to know.
+
+    Args:
+        before: What is known.
+        policy: The rules.
+        progress: Somebody who watches, who is not told of cells with fewer patients than `min_cell`.
+        log: The run's log, which has everything.
+        cohort: The cases, where cells are to be left out.
+        min_cell: Fewest patients of a cell that is told of.
+    """
+    few = few_patients(cohort, min_cell) if cohort is not None and min_cell else ()
     values = family_values(before.family, policy)
     log.event("family", policy=policy.digest, attributes=values["attributes"], declared=values["declared"])
     for name, sentences in (("unattainable", before.unattainable), ("warning", before.warnings)):
         for sentence in sentences:
-            progress.note(sentence)
+            if not names_one(sentence, few):
+                progress.note(mask(sentence, min_cell) if min_cell else sentence)
             log.event(name, text=sentence)
+
+
+def few_patients(cohort: Cohort, min_cell: int) -> tuple[str, ...]:
+    """Return the levels with fewer patients than `min_cell`, as "attribute level"."""
+    return tuple(
+        f"{a.name} {level}"
+        for a in cohort.attributes.values()
+        for level in a.level_names()
+        if np.unique(cohort.patients[a.levels == level]).size < min_cell
+    )

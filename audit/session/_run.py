@@ -5,16 +5,14 @@ from __future__ import annotations
 import datetime as dt
 import shutil
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import audit
-from audit.config import check_policy
 from audit.core import (
     BUDGETS,
-    Access,
     Budget,
     Cohort,
     Evidence,
@@ -22,8 +20,6 @@ from audit.core import (
     IntendedUse,
     Levels,
     Policy,
-    Probe,
-    ProbeInfo,
     ProbeResult,
     Profile,
     Surrogate,
@@ -56,7 +52,6 @@ from audit.execution import (
     Silent,
     clean_predictions,
     order,
-    redact,
     run_probe,
 )
 from audit.judge import count_family, decide, family_values, judge
@@ -66,6 +61,7 @@ from audit.session._before import Before, look_ahead, tell
 from audit.session._check import check_fit, check_use
 from audit.session._describe import describe_cohort, describe_machine, describe_model, not_tested
 from audit.session._folder import check_folder, default_folder, make_folder
+from audit.session._selected import all_results, check_rules, probes_of
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -156,7 +152,7 @@ def audit_model(
     known = catalogue()
     check_fit(model.card, cohort)
     check_use(options.intended_use, cohort)
-    _check_rules(policy, known, options.intended_use, cohort.design)
+    check_rules(policy, known, options.intended_use, cohort.design)
     selected = known.select(options.probes)
     if options.profile not in BUDGETS:
         raise InputError("no such profile", expected=", ".join(BUDGETS), got=options.profile, fix="choose one of them")
@@ -190,11 +186,11 @@ def _audit(
     log = RunLog(folder / "log.jsonl")
     budget = BUDGETS[options.profile]
     log.event("start", version=audit.__version__, profile=options.profile, seed=options.seed, cases=len(cohort))
-    probes = _probes(known, selected)
+    probes = probes_of(known, selected)
     total = len(probes) + 2
     before = model.state_digest()
     ahead = look_ahead(model, cohort, policy, known, selected, threat_model=options.threat_model)
-    tell(ahead, policy, progress, log)
+    tell(ahead, policy, progress, log, cohort, options.min_cell)
     progress.start("predictions", "Clean predictions", 0, total)
     clean = clean_predictions(model, cohort, budget, workers=options.workers, progress=progress)
     progress.finish("predictions", "completed")
@@ -214,7 +210,7 @@ def _audit(
         ran[probe.info.code] = one
         log.event("probe", probe=one.result.probe, state=one.result.state, reason=one.result.reason)
         progress.finish(probe.info.code, one.result.state)
-    results = _all_results(known, policy, ran, clean.cohort)
+    results = all_results(known, policy, ran, clean.cohort)
     progress.start("report", "Report", total - 1, total)
     write_predictions(
         folder / "predictions.parquet", clean.cohort, clean.predictions,
@@ -235,47 +231,6 @@ def _audit(
     log.event("verdict", outcome=finished.verdict.outcome, blocking=list(finished.verdict.blocking))
     seal(folder)
     return finished
-
-
-def _check_rules(policy: Policy, known: Catalogue, use: IntendedUse, design: str) -> None:
-    """Check the rules; one on an unknown probe is left to the judge where a plugin, perhaps its own, did not load."""
-    rules = tuple(r for r in policy.rules if r.probe in known.probes or not known.failed)
-    allowed = () if known.failed else policy.allow_not_applicable
-    checked = replace(policy, rules=rules, allow_not_applicable=allowed)
-    check_policy(checked, known.infos, prevalence=use.prevalence is not None, design=design)
-
-
-def _probes(known: Catalogue, selected: Sequence[str]) -> list[type[Probe]]:
-    """Return the probes that run: those selected and every check of the set-up."""
-    return [p for code, p in known.probes.items() if code in selected or p.info.self_check]
-
-
-def _all_results(known: Catalogue, policy: Policy, ran: Mapping[str, Ran], cohort: Cohort) -> tuple[ProbeResult, ...]:
-    """Return a result for every probe that ran, that a rule names, or whose plugin did not load."""
-    named = {rule.probe for rule in policy.rules}
-    results = []
-    for code, probe in known.probes.items():
-        if code in ran:
-            results.append(ran[code].result)
-        elif code in named:
-            results.append(
-                ProbeResult(
-                    info=probe.info, state="not_run", reason="a rule names it, but it was not selected", selected=False
-                )
-            )
-    for i, plugin in enumerate(known.failed):
-        reason = f"the plugin '{plugin.name}' did not load: {redact(plugin.message, cohort)}"
-        results.append(ProbeResult(info=_plugin_info(i, plugin.name), state="error", reason=reason))
-    return tuple(results)
-
-
-def _plugin_info(index: int, name: str) -> ProbeInfo:
-    return ProbeInfo(
-        code=f"SETUP{900 + index}", name="plugin-not-loaded", family="SETUP", tasks=("binary",), access=Access.SAVED,
-        metrics=("faults",), title=f"Plugin {name}", question="Did every installed plugin load?",
-        method="Each entry point of the group audit.probes is imported.",
-        limits="What the plugin would have measured is unknown.",
-    )  # fmt: skip
 
 
 def _evidence(

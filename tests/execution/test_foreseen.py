@@ -151,7 +151,7 @@ def test_levels_of_one_class_are_named(role):
     """A level in which no case is positive is named with its n, where levels are compared."""
     none = warned(levels=("a", "b", "c"), role=role, positive=lambda i, site: (site != "c") & (i % 2 == 0))
     assert none == (() if role == "covariate" else (
-        "site c: no case is positive (of 132), so its sensitivity and its AUC are not assessed.",
+        "site c: none of its 132 cases is positive, so its sensitivity and its AUC are not assessed.",
     ))  # fmt: skip
 
 

@@ -74,7 +74,7 @@ def test_a_limit_out_of_reach_fails(tmp_path):
     suite = ET.parse(made.folder / "junit.xml").getroot().find("testsuite")
     assert suite.get("failures") == "2"
     sarif = json.loads((made.folder / "audit.sarif").read_text())
-    assert {r["ruleId"] for r in sarif["runs"][0]["results"]} == {"sensitivity", "attack"}
+    assert {r["ruleId"] for r in sarif["runs"][0]["results"]} == {"sensitivity", "attack", "verdict"}
 
 
 def test_equal_seeds_give_equal_digests(made, tmp_path):

@@ -19,6 +19,7 @@ from audit.execution.foreseen._asked import (
     family_of,
     levels_of,
 )
+from audit.execution.foreseen._one_sided import one_sided
 
 if TYPE_CHECKING:
     from audit.execution.foreseen._asked import Mask
@@ -55,6 +56,7 @@ def warnings_before(
     said = list(_without_blocking(policy))
     for rule in policy.rules:
         said += () if rule.id in unattainable else _unlikely(rule, cohort, card, levels)
+    said += one_sided(policy, cohort)
     said += _no_floor(policy)
     if threat_model is None and card.access >= Access.QUERY:
         said += _no_threat(policy)
@@ -206,8 +208,8 @@ def _one_class(cohort: Cohort, card: ModelCard) -> Iterator[str]:
         for level in levels_of(attribute):
             for inside, word, lost in ((positive, "positive", "sensitivity"), (~positive, "negative", "specificity")):
                 if not (level.members & inside).any():
-                    n = int(level.members.sum())
-                    said.append(f"{level}: no case is {word} (of {n}), so its {lost} and its AUC are not assessed.")
+                    none = f"{level}: none of its {int(level.members.sum())} cases is {word}"
+                    said.append(f"{none}, so its {lost} and its AUC are not assessed.")
     yield from said[:_MOST]
     if len(said) > _MOST:
         yield f"{len(said) - _MOST} more levels have cases of one class only and are not assessed either."
