@@ -17,11 +17,15 @@ LEAST = {
 }
 # Probes that need more of a cohort than any cohort has.
 BESIDE = {"binary, with all that can stand beside"}
+IMAGES = {"binary with images", "binary, three cases a patient", "binary, declared prevalence"}
 LEAST_OF = {
     "FAIR003": {"binary, saved", "binary, twelve cases", "multiclass", "regression"},
     "DATA001": BESIDE,
     "DATA002": {"binary with images, other splits and cases set aside"},
+    "DATA004": {"binary, empty cells", *BESIDE},
     "DATA005": BESIDE,
+    "DATA007": IMAGES,
+    "DATA008": IMAGES,
     "DATA009": BESIDE,
     "DATA010": BESIDE,
     "PERF003": {*BESIDE, "ordinal, raters", "regression, raters and a comparator"},
