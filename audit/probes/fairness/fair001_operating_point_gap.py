@@ -38,7 +38,8 @@ class OperatingPointGap(Probe):
         (`share_not_answered`). Where there are any, the value of a rate or of its gap is that of the answered cases,
         and its bounds hold both without the unanswered cases and with all of them as failures: misses among the
         ill, false alarms among the well. So a verdict that would turn with them is open. The `_with_failures` rows
-        show the second of the two.
+        show the second of the two. A mask that is not there counts as empty. The gap of an error of a real value,
+        which nothing bounds, has no number where a case of known reference got no answer.
 
         Further gaps: of false alarms (`fpr_gap`), of the share called positive (`selection_rate_gap`), of the
         positive predictive value at one prevalence for all levels (`ppv_gap`) and, beside it, as this sample has it

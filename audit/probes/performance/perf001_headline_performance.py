@@ -28,6 +28,11 @@ class HeadlinePerformance(Probe):
         touches (`lesion_sensitivity`) and the number of its lesions that touch none, a case
         (`false_lesions_per_case`). A lesion is a connected part of a mask, across corners too.
 
+        Cases without an answer that have a known reference, because they were set aside or because the model declined,
+        leave the value as it is; its bounds hold without them and with all of them as failures: decided wrongly,
+        ranked last among the ill and first among the well, an empty mask. Where nothing bounds what a failure would
+        be, as for errors of a real value or false lesions, there is no number, and the reason tells why.
+
     Why it matters clinically:
         A missed lesion and a needless biopsy are harms of different kinds, so neither an AUC nor an accuracy alone
         says what a model does to patients. The rates at the deployed threshold do, each with its own number of

@@ -31,6 +31,8 @@ class OperatingPoint(Probe):
         of 0.9 (`threshold_offset`, declared minus chosen, in the unit of the score), and how much of the sum of both
         rates the declared point gives away against the best of this cohort (`youden_loss`). `faults` counts what is
         wrong with the provenance of the point: that it is not declared, or that it was chosen on training cases.
+        Bounds of rates and of what rests on them hold without the unanswered cases and with them decided wrongly;
+        offsets and loss are those of the answered ones.
 
     Why it matters clinically:
         Patients meet a model at one threshold. A model that ranks well may still miss half of the disease there, for

@@ -7,7 +7,7 @@ import pytest
 
 from audit.core import Ledger, Measurement, ProbeContext
 from audit.probes.data import CasesLost
-from audit.testing import attribute, check_probe, saved_context, small_cohort
+from audit.testing import attribute, check_probe, saved_context, small_cohort, with_aside
 
 
 def healthy(ledger: Ledger | None = None) -> ProbeContext:
@@ -79,6 +79,42 @@ def test_a_cohort_of_nothing_has_no_share() -> None:
     share = measured(empty, "share_set_aside")[None]
     assert share.value is None
     assert share.missing == "no row was read"
+
+
+def by_group(ctx: ProbeContext, metric: str) -> dict[object, tuple[float | None, int]]:
+    """(numerator, denominator) of one metric by class, by level, and None for all."""
+    found = {}
+    for m in CasesLost().run(ctx):
+        if m.metric == metric:
+            key = m.condition.get("class") or next(iter(m.subgroup.values()), None)
+            found[key] = (m.k, m.n)
+    return found
+
+
+def test_cases_without_an_answer_are_counted_by_class_and_level() -> None:
+    """Of 5 ill and 5 well, one ill is declined; 3 ill men, 1 well woman and 1 of unknown target are set aside."""
+    ctx = healthy()
+    sex = {"sex": ["M", "M", "M", "F", "F"]}
+    cohort = with_aside(
+        ctx.cohort, reasons=["unreadable"] * 4 + ["no target"], targets=np.array([1, 1, 1, 0, -1]),
+        known=np.array([True] * 4 + [False]), attributes=sex, ungradable=np.array([True] + [False] * 4),
+    )  # fmt: skip
+    lost = replace(ctx, cohort=replace(cohort, ungradable=np.arange(10) == 1))
+    negative, positive = ctx.cohort.classes
+    assert by_group(lost, "share_set_aside_or_declined") == {
+        None: (6, 15), negative: (1, 6), positive: (4, 8), "F": (3, 7), "M": (3, 6), "(missing)": (0, 2),
+    }  # fmt: skip
+    assert by_group(lost, "share_declined") == {
+        None: (2, 15), negative: (0, 6), positive: (2, 8), "F": (1, 7), "M": (1, 6), "(missing)": (0, 2),
+    }  # fmt: skip
+    assert set(measured(lost, "share_set_aside")) == {None, "unreadable", "no target"}
+
+
+def test_what_was_not_declared_is_not_zero() -> None:
+    """Without a column of declined cases their share is missing, as any share of cases that nobody can place."""
+    assert by_group(healthy(), "share_declined") == {None: (None, 10)}
+    lost = healthy(Ledger(read=15, used=10, set_aside={"unreadable": 5}))
+    assert {k for k, _ in by_group(lost, "share_set_aside_or_declined").values()} == {None}
 
 
 def test_it_keeps_the_protocol() -> None:
