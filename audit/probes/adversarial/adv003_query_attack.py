@@ -41,7 +41,7 @@ from audit.probes.adversarial._asked import (
 
 _ATTACK = "query"
 _PART = 3
-_CHECKED = 64
+_CHECKED = 40
 _COSTLY_SAMPLE = 12
 _GRID = 40
 
@@ -54,7 +54,7 @@ class QueryAttack(Probe):
         and may change every stored intensity by at most epsilon (`robust_accuracy`; for a binary model or a finding
         `robust_sensitivity`, `robust_specificity` and `robust_auc`). `attack_success` is the share of the right ones
         that were overturned. For a model without gradients (a callable, ONNX, scikit-learn) this is the robustness
-        number, at every size of the modality. A model with gradients is asked about at most 64 cases at the headline
+        number, at every size of the modality. A model with gradients is asked about at most 40 cases at the headline
         size, as a check of ADV001: `certificate_query` is the share of them that stand under gradient descent and fall
         to the attack that only asks (at most 0.05; above, the gradients mislead).
 
