@@ -52,8 +52,8 @@ class OperationalLoad(Probe):
         The declared prevalence and the number of cases a year are taken as known; the interval is that of the rates
         alone, hence the range. Net benefit reads the operating point as a probability from which on acting is right;
         where it was chosen otherwise, or where the scores are not calibrated, its weight of harms is not that of the
-        clinic. Cases that the model declines or that fail to load are read by people as well; here they widen the bounds,
-        which hold without them and with them decided wrongly (alerts: with all of them called and with none).
+        clinic. Cases that the model declines or that fail to load are read by people as well; here they widen the
+        bounds, which hold without them and with them decided wrongly (alerts: with all of them called and with none).
 
     Example:
         Sensitivity 0.90 and specificity 0.80 at a prevalence of 4 %: 228 alerts, 192 false alarms and 4 misses per
