@@ -161,3 +161,32 @@ def test_many_levels_of_one_class_are_counted():
     sentences = warned(levels=names, positive=lambda i, site: site == "s00")
     assert len(sentences) == 9
     assert sentences[-1].startswith("12 more levels")
+
+
+@pytest.mark.parametrize(
+    ("metric", "limits", "levels", "announced"),
+    [
+        ("sensitivity_gap", (None, 0.1), "abc", True), ("sensitivity_gap", (None, 0.1), "ab", False),
+        ("sensitivity_gap", (-0.1, None), "abc", False), ("fpr_gap", (-0.1, None), "abc", True),
+        ("fpr_gap", (None, 0.1), "abc", False), ("selection_rate_gap", (-0.1, None), "abc", True),
+        ("selection_rate_gap", (-0.1, 0.1), "abc", False),
+    ],
+)  # fmt: skip
+def test_a_gap_bounded_where_nobody_is_harmed_is_announced(metric, limits, levels, announced):
+    """With three levels one may be far worse than its rest and none much better; with two, one mirrors the other."""
+    sentences = warned(gap(metric, low=limits[0], high=limits[1]), levels=tuple(levels))
+    assert any("on one side only" in s for s in sentences) is announced
+
+
+def test_the_other_side_may_stand_in_another_rule():
+    """Two rules, one a side, leave nothing open; one that does not block leaves it."""
+    up, down = gap(low=None, high=0.1, id="up"), gap(low=-0.1, id="down")
+    assert not any("one side" in s for s in warned(up, down, levels=("a", "b", "c")))
+    assert any("one side" in s for s in warned(up, replace(down, blocking=False), levels=("a", "b", "c")))
+
+
+def test_a_gap_of_one_level_alone_is_announced():
+    """A rule on one level says nothing of the third; a rule on all of them beside it does."""
+    one = gap(where={"subgroup": "a"}, id="one")
+    assert any("about the level a alone" in s for s in warned(one, levels=("a", "b", "c")))
+    assert not any("alone" in s for s in warned(one, gap(id="all"), levels=("a", "b", "c")))
