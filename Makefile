@@ -88,9 +88,9 @@ $(ADVERSARIAL_VENV)/.ready: benchmarks/adversarial/requirements.txt constraints.
 	$(ADVERSARIAL_VENV)/bin/python -m pip install --quiet --disable-pip-version-check --no-deps $(TORCHATTACKS)
 	touch $@
 
-# The attack beside torchattacks, Foolbox and ART; about a quarter of an hour on two idle cores.
+# The attack beside torchattacks, Foolbox and ART; about a quarter of an hour on two idle cores, BENCH_ARGS=--short where there is less.
 bench-adversarial: $(VENV)/.test $(ADVERSARIAL_VENV)/.ready
-	$(BIN)/python -m benchmarks.adversarial.bench $(ADVERSARIAL_VENV)/bin/python
+	$(BIN)/python -m benchmarks.adversarial.bench $(BENCH_ARGS) $(ADVERSARIAL_VENV)/bin/python
 
 # From a table of saved predictions to a report; prints what it took, and fails nothing.
 bench-scores: $(VENV)/.test

@@ -49,6 +49,12 @@ SETTINGS = {
     "resnet18": Setting(cases=16, seeds={"5": 5, "20": 3}),
     "cnn3": Setting(cases=32, seeds={"5": 5, "20": 5}),
 }
+SHORT = {
+    "cnn2": Setting(cases=24, seeds={"5": 5, "20": 5}),
+    "cnn2-loud": Setting(cases=24, seeds={"5": 5, "20": 3}),
+    "resnet18": Setting(cases=6, seeds={"5": 5, "20": 3}),
+    "cnn3": Setting(cases=12, seeds={"5": 5, "20": 5}),
+}
 QUICK = {name: Setting(cases=4, seeds={"5": 1, "20": 1}) for name in ("cnn2", "cnn3")}
 MEMORY = (("ours, fp32", "ours"), ("ART PGD", "ART PGD, batches of 64"), ("torchattacks PGD", "torchattacks PGD"))
 MEMORY_CASES = (200, 2000)
@@ -86,25 +92,28 @@ def compared(
 ) -> dict[str, dict[str, Any]]:  # fmt: skip
     """Return what every engine did on every task of some networks, engines in turn, another one first in each seed.
 
-    All networks have their first seed before one has its second. No further task is begun after a time of the clock;
-    the results say how many seeds there were.
+    All networks have their first seed before one has its second. No further task but the first is begun after a time of
+    the clock; the results say how many seeds there were.
     """
     found: dict[str, dict[str, Any]] = {
         name: {"prepared": [], "rounds": {steps: [] for steps in setting.seeds}, "setting": asdict(setting)}
         for name, setting in settings.items()
     }
+    # All tasks at the few steps that tell attacks apart come first.
+    wanted = sorted(
+        (int(s), k, n) for n, setting in settings.items() for s, c in setting.seeds.items() for k in range(c)
+    )
     with Worker(Path(sys.executable), "ours") as own, Worker(python, "peers") as theirs:
-        for seed in range(max((max(s.seeds.values()) for s in settings.values()), default=0)):
-            for name, setting in settings.items():
-                if seed and time.perf_counter() > until:
-                    continue
-                path = folder / f"{name}-{seed}.pt"
-                prepared = own.ask(do="prepare", name=name, seed=seed, cases=setting.cases, path=str(path))
+        for steps, seed, name in wanted:
+            if seed and time.perf_counter() > until:
+                continue
+            path = folder / f"{name}-{seed}.pt"
+            if not path.exists():
+                cases = settings[name].cases
+                prepared = own.ask(do="prepare", name=name, seed=seed, cases=cases, path=str(path))
                 found[name]["prepared"].append(prepared)
-                for steps, seeds in setting.seeds.items():
-                    if seed < seeds:
-                        found[name]["rounds"][steps].append(_round(own, theirs, path, int(steps), seed))
-                print(f"{time.strftime('%H:%M:%S')} {name}, seed {seed}", file=sys.stderr, flush=True)
+            found[name]["rounds"][str(steps)].append(_round(own, theirs, path, steps, seed))
+            print(f"{time.strftime('%H:%M:%S')} {name}, {steps} steps, seed {seed}", file=sys.stderr, flush=True)
     return found
 
 
@@ -193,14 +202,15 @@ def main() -> None:
     parser = argparse.ArgumentParser()
     parser.add_argument("python", type=Path, nargs="?")
     parser.add_argument("--quick", action="store_true", help="six images, one seed, nothing written")
+    parser.add_argument("--short", action="store_true", help="fewer images, for a machine that does other work")
     parser.add_argument("--minutes", type=float, default=20, help="begin no further task after this")
     parser.add_argument("--page", action="store_true", help="write the page again from the results")
     given = parser.parse_args()
     if given.page:
         PAGE.write_text(page.page(json.loads(RESULTS.read_text(encoding="utf-8"))), encoding="utf-8")
         return
-    settings, counts = (QUICK, (20, 40)) if given.quick else (SETTINGS, MEMORY_CASES)
-    found = measure(given.python, settings, counts, given.minutes)
+    settings, counts = (QUICK, (20, 40)) if given.quick else (SHORT if given.short else SETTINGS, MEMORY_CASES)
+    found = {**measure(given.python, settings, counts, given.minutes), "short": given.short}
     text = page.page(found)
     print(text)
     if given.quick:

@@ -66,9 +66,9 @@ def page(found: dict[str, Any]) -> str:
     return f"""# The attack against other programs
 
 Written by `make bench-adversarial`: every figure was measured by that command on one machine ({found["cores"]} cores,
-no GPU), two jobs of one thread each beside each other; load {found["load"]:.1f} over its last quarter of an hour,
-{found["seconds"] / 60:.0f} minutes in all. Ratios carry over to other machines, times do not, and on another processor
-bfloat16 may bring nothing.
+no GPU), two jobs of one thread each beside each other, {found["seconds"] / 60:.0f} minutes in all{_short(found)}. The
+machine's load over the last quarter of an hour was {found["load"]:.1f}: above 2, other work took part of the cores.
+Ratios carry over to other machines, times do not, and on another processor bfloat16 may bring nothing.
 
 Versions: {versions}, Python {found["python"]}; the attack as of commit {found["commit"]}.
 
@@ -143,6 +143,10 @@ the peer's own.
 
 {_losses(found)}
 """
+
+
+def _short(found: dict[str, Any]) -> str:
+    return ", with fewer images than by default (`--short`)" if found.get("short") else ""
 
 
 def _row(cells: Iterable[object]) -> str:
