@@ -210,7 +210,7 @@ def main() -> None:
         PAGE.write_text(page.page(json.loads(RESULTS.read_text(encoding="utf-8"))), encoding="utf-8")
         return
     settings, counts = (QUICK, (20, 40)) if given.quick else (SHORT if given.short else SETTINGS, MEMORY_CASES)
-    found = {**measure(given.python, settings, counts, given.minutes), "short": given.short}
+    found = {**measure(given.python, settings, counts, given.minutes), "short": given.short, "minutes": given.minutes}
     text = page.page(found)
     print(text)
     if given.quick:

@@ -82,6 +82,9 @@ images spread badly.
 
 {_table(SETTINGS, _settings(found))}
 
+Tasks at 5 steps come first, and none is begun after {found["minutes"]:g} minutes (`--minutes`), which is what may have
+cut the seeds at 20.
+
 Equal steps: each peer takes 5 or 20 from a random start at every size, ours takes at most as many at every size, from
 the worst perturbation of the size before. 20 steps can hardly tell one attack from another on networks like these; 5
 can. Whoever claims a case, one rule decides: its image is brought within size and range and the untouched network is
