@@ -227,3 +227,32 @@ def test_it_keeps_the_protocol() -> None:
 
     contexts = {"binary": lambda: made(n=400)[0], "multilabel": several}
     assert check_probe(PartialVerification, contexts) == ("binary", "multilabel")
+
+
+def test_the_share_of_a_class_at_worst_is_worked_by_hand() -> None:
+    """Ten unverified cases beside 30 ill and 60 well: 10/40 and 10/70 at worst; women, six beside 15 ill, 6/21."""
+    target = np.repeat([1, 0], [30, 60])
+    sex = np.where(np.arange(90) % 2, "female", "male")
+    cohort = small_cohort(target, attributes=(attribute("sex", sex, "protected"),))
+    cohort = with_unverified(cohort, 10, attributes={"sex": np.repeat(["female", "male"], [6, 4])})
+    found = rows(saved_context(target * 0.9, cohort, unverified_raw=np.full(10, 0.1)))
+    for key, (k, n) in {
+        ("positive",): (10, 40), ("negative",): (10, 70), ("positive", "female"): (6, 21), ("negative", "male"): (4, 34),
+    }.items():  # fmt: skip
+        row = found["share_unverified_of_class", *key]
+        assert (row.value, row.k, row.n) == (pytest.approx(k / n, abs=1e-12), k, n)
+
+
+def test_a_source_that_follows_the_decision_is_associated_with_it() -> None:
+    """Biopsy above the threshold, follow-up below: V near 1; sources by turns have V of 0 after the correction."""
+    target = np.arange(200) // 100
+    score = np.where(np.arange(200) % 10 == 0, 1 - target, target) * 0.8 + 0.1
+    follows = np.where(score >= 0.5, "biopsy", "follow-up")
+    turns = np.where(np.arange(200) // 5 % 2 == 0, "biopsy", "follow-up")
+    bound, free = (
+        rows(saved_context(score, small_cohort(target, reference_levels=s, reference_method="how")))
+        for s in (follows, turns)
+    )
+    assert (bound["source_association", "decision"].value or 0) > 0.95
+    assert (bound["source_association", "class"].value or 0) > 0.7
+    assert free["source_association", "decision"].value == pytest.approx(0, abs=0.05)
