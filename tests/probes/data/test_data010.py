@@ -237,7 +237,8 @@ def test_the_share_of_a_class_at_worst_is_worked_by_hand() -> None:
     cohort = with_unverified(cohort, 10, attributes={"sex": np.repeat(["female", "male"], [6, 4])})
     found = rows(saved_context(target * 0.9, cohort, unverified_raw=np.full(10, 0.1)))
     for key, (k, n) in {
-        ("positive",): (10, 40), ("negative",): (10, 70), ("positive", "female"): (6, 21), ("negative", "male"): (4, 34),
+        ("positive",): (10, 40), ("negative",): (10, 70), ("positive", "female"): (6, 21),
+        ("negative", "male"): (4, 34),
     }.items():  # fmt: skip
         row = found["share_unverified_of_class", *key]
         assert (row.value, row.k, row.n) == (pytest.approx(k / n, abs=1e-12), k, n)
