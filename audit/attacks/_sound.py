@@ -42,9 +42,11 @@ class Checks:
 
     Args:
         found: By name, in the order of the report.
+        doubt: Why nothing that stands may be believed even where every check holds, or "".
     """
 
     found: Mapping[str, Check] = field(default_factory=dict)
+    doubt: str = ""
 
     @property
     def failed(self) -> tuple[str, ...]:
@@ -58,10 +60,12 @@ class Checks:
 
     def bound(self, estimate: Estimate, *, of_success: bool = False) -> Estimate:
         """Return a share or size as far as the attack supports it; see `opened`."""
-        return opened(estimate, self.failed, of_success=of_success)
+        return opened(estimate, self.failed, of_success=of_success, doubt=self.doubt)
 
 
-def opened(estimate: Estimate, failed: Sequence[str], *, of_success: bool = False, cause: str = "") -> Estimate:
+def opened(
+    estimate: Estimate, failed: Sequence[str], *, of_success: bool = False, cause: str = "", doubt: str = ""
+) -> Estimate:  # fmt: skip
     """Return an estimate whose side that only a working attack supports is open.
 
     What an attack did not break, a better one may: where the attack is in doubt, nothing is known on the lower side of
@@ -69,16 +73,19 @@ def opened(estimate: Estimate, failed: Sequence[str], *, of_success: bool = Fals
 
     Args:
         estimate: A robust share, AUC or size, or a share of successes.
-        failed: Checks that do not hold; with none the estimate is returned as it is.
+        failed: Checks that do not hold; with none, and no doubt, the estimate is returned as it is.
         of_success: A share of successes, which is a lower bound: its upper side opens to 1.
         cause: The likely reason, where it is known.
+        doubt: What leaves the attack in doubt whatever its checks say, or "".
     """
-    if not failed or estimate.value is None:
+    if not (failed or doubt) or estimate.value is None:
         return estimate
     side = "lower" if of_success else "upper"
-    why = f"{', '.join(failed)}{f'; likely cause: {cause}' if cause else ''}"
+    checks = f"{', '.join(failed)}{f'; likely cause: {cause}' if cause else ''}"
+    why = [doubt] if doubt else []
+    why += [f"the attack's certificate failed ({checks})"] if failed else []
     return replace(
         estimate,
         curve=tuple((p, low, 1.0) if of_success else (p, 0.0, high) for p, low, high in estimate.curve),
-        method=f"{estimate.method}; {side} bound only, the attack's certificate failed ({why})",
+        method=f"{estimate.method}; {side} bound only, {'; '.join(why)}",
     )

@@ -242,11 +242,11 @@ def test_a_working_attack_passes_its_checks() -> None:
 
 
 def test_a_constant_model_fails_the_checks() -> None:
-    """A model that no change turns and whose scores do not move is not called robust."""
+    """A model that no change turns, chance no less than the search, and whose scores do not move is not robust."""
     model = FunctionModel(card=card(), answer=lambda x: np.ones((len(x), 1)))
     plan = QueryPlan(epsilons=(0.1,), headline=0.1, queries=20, decisions=20)
     checks = checks_of(model, np.zeros((6, 1, 6, 6), np.float32), np.ones(6), plan)
-    assert set(checks.failed) == {"certificate_large_epsilon", "certificate_response"}
+    assert set(checks.failed) == {"certificate_large_epsilon", "certificate_response", "certificate_noise"}
     assert checks.found["certificate_large_epsilon"].value == 1.0
 
 

@@ -35,10 +35,13 @@ class L2Evasion(Probe):
         put where no lesion is, can be misled by an artefact of that size: a bright pixel, a scratch, a clip.
 
     Known problems:
-        Those of ADV001: an upper bound, since a stronger attack may break more; where the certificate fails the lower
-        side of the interval is opened to 0. The root mean square does not tell few strong changes from many weak ones,
-        so that the same epsilon may be invisible in one image and plain in another; `visibility_ssim` tells more. The
-        larger the image, the more a given epsilon allows in one place.
+        At the headline size, a quarter of that of ADV001 as a root mean square, even an undefended linear model may
+        stand: a change that is spread evenly reaches a quarter as far. So standing here alone is no robustness, and a
+        rule on this probe belongs beside one on ADV001. Otherwise those of ADV001: an upper bound, since a stronger
+        attack may break more; where the certificate fails the lower side of the interval is opened to 0. The root mean
+        square does not tell few strong changes from many weak ones, so that the same epsilon may be invisible in one
+        image and plain in another; `visibility_ssim` tells more. The larger the image, the more a given epsilon allows
+        in one place.
 
     Example:
         `probe = "ADV002"`, `metric = "robust_accuracy"`, `where = { parameter = "headline" }`, `limit = { min = 0.6 }`.

@@ -47,11 +47,12 @@ _PART = 4
 _DISTILLED = "distilled"
 _FITTED = 0.5
 _STANDING = 0.5
-_AGREEING = 0.2
+_AGREEING = 0.6
 _FEWEST_PATIENTS = 10
 _LESSONS_A_STEP = 300
 """Images shown to a student for each gradient step of the budget, so that its making costs about what attacks do."""
 _FEWEST_PASSES = 4
+_DOUBT = "distilled surrogate: that little transfers from a small student is not robustness"
 _METRICS = ("robust_accuracy", "robust_sensitivity", "robust_specificity", "robust_auc", "attack_success")
 
 
@@ -72,10 +73,10 @@ class TransferAttack(Probe):
         Checks of the attack itself: `certificate_surrogate`, the share of the cases right on the surrogate that stand
         on it at the largest size (at most 0.5: an attack that does nothing on its own model says nothing of another);
         `certificate_agreement`, how much more often model and surrogate decide alike than by chance (kappa, at least
-        0.2); `certificate_noise`, the share right under random signs of the headline size minus that under the attack
-        (at least 0); `certificate_repeat`, the share of cases answered the same when asked again (1), and
-        `certificate_finite_difference`, the share whose gradient on the surrogate is that of its answers (at least
-        0.9).
+        0.6); `certificate_noise`, the share right under random signs of the headline size minus that under the attack
+        (above 0 where anything stands: what turns no more than chance has transferred nothing); `certificate_repeat`,
+        the share of cases answered the same when asked again (1), and `certificate_finite_difference`, the share whose
+        gradient on the surrogate is that of its answers (at least 0.9).
 
     Why it matters clinically:
         An attacker seldom holds the weights, but may hold a model that was trained alike: an earlier version, the
@@ -83,8 +84,9 @@ class TransferAttack(Probe):
 
     Known problems:
         A robust number is an upper bound for the surrogates tried: a better surrogate may transfer more, and ADV001
-        says what the weights themselves give away. A distilled surrogate is small. Where a check fails the lower side
-        of the interval is opened to 0.
+        says what the weights themselves give away. A distilled surrogate is small, and undefended models stand what is
+        made on it: under "transfer: distilled" the lower side of the interval is always open, so that it can break a
+        model and never pass one. With a declared surrogate the lower side is opened where a check fails.
 
     Example:
         `probe = "ADV004"`, `metric = "robust_accuracy"`, `where = { attack = "transfer: other init", parameter =
@@ -236,8 +238,9 @@ def _checks(asked: Asked, source: _Source, found: Transferred) -> Checks:
         stands, holds=bool(clean.any()) and stands <= _STANDING, patients=patients[clean] if clean.any() else patients
     )
     checks["certificate_agreement"] = Check.of(kappa, holds=kappa >= _AGREEING, patients=patients)
-    checks["certificate_noise"] = Check.of(ahead, holds=ahead >= 0, patients=patients)
-    return Checks(found=checks)
+    proven = ahead > 0 or not outcome.right_attack.any()
+    checks["certificate_noise"] = Check.of(ahead, holds=proven, patients=patients)
+    return Checks(found=checks, doubt=_DOUBT if source.relation == _DISTILLED else "")
 
 
 def _kappa(asked: Asked, found: Transferred) -> float:

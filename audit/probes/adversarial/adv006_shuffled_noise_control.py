@@ -40,6 +40,12 @@ if TYPE_CHECKING:
 
 _PART = 3
 _NO_NOISE = "the noise of these images cannot be measured"
+_SHUFFLED, _SIGNS, _OWN_NOISE = CONTROLS
+_UNMOVED = {
+    _SHUFFLED: "the attack found no change of any case that is right, so there is nothing to shuffle",
+    _SIGNS: "no intensity can be changed by the headline size",
+    _OWN_NOISE: "noise of the cohort, in whole stored steps, changes no case that is right",
+}
 
 
 class ShuffledNoiseControl(Probe):
@@ -48,11 +54,10 @@ class ShuffledNoiseControl(Probe):
     What it measures:
         A sample of the cohort is attacked at the headline size of the modality, by gradient descent where the model
         gives gradients and by asking where it does not. Each perturbation found is then made harmless: its pixels are
-        moved to random places of the image (`attack = "shuffled"`), or replaced by plus or minus its largest change in
-        every pixel (`attack = "random signs"`), or by Gaussian noise of the cohort's own standard deviation
-        (`attack = "noise of the cohort"`). `control_accuracy` is the share of cases that are answered right both as
-        they are and under the control; `control_difference` is that share minus the share right under the attack, of
-        the same cases.
+        moved to random places of the image (`attack = "shuffled"`), or replaced by plus or minus the headline size in
+        every pixel (`attack = "random signs"`), or by Gaussian noise of the cohort's own standard deviation (`attack =
+        "noise of the cohort"`). `control_accuracy` is the share of cases that are answered right both as they are and
+        under the control; `control_difference` is that share minus the share right under the attack, of the same cases.
 
     Why it matters clinically:
         An attack alone does not tell a model with a hidden weakness from one that no change leaves standing. A model
@@ -61,9 +66,10 @@ class ShuffledNoiseControl(Probe):
 
     Known problems:
         One draw of each control for each case. The difference is too small where the attack is weak, so it explains and
-        never decides. The noise is estimated from second differences of the images and taken to be white, which
-        reconstructed images are not. Noise of the cohort is not limited to the attack's size; `epsilon` is the size of
-        the attack that stands beside it.
+        never decides. Cases that the attack left as they are, so that a control would change nothing, are not counted
+        as standing under it: they are left out unless wrong already, and `n` says how many remain. The noise is
+        estimated from second differences of the images and taken to be white, which reconstructed images are not. Noise
+        of the cohort is not limited to the attack's size; `epsilon` is the size of the attack that stands beside it.
 
     Example:
         `probe = "ADV006"`, `metric = "control_accuracy"`, `where = { attack = "noise of the cohort" }`,
@@ -106,7 +112,7 @@ class ShuffledNoiseControl(Probe):
         for question in wanted:
             asked = Asked.of(ctx, question, cases)
             if asked.cases.size:
-                yield from _measured(_tried(asked, ladder), size)
+                yield from _measured(_tried(asked, ladder), size, ladder)
             else:
                 yield absent_row(ctx, "control_accuracy", NONE_CONCERNED, {**named(question), **size.condition})
 
@@ -119,31 +125,47 @@ class _Tried:
         asked: The question and its cases.
         clean: Right without a change.
         attacked: Right clean and under the attack.
-        right: By control, right clean and under it; empty for a control that could not be made.
+        right: By control, right clean and under it.
+        made: By control, the cases that it changed, and those wrong already, which no change makes right.
     """
 
     asked: Asked
     clean: NDArray[np.bool_]
     attacked: NDArray[np.bool_]
     right: dict[str, NDArray[np.bool_]] = field(default_factory=dict)
+    made: dict[str, NDArray[np.bool_]] = field(default_factory=dict)
+
+    def measured(self, name: str) -> bool:
+        """Return whether a control changed any case that is right."""
+        return name in self.made and bool((self.made[name] & self.clean).any())
 
 
 def _tried(asked: Asked, ladder: Ladder) -> _Tried:
     ctx, m = asked.ctx, asked.cases.size
     generators = ctx.rng.spawn(m)
     right: dict[str, NDArray[np.bool_]] = {}
+    changed: dict[str, NDArray[np.bool_]] = {}
 
     def look(rows: NDArray[np.int64], images: NDArray[np.float32], worst: NDArray[np.float32]) -> None:
         targets = asked.targets(rows)
-        for row, image, changed, target in zip(rows, images, worst, targets, strict=True):
-            made = controls(image, changed, ctx.card.input, noise_sd=ladder.noise_sd, rng=generators[int(row)])
+        for row, image, attacked, target in zip(rows, images, worst, targets, strict=True):
+            made = controls(
+                image, attacked, ctx.card.input, size=ladder.headline, noise_sd=ladder.noise_sd,
+                rng=generators[int(row)],
+            )  # fmt: skip
+            if not made:
+                continue
             same = np.stack([target] * len(made))
             answers = answer_all(ctx.model, asked.question, np.stack([*made.values()]), same)
             for name, answer in zip(made, answers, strict=True):
                 right.setdefault(name, np.zeros(m, dtype=bool))[row] = answer.right
+                changed.setdefault(name, np.zeros(m, dtype=bool))[row] = True
 
     clean, attacked = _attacked(asked, ladder, look)
-    return _Tried(asked=asked, clean=clean, attacked=attacked, right={name: r & clean for name, r in right.items()})
+    return _Tried(
+        asked=asked, clean=clean, attacked=attacked, right={name: r & clean for name, r in right.items()},
+        made={name: c | ~clean for name, c in changed.items()},
+    )  # fmt: skip
 
 
 def _attacked(asked: Asked, ladder: Ladder, look: Any) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
@@ -169,14 +191,15 @@ def _attacked(asked: Asked, ladder: Ladder, look: Any) -> tuple[NDArray[np.bool_
     return outcome.right_clean, outcome.right[:, 0]
 
 
-def _measured(tried: _Tried, size: Size) -> Iterator[Measurement]:
+def _measured(tried: _Tried, size: Size, ladder: Ladder) -> Iterator[Measurement]:
     asked, ctx = tried.asked, tried.asked.ctx
     for name in CONTROLS:
         condition: dict[str, Scalar] = {**named(asked.question), **size.condition, "attack": name}
-        if name not in tried.right:
-            yield absent_row(ctx, "control_accuracy", _NO_NOISE, condition)
+        if not tried.measured(name):
+            unknown = name == _OWN_NOISE and ladder.noise_sd is None
+            yield absent_row(ctx, "control_accuracy", _NO_NOISE if unknown else _UNMOVED[name], condition)
             continue
-        share = asked.share(tried.right[name])
+        share = asked.share(tried.right[name], tried.made[name])
         yield Measurement.of(
             share, metric="control_accuracy", level=ctx.levels.confidence, direction="higher", condition=condition
         )  # fmt: skip
@@ -185,9 +208,13 @@ def _measured(tried: _Tried, size: Size) -> Iterator[Measurement]:
             condition=condition,
         )  # fmt: skip
     if asked.question.decided:
-        known = [name for name in CONTROLS if name in tried.right]
+        known = [name for name in CONTROLS if tried.measured(name)]
         meta: dict[str, Any] = dict(named(asked.question))
-        shares = [tried.clean.mean(), tried.attacked.mean(), *(tried.right[name].mean() for name in known)]
+        shares = [
+            tried.clean.mean(),
+            tried.attacked.mean(),
+            *(tried.right[name][tried.made[name]].mean() for name in known),
+        ]
         ctx.sink.artifact(
             "attack_controls",
             "Share right as they are, under the attack, and under changes that are aimed at nothing",
@@ -200,4 +227,5 @@ def _measured(tried: _Tried, size: Size) -> Iterator[Measurement]:
 def _difference(tried: _Tried, name: str, share: Estimate) -> Estimate:
     if share.value is None:
         return share
-    return rate_difference(tried.right[name], tried.attacked, tried.asked.patients, tried.asked.ctx.levels)
+    own, asked = tried.made[name], tried.asked
+    return rate_difference(tried.right[name][own], tried.attacked[own], asked.patients[own], asked.ctx.levels)

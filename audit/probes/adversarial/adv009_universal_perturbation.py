@@ -40,17 +40,18 @@ class UniversalPerturbation(Probe):
 
     What it measures:
         One perturbation of at most epsilon a pixel is fitted on half of the patients and added to the images of the
-        other half. `robust_accuracy` is the share of those that stay right under a perturbation that was fitted to turn
-        all cases; for a binary model or a finding `robust_sensitivity` is that of the positives under one fitted to the
-        positives alone, and `robust_specificity` that of the negatives under one fitted to these; for several classes
-        `robust_sensitivity` is that of each class under one fitted to it. `attack_success` is the share of the right
-        answers overturned (`stratum` "all", "positive", "negative", or the class).
+        other half. One is fitted to turn all cases and, since no single change turns both sides of a decision, one more
+        to the positives and to the negatives alone (for several classes: to each class). A case is right only if it
+        stands under every one of them. `robust_accuracy` is the share of such cases; for a binary model or a finding
+        `robust_sensitivity` is that of the positives and `robust_specificity` that of the negatives; for several
+        classes `robust_sensitivity` is that of each class. `attack_success` is the share of the right answers
+        overturned (`stratum` "all", "positive", "negative", or the class).
 
         Checks of the attack itself: `certificate_large_epsilon`, the largest share of a stratum that stands on the half
-        that it was fitted on when the whole range may be used (at most 0.05; no single change turns both sides of a
-        decision, so positives and negatives, or the classes, are asked one by one); `certificate_noise`, the share
-        right on the judged half under random signs of the headline size minus that under the fitted perturbation (at
-        least 0); `certificate_repeat`, the share of cases answered the same when asked again (1), and
+        that it was fitted on when the whole range may be used (at most 0.05; positives and negatives, or the classes,
+        are asked one by one); `certificate_noise`, the smallest difference, over the strata, between the share right on
+        the judged half under random signs of the headline size and that under the stratum's own perturbation (at least
+        0); `certificate_repeat`, the share of cases answered the same when asked again (1), and
         `certificate_finite_difference`, the share whose gradient is that of the answers (at least 0.9).
 
     Why it matters clinically:
@@ -89,8 +90,9 @@ class UniversalPerturbation(Probe):
         title="One perturbation for every image",
         question="Does one and the same change turn the answers of other patients?",
         method=(
-            "One L-infinity perturbation fitted by stochastic gradients on half of the patients, judged on the other "
-            "half; share right both clean and perturbed, Korn-Graubard interval by patient."
+            "L-infinity perturbations fitted by stochastic gradients on half of the patients, to all cases and to each "
+            "stratum, judged on the other half; share right clean and under every one, Korn-Graubard interval by "
+            "patient."
         ),
         limits="An upper bound: a better fit may break more.",
         references=("Moosavi-Dezfooli et al. 2017, CVPR", "Hirano et al. 2021, BMC Medical Imaging 21"),
@@ -155,7 +157,14 @@ class _Universal:
         self.deltas: dict[str, list[NDArray[np.float32]]] = {}
         # All cases together last: what was fitted to one side competes there, since no one change turns both.
         fitted = {name: self._fitted(name) for name in sorted(self.strata, key=lambda s: s == _ALL)}
-        self.right = {name: fitted[name] for name in self.strata}
+        self.alone = {name: fitted[name] for name in self.strata}
+        self.right = self._under_every()
+
+    def _under_every(self) -> dict[str, NDArray[np.bool_] | None]:
+        """Return (n, E) by stratum which cases stand under every fit of that size and below; None where none is."""
+        found = [alone for alone in self.alone.values() if alone is not None]
+        every: NDArray[np.bool_] = np.logical_and.accumulate(np.logical_and.reduce(found), axis=1)
+        return {name: None if alone is None else every for name, alone in self.alone.items()}
 
     def _members(self, stratum: str) -> Asked:
         """Return the half to fit on, of one stratum."""
@@ -205,8 +214,8 @@ class _Universal:
         signs = 2.0 * self.ctx.rng.integers(0, 2, self.judge.images(np.arange(1))[0].shape) - 1.0
         noise = self.clean & self._under((self.headline * signs).astype(np.float32), self.headline)
         index = self.epsilons.index(self.headline)
-        attacked = [r[:, index][self.strata[s]] for s, r in self.right.items() if r is not None]
-        quiet = [noise[self.strata[s]] for s, r in self.right.items() if r is not None]
+        attacked = [r[:, index][self.strata[s]] for s, r in self.alone.items() if r is not None]
+        quiet = [noise[self.strata[s]] for s, r in self.alone.items() if r is not None]
         ahead = min(float(q.mean() - a.mean()) for q, a in zip(quiet, attacked, strict=True) if a.size)
         return Checks(found={
             **honest(self.fit),
@@ -243,12 +252,12 @@ class _Universal:
 
     def keep(self, unit: str) -> None:
         """Store the perturbations of the headline size, which show no patient, and the shares by size."""
-        held = {s: r for s, r in self.right.items() if r is not None}
+        held = {s: r for s, r in self.alone.items() if r is not None}
         shares = [np.concatenate([[self.clean[m].mean()], r[m].mean(axis=0)]) if (m := self.strata[s]).any() else
                   np.full(len(self.epsilons) + 1, -1.0) for s, r in held.items()]  # fmt: skip
         self.ctx.sink.artifact(
             "universal_perturbation",
-            "The one perturbation that was fitted, and the share of other patients' cases right under it (-1: no case)",
+            "Each fitted perturbation, and the share of its stratum, in other patients, right under it (-1: no case)",
             {
                 "perturbation": np.stack([self.shown[s] for s in held]),
                 "stratum": np.array(list(held), dtype=np.str_),

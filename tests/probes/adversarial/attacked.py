@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 from collections.abc import Sequence
 from dataclasses import replace
 from functools import cache
@@ -11,7 +12,20 @@ import numpy as np
 import torch
 
 from audit.cohorts import from_arrays
-from audit.core import BUDGETS, InputSpec, Measurement, Probe, ProbeContext
+from audit.core import (
+    BUDGETS,
+    InputSpec,
+    IntendedUse,
+    Levels,
+    Limit,
+    Measurement,
+    Policy,
+    Probe,
+    ProbeContext,
+    Rule,
+)
+from audit.execution import Setting, Silent, run_probe
+from audit.judge import judge
 from audit.testing import context, network, network_cohort
 from tests.attacks.nets import Linear, wrap
 
@@ -57,3 +71,21 @@ def only(measurements: Sequence[Measurement], metric: str, **condition: Any) -> 
     """Return the one measurement of a metric under a condition."""
     (found,) = of(measurements, metric, **condition)
     return found
+
+
+def verdict(probe: type[Probe], ctx: ProbeContext, *, least: float = 0.3) -> str:
+    """Return what a rule on the robust accuracy at the headline size says of a model."""
+    setting = Setting(
+        model=ctx.model, cohort=ctx.cohort, clean=ctx.clean, seed=1, budget=ctx.budget, levels=Levels(),
+        intended_use=IntendedUse(), golden=None, golden_tolerance=1e-4, digest_before=ctx.model.state_digest(),
+        layer=None, store=lambda a: None, show_pixels=False,
+    )  # fmt: skip
+    result = run_probe(probe, setting, Silent()).result
+    assert result.state == "completed", result.reason
+    rule = Rule(
+        id="robust", probe=probe.info.code, metric="robust_accuracy", where=HEADLINE, limit=Limit(min=least),
+        blocking=True,
+    )  # fmt: skip
+    policy = Policy(name="robustness", rules=(rule,))
+    (finding,) = judge([result], policy, today=dt.date(2026, 11, 26), input_range=(0.0, 1.0))
+    return finding.status

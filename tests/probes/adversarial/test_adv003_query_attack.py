@@ -23,6 +23,7 @@ from audit.testing import (
     small_cohort,
     tiny_cohort,
 )
+from tests.probes.adversarial.attacked import verdict
 
 # Nets this small run many times slower on several threads than on one.
 torch.set_num_threads(1)
@@ -71,16 +72,38 @@ def test_an_undefended_callable_is_broken() -> None:
     assert won.value is None or won.value == 1.0
 
 
-def test_a_sturdy_callable_passes_unharmed() -> None:
-    """A margin far beyond the sizes keeps its lower bound, and every check holds."""
+def test_a_callable_that_stands_every_question_is_not_called_robust() -> None:
+    """A margin far beyond the sizes is told, with every interval open on the side that only gradients could close."""
     ctx, _ = asked_only(0.3)
     given = list(QueryAttack().run(ctx))
     (headline,) = of(given, "robust_accuracy", parameter="headline")
-    assert headline.value == 1.0
-    assert headline.low is not None
-    assert headline.low > 0.85
-    assert all("bound only" not in m.method for m in given)
+    assert (headline.value, headline.low, headline.high) == (1.0, 0.0, 1.0)
+    assert "upper bound only, asked only: robustness to queries is not robustness" in headline.method
+    assert all(m.low == 0.0 for m in given if m.metric.startswith("robust_"))
+    (success,) = of(given, "attack_success", parameter="headline")
+    assert (success.value, success.low, success.high) == (0.0, 0.0, 1.0)
     assert not of(given, "certificate_query")
+    assert verdict(QueryAttack, ctx) == "INCONCLUSIVE"
+
+
+def test_an_undefended_callable_that_outlasts_its_questions_does_not_pass() -> None:
+    """A linear model of many pixels whose every answer a change of half the size turns: too few questions find it."""
+    rng = np.random.default_rng(0)
+    target, w = np.arange(40) % 2, rng.choice([-1.0, 1.0], 1024)
+    shift = np.where(np.arange(40) < 36, 0.004, 0.0001) * (2 * target - 1)
+    images = (0.5 + shift[:, None] * w).reshape(40, 1, 32, 32).astype(np.float32)
+    ctx, _ = asked_only(0.3)
+    model = FunctionModel(
+        card=replace(ctx.card, digest="w"), answer=lambda x: (x.reshape(len(x), -1) - 0.5) @ w[:, None]
+    )  # fmt: skip
+    cohort = from_arrays(images, target, np.arange(40), task="binary", classes=("no", "yes"))
+    ctx = context(model, cohort, budget=BUDGET)
+    (headline,) = of(list(QueryAttack().run(ctx)), "robust_accuracy", parameter="headline")
+    assert float(headline.condition["epsilon"]) > 0.004  # type: ignore[arg-type]
+    assert headline.value == pytest.approx(0.9)
+    assert "certificate" not in headline.method
+    assert headline.low == 0.0
+    assert verdict(QueryAttack, ctx) == "INCONCLUSIVE"
 
 
 def test_a_model_that_answers_in_decisions_alone_cannot_pass_and_can_fail() -> None:
@@ -133,9 +156,19 @@ def test_what_is_kept_says_what_it_cost() -> None:
 
 
 def test_a_network_is_asked_at_the_headline_size_and_held_beside_its_gradients() -> None:
-    """An undefended network is broken by questions, no more than by its gradient."""
+    """Few questions leave much of an undefended network standing; its gradient, on the same cases, nothing."""
     cohort = network_cohort(np.random.default_rng(0), n=40)
-    given = list(QueryAttack().run(context(network("undefended"), cohort, budget=BUDGET)))
+    ctx = context(network("undefended"), cohort, budget=replace(BUDGET, attack_queries=8))
+    given = list(QueryAttack().run(ctx))
+    (headline,) = of(given, "robust_accuracy", parameter="headline")
+    asked = next(a for a in ctx.sink.artifacts if a.name == "query_curve").arrays["share_right"][-1]
+    assert headline.value is not None
+    assert headline.value <= 0.1 < 0.5 < asked
+    assert sum(m.value or 0.0 for m in of(given, "winning_share")) == pytest.approx(1.0)
+    (auc,) = of(given, "robust_auc")
+    assert auc.value is not None
+    assert auc.value < 0.3
+    assert verdict(QueryAttack, ctx) == "FAIL"
     assert {m.condition["parameter"] for m in of(given, "robust_accuracy")} == {"headline"}
     (check,) = of(given, "certificate_query")
     assert check.value is not None
@@ -153,6 +186,28 @@ def test_hidden_gradients_are_found_out_by_asking() -> None:
     assert check.value > 0.05
     assert headline.low == 0.0
     assert "certificate_query" in headline.method
+
+
+@pytest.mark.parametrize(
+    ("name", "check"), [("argmax-inside", "certificate_gradient"), ("detached-branch", "certificate_finite_difference")]
+)
+def test_a_network_without_a_usable_gradient_cannot_pass(name: str, check: str) -> None:
+    """Where descent has no gradient to go by, what stands says nothing, however few answers the questions turn."""
+    cohort = network_cohort(np.random.default_rng(0), n=24)
+    ctx = context(network(name), cohort, budget=replace(BUDGET, attack_queries=8))
+    (headline,) = of(list(QueryAttack().run(ctx)), "robust_accuracy", parameter="headline")
+    assert headline.low == 0.0
+    assert check in headline.method
+
+
+def test_a_sturdy_network_passes() -> None:
+    """A network that was trained on attacked images stands both attacks, and every check holds."""
+    cohort = network_cohort(np.random.default_rng(0), n=40)
+    ctx = context(network("adversarially-trained"), cohort, budget=replace(BUDGET, attack_queries=100))
+    (headline,) = of(list(QueryAttack().run(ctx)), "robust_accuracy", parameter="headline")
+    assert "bound only" not in headline.method
+    assert headline.low is not None
+    assert headline.low > 0.7
 
 
 def test_saved_answers_cannot_be_asked() -> None:

@@ -11,7 +11,7 @@ from audit.core import NotApplicable, Surrogate
 from audit.probes.adversarial.adv004_transfer_attack import TransferAttack
 from audit.testing import check_probe, context, head, network, planted, tiny_cohort
 from tests.attacks.nets import Linear, wrap
-from tests.probes.adversarial.attacked import BUDGET, HEADLINE, UNIT, known, linear, measured, of, only
+from tests.probes.adversarial.attacked import BUDGET, HEADLINE, UNIT, known, linear, measured, of, only, verdict
 
 DISTILLED = {"attack": "transfer: distilled"}
 
@@ -37,13 +37,48 @@ def test_a_fragile_network_falls_to_its_near_relative() -> None:
     assert row.high < 0.5
 
 
-def test_a_sturdy_network_stands_what_transfers() -> None:
-    """What is made on an undefended network does not turn one that was trained on attacked images."""
+def test_a_sturdy_model_stands_what_transfers() -> None:
+    """The twin of a linear model turns the few cases of little margin, and the rest passes a limit of 0.7."""
+    w = np.ones(36)
+    ctx, signed = linear(w, strength=0.014)
+    ctx = replace(ctx, surrogates=(Surrogate(relation="same init", model=wrap(Linear(2 * w, -w.sum()), input=UNIT)),))
+    row = only(list(TransferAttack().run(ctx)), "robust_accuracy", **HEADLINE)
+    assert row.value == pytest.approx((signed - float(row.condition["epsilon"]) * 36 > 0).mean(), abs=1e-9)
+    assert row.low is not None
+    assert row.low > 0.7
+    assert "bound only" not in row.method
+
+
+def test_what_transfers_no_better_than_chance_passes_nothing() -> None:
+    """Where the surrogate's changes turn no more cases than random signs do, what stands says nothing."""
     ctx = known("adversarially-trained")
     ctx = replace(ctx, surrogates=(Surrogate(relation="other architecture", model=network("undefended")),))
     row = only(list(TransferAttack().run(ctx)), "robust_accuracy", **HEADLINE)
-    assert row.low is not None
-    assert row.low > 0.7
+    assert row.low == 0.0
+    assert "certificate_noise" in row.method
+
+
+def test_a_surrogate_that_agrees_little_passes_nothing() -> None:
+    """One that reads a single pixel agrees better than chance and far from well: nothing passes by it."""
+    w, one = np.ones(36), np.eye(36)[0]
+    ctx, _ = linear(w, strength=0.01)
+    ctx = replace(ctx, surrogates=(Surrogate(relation="other data", model=wrap(Linear(one, -0.5), input=UNIT)),))
+    given = list(TransferAttack().run(ctx))
+    kappa = only(given, "certificate_agreement").value
+    assert kappa is not None
+    assert 0.2 < kappa < 0.6
+    row = only(given, "robust_accuracy", **HEADLINE)
+    assert row.low == 0.0
+    assert "certificate_agreement" in row.method
+
+
+@pytest.mark.parametrize("name", ["undefended", "adversarially-trained"])
+def test_nothing_passes_by_a_distilled_surrogate(name: str) -> None:
+    """What a small student leaves standing says nothing, of an undefended network as of a sturdy one."""
+    row = only(measured(TransferAttack, name), "robust_accuracy", **HEADLINE)
+    assert row.low == 0.0
+    assert "upper bound only, distilled surrogate" in row.method
+    assert verdict(TransferAttack, known(name)) != "PASS"
 
 
 def test_a_distilled_surrogate_turns_a_model_that_only_answers() -> None:

@@ -12,6 +12,7 @@ import torch
 from audit.attacks import controls
 from audit.cohorts import from_arrays
 from audit.core import BUDGETS, Access, InputSpec, Measurement, ModelCard, ProbeContext
+from audit.probes._images import load_images
 from audit.probes.adversarial import ShuffledNoiseControl
 from audit.testing import FunctionModel, check_probe, context, network, network_cohort
 
@@ -95,18 +96,21 @@ def test_a_network_with_gradients_is_attacked_by_descent() -> None:
 
 
 def test_controls_keep_size_region_and_range() -> None:
-    """A shuffled change holds the same values in the region; signs have its largest size; padding stays."""
+    """A shuffled change holds the same values in the region; signs have the size that was allowed; padding stays."""
     rng = np.random.default_rng(0)
     image = rng.uniform(20, 80, (2, 8, 8)).round().astype(np.float32)
     image[:, :3] = 0
     worst = image.copy()
     worst[:, 3:] += rng.integers(-4, 5, (2, 5, 8))
     spec = InputSpec(modality="ct", range=(0.0, 100.0), channels=2)
-    made = controls(image, worst, spec, noise_sd=2.0, rng=rng)
+    made = controls(image, worst, spec, size=6, noise_sd=2.0, rng=rng)
     assert list(made) == ["shuffled", "random signs", "noise of the cohort"]
+    (unmoved,) = controls(image, image, spec, size=6, noise_sd=0.01, rng=rng).items()
+    assert unmoved[0] == "random signs"
+    assert np.abs(unmoved[1] - image)[:, 3:].min() == 6
     assert sorted((made["shuffled"] - image)[:, 3:].ravel()) == sorted((worst - image)[:, 3:].ravel())
     assert not np.array_equal(made["shuffled"], worst)
-    assert np.abs(made["random signs"] - image)[:, 3:].min() == np.abs(worst - image).max()
+    assert np.abs(made["random signs"] - image)[:, 3:].min() == 6
     noise = (made["noise of the cohort"] - image)[:, 3:]
     assert noise.std() == pytest.approx(2.0, rel=0.25)
     for changed in made.values():
@@ -114,6 +118,34 @@ def test_controls_keep_size_region_and_range() -> None:
         assert (changed == np.round(changed)).all()
         assert changed.min() >= 0
         assert changed.max() <= 100
+
+
+def test_what_the_attack_did_not_change_is_not_shuffled() -> None:
+    """A model that nothing moves has no change to shuffle; random signs of the headline size are tried all the same."""
+    ctx = make(lambda x: np.full(len(x), 5.0))
+    given = list(ShuffledNoiseControl().run(ctx))
+    shuffled = of(given, "control_accuracy", "shuffled")
+    assert shuffled.value is None
+    assert shuffled.missing == "the attack found no change of any case that is right, so there is nothing to shuffle"
+    signs = of(given, "control_accuracy", "random signs")
+    assert (signs.value, signs.n) == (1.0, 40)
+    assert ctx.sink.artifacts[0].arrays["condition"].tolist()[2:] == ["random signs", "noise of the cohort"]
+
+
+def test_cases_that_nothing_moved_do_not_count_as_standing() -> None:
+    """Where scores of some images do not respond, shuffling is measured on the others alone."""
+
+    def read(x: np.ndarray) -> np.ndarray:
+        dead = x[:, 0, 0, 0] > 0.5
+        return np.where(dead, 9.0, 50 * (x.mean(axis=(1, 2, 3)) - 0.48))
+
+    ctx = make(read, noise=0.05)
+    images = load_images(ctx.cohort, np.arange(40))
+    dead = int((images[:, 0, 0, 0] > 0.5 + 8 / 255).sum())
+    given = list(ShuffledNoiseControl().run(ctx))
+    assert dead > 5
+    assert of(given, "control_accuracy", "shuffled").n <= 40 - dead
+    assert of(given, "control_accuracy", "random signs").n == 40
 
 
 def test_it_conforms() -> None:

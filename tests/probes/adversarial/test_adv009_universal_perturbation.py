@@ -10,7 +10,7 @@ import pytest
 from audit.core import NotApplicable
 from audit.probes.adversarial.adv009_universal_perturbation import UniversalPerturbation
 from audit.testing import check_probe, context, head
-from tests.probes.adversarial.attacked import BUDGET, HEADLINE, known, linear, measured, of, only
+from tests.probes.adversarial.attacked import BUDGET, HEADLINE, known, linear, measured, of, only, verdict
 
 
 def test_a_linear_model_falls_as_far_as_the_closed_form() -> None:
@@ -35,6 +35,20 @@ def test_a_vulnerable_network_falls_on_other_patients() -> None:
         row = only(given, metric, **HEADLINE)
         assert row.high is not None
         assert row.high < 0.5
+
+
+def test_a_case_is_right_only_under_every_perturbation() -> None:
+    """What was fitted to one side counts for all: the accuracy is that of both sides, and no size helps a case."""
+    given = measured(UniversalPerturbation, "undefended")
+    row = only(given, "robust_accuracy", **HEADLINE)
+    sides = [only(given, m, **HEADLINE) for m in ("robust_sensitivity", "robust_specificity")]
+    right = sum((side.value or 0.0) * side.n for side in sides)
+    assert row.value == pytest.approx(right / row.n, abs=1e-9)
+    assert row.high is not None
+    assert row.high < 0.5
+    every = [m.value or 0.0 for m in of(given, "robust_accuracy")]
+    assert every == sorted(every, reverse=True)
+    assert verdict(UniversalPerturbation, known("undefended")) != "PASS"
 
 
 def test_a_sturdy_network_stays_silent() -> None:
