@@ -171,7 +171,7 @@ METRICS: Mapping[str, tuple[str, str]] = {
     ),
     "certificate_noise": (
         "certificate: noise breaks no more",
-        "Random noise of the same size must break no more cases than the attack.",
+        "Random noise of the same size must break no more cases than the attack; fewer where it asks or transfers.",
     ),
     "certificate_descent": (
         "certificate: the gradient leads down",

@@ -95,6 +95,6 @@ ATTACKS: Mapping[str, tuple[str, str]] = {
     ),
     "certificate_agreement": (
         "certificate: the surrogate decides alike",
-        "How much more often model and surrogate decide alike than by chance (kappa); must be at least 0.2.",
+        "How much more often model and surrogate decide alike than by chance (kappa); must be at least 0.6.",
     ),
 }  # fmt: skip
