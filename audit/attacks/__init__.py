@@ -45,7 +45,7 @@ from audit.attacks._objectives import (
     RunnerUpMargin,
     ToleranceMargin,
 )
-from audit.attacks._outcome import Cases, Meter, Observer, Outcome, Plan
+from audit.attacks._outcome import ANCHORS, Cases, Meter, Observer, Outcome, Plan
 from audit.attacks._query import PHASES, QueryOutcome, QueryPlan, query_attack
 from audit.attacks._questions import questions, unasked
 from audit.attacks._slope_check import slopes_agree
@@ -58,7 +58,8 @@ from audit.attacks._trials import Trial
 from audit.attacks._universal import UniversalFit, under
 
 __all__ = [
-    "CATALOGUE", "CAUSES", "CENSORED", "CHECKS", "CONTROLS", "DICE_FLOOR", "NORMS", "PHASES", "QUERY_CHECKS", "Aim",
+    "ANCHORS", "CATALOGUE", "CAUSES", "CENSORED", "CHECKS", "CONTROLS", "DICE_FLOOR", "NORMS", "PHASES",
+    "QUERY_CHECKS", "Aim",
     "Answer", "Averaged", "Ball", "BinaryMargin", "Bounds", "CandidateMargin", "Cases", "Certificate", "Check",
     "Checks", "ErasedMargin", "GradeMargin", "InventedMargin", "Ladder", "MaskMargin", "Meter", "Norm", "Objective",
     "Observer", "Outcome", "Plan", "QueryOutcome", "QueryPlan", "Question", "Refusal", "RunnerUpMargin", "Student",

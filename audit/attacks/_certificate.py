@@ -28,6 +28,7 @@ _HOLDS: dict[str, tuple[str, Callable[[float], bool]]] = {
     "certificate_chance": ("above 0", lambda v: v > 0.0),
     "certificate_gradient": ("at least 0.99", lambda v: v >= 0.99),
     "certificate_finite_difference": ("at least 0.9", lambda v: v >= 0.9),
+    "certificate_path": ("at least 0.8", lambda v: v >= 0.8),
     "certificate_descent": ("at least 0.9", lambda v: v >= 0.9),
     "certificate_noise": ("at least 0", lambda v: v >= 0.0),
     "certificate_one_step": ("at most 0.05", lambda v: v <= 0.05),
@@ -55,7 +56,9 @@ class Certificate:
     than at the size before; none. `certificate_chance`: one-sided 95 % lower bound of the clean share right, classes
     weighing alike, less that of the best constant answer; above 0. `certificate_gradient`: share of cases with a finite
     gradient that is not zero; at least 0.99. `certificate_finite_difference`: share of cases whose gradient predicts
-    small changes of the margin, to 1 % in float64; at least 0.9. `certificate_descent`: share of the cases right
+    small changes of the margin, to 1 % in float64; at least 0.9. `certificate_path`: share of pairs of cases of
+    different answers between which the gradients add up to the difference of the margins, to 10 %; at least 0.8.
+    `certificate_descent`: share of the cases right
     without an attack whose margin a least step along the gradient lowers; at least 0.9. `certificate_noise`: share
     right under random signs minus share right under the attack, same size; at least 0. `certificate_one_step`: share of
     cases that one step breaks at the headline size and the search alone, from a random start, does not; at most 0.05.
@@ -63,8 +66,8 @@ class Certificate:
     0.05. `certificate_query`: the same for an attack that only asks; at most 0.05. `certificate_large_epsilon`: share
     right when the whole range may be used; at most 0.05.
 
-    A check that cannot be made is left out: without classes or an operating point there is no chance level, and no
-    attack by asking keeps to a share of pixels.
+    A check that cannot be made is left out: without classes or an operating point there is no chance level, no attack
+    by asking keeps to a share of pixels, and a margin of masks has no path.
 
     Args:
         values: By check.
@@ -177,6 +180,9 @@ def _tried(trial: Trial, outcome: Outcome, sample: NDArray[np.int64], patients: 
     yield "certificate_steps", (turned / sample.size, patients[sample])
     agree = trial.some(few[:HELD]).gradients_agree()
     yield "certificate_finite_difference", (float(agree.mean()), patients[sample[few[:HELD]]])
+    starts, paths = trial.paths()
+    if starts.size:
+        yield "certificate_path", (float(paths.mean()), patients[sample[starts]])
     if trial.plan.norm != "l0":
         standing = few[held[few]]
         asked = int((~trial.some(standing).asked()).sum()) if standing.size else 0

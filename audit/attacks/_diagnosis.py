@@ -29,7 +29,10 @@ _LINE = 129
 _HALVINGS = 24
 _NEAR = 1e-3
 _FLAT = 1e-6
-_MISLEADING = ("certificate_finite_difference", "certificate_descent", "certificate_noise", "certificate_query")
+_MISLEADING = (
+    "certificate_finite_difference", "certificate_path", "certificate_descent", "certificate_noise",
+    "certificate_query",
+)  # fmt: skip
 
 
 def diagnose(trial: Trial, failed: Collection[str]) -> str:
@@ -68,7 +71,10 @@ def diagnose(trial: Trial, failed: Collection[str]) -> str:
         return FEW_STEPS
     if {"certificate_bound", "certificate_monotone"} & set(failed):
         return OUT_OF_BOUNDS
-    return CHANCE if "certificate_chance" in failed else ""
+    if "certificate_chance" in failed:
+        return CHANCE
+    # What stands when the whole range may be used, though other images turn it, has no gradient that leads there.
+    return MASKED if "certificate_large_epsilon" in failed else ""
 
 
 def _constant(trial: Trial) -> bool:

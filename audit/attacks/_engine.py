@@ -16,11 +16,11 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from audit.attacks._further import FurtherSlots
 from audit.attacks._gradient import slopes
 from audit.attacks._ledger import Ledger
 from audit.attacks._objectives import Question
 from audit.attacks._outcome import CARRIED, NOISE, ONE_STEP, Cases, Meter, Observer, Outcome, Plan
-from audit.attacks._slots import Slots
 from audit.core import DifferentiableModel
 
 if TYPE_CHECKING:
@@ -63,8 +63,11 @@ def attack_cases(
 
     At every size the candidates are the worst perturbation of the size before, grown to this one, one step along the
     clean gradient, and for cases that still stand `plan.restarts` searches, the first of which goes on from the worst
-    image so far. The per-case minimum counts, and a case that is broken stays broken at larger sizes, by the
-    perturbation that broke it. Random numbers of a case do not depend on the others or on the batch.
+    image so far. Where a case still stands, one step is taken along the gradient at the place where the answer turns on
+    the way to another case, and at the headline size along the mean gradient over the ball where gradients differ from
+    place to place; a search goes on from what they gain. The per-case minimum counts, and a case that is broken stays
+    broken at larger sizes, by the perturbation that broke it. Random numbers of a case do not depend on the others or
+    on the batch.
 
     Args:
         model: The model under attack.
@@ -85,15 +88,15 @@ def attack_cases(
     return run.all(progress or (lambda done, total: None))
 
 
-class _Run(Slots):
+class _Run(FurtherSlots):
     """What happens in the slots."""
 
     def __init__(
         self, model: DifferentiableModel, cases: Cases, plan: Plan, ledger: Ledger, *, seed: int, keep: int,
         observe: Observer | None,
     ) -> None:  # fmt: skip
-        super().__init__(model, cases, plan, ledger)
-        self.seed, self.keep, self.observe = seed, min(keep, cases.count), observe
+        super().__init__(model, cases, plan, ledger, seed)
+        self.keep, self.observe = min(keep, cases.count), observe
         self.stages = plan.restarts * len(self.objectives)
         count = len(self.case)
         self.stage, self.last, self.asked = (np.zeros(count, dtype=np.int64) for _ in range(3))
@@ -141,6 +144,7 @@ class _Run(Slots):
         if push.size:
             self._start(push, np.zeros(push.size, dtype=np.int64), self.plan.steps // _PUSH)
         ended = within[~np.isin(within, again) & ~np.isin(within, push)]
+        ended = ended[~np.isin(ended, self._go_on(ended))]
         if ended.size:
             self._end(ended)
         rest = np.concatenate([slots[self.size[slots] < 0], ended])
@@ -150,6 +154,17 @@ class _Run(Slots):
         begun = rest[self.case[rest] >= 0]
         if begun.size:
             self._begin(begun)
+
+    def _go_on(self, slots: NDArray[np.int64]) -> NDArray[np.int64]:
+        """Try further directions where a case stands after its searches, and return the slots that search on there."""
+        searched = (self.stage[slots] == self.stages - 1) & (self.stages > 0)
+        at: NDArray[np.int64] = slots[self.open(slots) & searched & (self.epsilons[self.size[slots]] > 0)]
+        if not at.size:
+            return at
+        more, which = self.further(at, self._headline(at))
+        if more.size:
+            self._start(more, self.stages + which, self.plan.steps)
+        return more
 
     @property
     def _pushes(self) -> bool:
@@ -188,7 +203,9 @@ class _Run(Slots):
         ball, epsilon, which = self.ball.take(slots), self.epsilon(slots), stage % len(self.objectives)
         worst = torch.stack([self.worst[o][s] for o, s in zip(which, slots, strict=True)])
         delta = ball.scaled(worst - ball.x0, epsilon)
-        fresh = (stage >= len(self.objectives)) | self.plan.cold | (ball.size_of(delta) == 0).cpu().numpy()
+        # Stages after the last restart go on from what a further direction found.
+        fresh = ((stage >= len(self.objectives)) | self.plan.cold) & (stage < self.stages)
+        fresh |= (ball.size_of(delta) == 0).cpu().numpy()
         if fresh.any():
             at, keys = np.flatnonzero(fresh), (self.case, self.size, self.stage)
             rngs = [np.random.default_rng([self.seed, *(int(k[s]) for k in keys)]) for s in slots[at]]

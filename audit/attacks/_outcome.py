@@ -17,6 +17,11 @@ if TYPE_CHECKING:
 Gradients = Literal["fast", "exact"]
 UNBROKEN, WRONG_ALREADY = "", "wrong already"
 ONE_STEP, CARRIED, NOISE = "one step", "carried", "random signs"
+TURNING, SMOOTHED = "turning point", "smoothed step"
+
+
+ANCHORS = 16
+"""Cases of which one that is answered otherwise is looked for."""
 
 
 @dataclass(kw_only=True)
@@ -67,16 +72,23 @@ class Cases:
         count: How many.
         images: From (m,) rising rows to their (m, channels, *spatial) stored intensities.
         targets: From rows to their (m, ...) targets.
+        anchors: (a, channels, *spatial) images of which some are answered otherwise than others, to look for the place
+            where an answer turns; None: no such place is looked for.
     """
 
     count: int
     images: Callable[[NDArray[np.int64]], NDArray[np.float32]]
     targets: Callable[[NDArray[np.int64]], NDArray[Any]]
+    anchors: NDArray[np.float32] | None = None
 
     @classmethod
     def of(cls, images: NDArray[np.float32], targets: NDArray[Any]) -> Cases:
-        """Return cases that are in memory already."""
-        return cls(count=len(images), images=lambda rows: images[rows], targets=lambda rows: targets[rows])
+        """Return cases that are in memory already; evenly spread ones are anchors."""
+        few = np.unique(np.linspace(0, max(len(images) - 1, 0), min(len(images), ANCHORS)).round().astype(np.int64))
+        return cls(
+            count=len(images), images=lambda rows: images[rows], targets=lambda rows: targets[rows],
+            anchors=images[few],
+        )  # fmt: skip
 
 
 Observer = Callable[["NDArray[np.int64]", "NDArray[np.float32]", "NDArray[np.float32]"], None]
@@ -100,8 +112,8 @@ class Outcome:
         worst: (kept, channels, *spatial) perturbed images of the first cases at the headline size, float32.
         integer: (n,) whether stored intensities are integers.
         storable: (n, E) the same, and a change of one whole step fits into the size.
-        by: (n,) str, what broke a case first: "wrong already", "one step", "carried", "apgd", "sign", "random signs",
-            or "" where nothing did.
+        by: (n,) str, what broke a case first: "wrong already", "one step", "carried", "apgd", "sign", "turning point",
+            "smoothed step", "random signs", or "" where nothing did.
     """
 
     clean: NDArray[np.float64]

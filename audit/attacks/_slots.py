@@ -52,15 +52,15 @@ class Slots:
         self.target[slots], self.wanted[slots] = target, self.tensor(target).to(self.wanted.dtype)
         self.ledger.enter(rows, images, target)
         self.ledger.integer[rows] = [stored_step(image, self.spec.span) is not None for image in images]
-        x0, usable = self.ball.x0[slots], np.ones(slots.size, bool)
+        x0, good = self.ball.x0[slots], np.ones(slots.size, bool)
         for number, worst in enumerate(self.worst):
             worst[slots] = x0
             self.ledger.meter.gradients += slots.size
             which = np.full(slots.size, number)
             _, slope = slopes(self.model.forward, self.objectives, which, x0, self.wanted[slots])
             self.slope[number][slots] = slope
-            usable &= _usable(slope)
-        self.ledger.gradient[rows] = usable
+            good &= usable(slope)
+        self.ledger.gradient[rows] = good
 
     def _allocate(self, images: NDArray[np.float32], target: NDArray[Any]) -> None:
         """Make the slots for images of this shape, and choose how gradients are taken."""
@@ -134,7 +134,7 @@ class Slots:
         return right
 
 
-def _usable(gradient: Any) -> NDArray[np.bool_]:
+def usable(gradient: Any) -> NDArray[np.bool_]:
     """Return (n,) whether a gradient is finite throughout and not zero everywhere."""
     flat = gradient.flatten(1).cpu().numpy()
     out: NDArray[np.bool_] = np.isfinite(flat).all(axis=1) & (flat != 0).any(axis=1)

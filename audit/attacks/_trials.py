@@ -14,6 +14,7 @@ from audit.attacks._gradient import slopes
 from audit.attacks._ladder import attack_region
 from audit.attacks._objectives import Question
 from audit.attacks._outcome import Cases, Plan
+from audit.attacks._path_check import paths_agree
 from audit.attacks._query import QueryPlan, query_attack
 from audit.attacks._search import Search
 from audit.attacks._slope_check import slopes_agree
@@ -29,6 +30,8 @@ QUERIED, HELD = 24, 16
 """Cases that are asked about without gradients, and whose gradients are held against finite differences."""
 _QUERIES_A_STEP = 4
 """Images asked for each gradient step: a gradient costs about three images."""
+_QUERIES, _FEW_QUERIES, _FEW_STEPS = 400, 150, 10
+"""Images asked for at least, and in an attack of few steps; fewer break nothing, whatever the model."""
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -171,7 +174,8 @@ class Trial:
 
     def asked(self) -> NDArray[np.bool_]:
         """Return (m,) which cases stand when the model is only asked, with no gradient, at the headline size."""
-        queries = _QUERIES_A_STEP * self.plan.steps
+        least = _QUERIES if self.plan.steps > _FEW_STEPS else _FEW_QUERIES
+        queries = max(least, _QUERIES_A_STEP * self.plan.steps)
         norm: Any = self.plan.norm
         plan = QueryPlan(
             epsilons=(self.plan.headline,), headline=self.plan.headline, queries=queries, decisions=queries, norm=norm,
@@ -185,3 +189,7 @@ class Trial:
     def gradients_agree(self) -> NDArray[np.bool_]:
         """Return (m,) whether gradients agree with finite differences."""
         return self._each(lambda t: slopes_agree(t.model, t.question, t.images, t.target, t.rng))
+
+    def paths(self) -> tuple[NDArray[np.int64], NDArray[np.bool_]]:
+        """Return cases, and whether gradients add up from each to one of another answer; see `paths_agree`."""
+        return paths_agree(self.model, self.question, self.images, self.target, self.batch)

@@ -43,6 +43,11 @@ ATTACKS: Mapping[str, tuple[str, str]] = {
         "certificate: gradients predict small changes",
         "Share of cases whose gradient, or its estimate, predicts small changes of the answer.",
     ),
+    "certificate_path": (
+        "certificate: gradients add up between answers",
+        "Share of pairs of cases of different answers between which the gradients add up to the difference; a low "
+        "share means that the answer turns where no gradient shows it.",
+    ),
     "certificate_one_step": (
         "certificate: one step breaks no more",
         "Share of cases that a single step breaks and the search alone does not; a high share means that the search is "

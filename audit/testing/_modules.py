@@ -111,8 +111,16 @@ def modules() -> Any:
                 return self.body(2 * x.detach() - x)
             if self.how == "nan":
                 return self.body(x) + torch.sqrt(0 * x).flatten(1).sum(dim=1, keepdim=True)
+            if self.how == "shattered":
+                return self.body(x) + 0.05 * torch.sin(800 * (x - LEVEL)).flatten(1).sum(dim=1, keepdim=True)
             # A branch that the graph does see, too weak to matter at the sizes of an attack, turns at the largest.
             live = 120 * (x[..., -4:].flatten(1).mean(dim=1, keepdim=True) - LEVEL)
+            if self.how == "clamped":
+                return torch.clamp(50 * self.body(x), -10, 10) + live
+            if self.how == "squashed":
+                return 10 * torch.tanh(50 * self.body(x)) + live
+            if self.how == "sign":
+                return 4 * torch.sign(self.body(x)) + 250 / 120 * live
             return self.body(x).detach() + live
 
     class Restless(nn.Module):  # type: ignore[misc, unused-ignore]

@@ -50,7 +50,7 @@ NETWORKS: Mapping[str, PlantedNetwork] = {
     "saturated": PlantedNetwork(what="undefended, logits times 50", verdicts=("FAIL",)),
     "softmax-as-logits": PlantedNetwork(what="undefended, probabilities declared as logits", verdicts=_NO_PASS),
     "saturated-probabilities": PlantedNetwork(
-        what="undefended, probabilities that are 0 or 1 in float32", verdicts=_OPEN,
+        what="undefended, probabilities that are 0 or 1 in float32", verdicts=_NO_PASS,
         checks=("certificate_gradient",), cause="saturated output",
     ),
     "argmax-inside": PlantedNetwork(
@@ -80,6 +80,21 @@ NETWORKS: Mapping[str, PlantedNetwork] = {
     "nan-gradient": PlantedNetwork(
         what="undefended, the gradient is no number", verdicts=_OPEN, checks=("certificate_gradient",),
         cause="masked gradient",
+    ),
+    "clamped-and-live": PlantedNetwork(
+        what="undefended, clamped far from the operating point, beside a weak branch with gradients", verdicts=_NO_PASS,
+        checks=("certificate_path",), cause="masked gradient",
+    ),
+    "squashed-and-live": PlantedNetwork(
+        what="undefended, flat far from the operating point, beside a weak branch with gradients", verdicts=_NO_PASS,
+        checks=("certificate_path",), cause="masked gradient",
+    ),
+    "sign-and-live": PlantedNetwork(
+        what="undefended, the sign of its answer beside a weak branch with gradients", verdicts=_NO_PASS,
+        checks=("certificate_path",), cause="masked gradient",
+    ),
+    "shattered": PlantedNetwork(
+        what="undefended, honest gradients that differ from grey level to grey level", verdicts=("FAIL",),
     ),
     "majority": PlantedNetwork(
         what="calls every case negative", verdicts=_OPEN, checks=("certificate_large_epsilon",),
@@ -191,5 +206,9 @@ _BUILD: Mapping[str, Callable[[], Any]] = {
     "detached-branch": lambda: modules().Masked(_readout(), "detached"),
     "reversed-gradient": lambda: modules().Masked(_readout(), "reversed"),
     "nan-gradient": lambda: modules().Masked(_readout(), "nan"),
+    "clamped-and-live": lambda: modules().Masked(_readout(), "clamped"),
+    "squashed-and-live": lambda: modules().Masked(_readout(), "squashed"),
+    "sign-and-live": lambda: modules().Masked(_readout(), "sign"),
+    "shattered": lambda: modules().Masked(_readout(), "shattered"),
     "majority": lambda: modules().Faint(1e-3, -2.0),
 }

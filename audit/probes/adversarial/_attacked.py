@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from audit.attacks import (
+    ANCHORS,
     Bounds,
     Cases,
     Certificate,
@@ -124,6 +125,19 @@ def targets_of(ctx: ProbeContext, question: Question, cases: NDArray[np.int64]) 
     return question.targets(ctx.cohort.targets[cases])
 
 
+def anchor_rows(raw: NDArray[np.float64], elements: int) -> NDArray[np.int64]:
+    """Return rows of few cases, evenly spread over the order of their answers, so that both extremes are among them.
+
+    Args:
+        raw: (m, k[, *spatial]) answers without an attack.
+        elements: Values of an image.
+    """
+    order = np.asarray(raw, dtype=np.float64).reshape(len(raw), -1)[:, -1].argsort(kind="stable")
+    few = order[spread(len(raw), max(2, min(ANCHORS, _ELEMENTS // elements)))]
+    out: NDArray[np.int64] = np.sort(few)
+    return out
+
+
 def share_of(budget: int | None, findings: int) -> int | None:
     """Return the cases of each finding: the budget is shared among them, down to a least number."""
     if budget is None or findings == 1:
@@ -161,6 +175,7 @@ def attack_question(
         count=cases.size,
         images=lambda rows: load_images(ctx.cohort, cases[rows]),
         targets=lambda rows: targets_of(ctx, question, cases[rows]),
+        anchors=load_images(ctx.cohort, cases[anchor_rows(ctx.clean.raw[cases], elements)]),
     )
     sample = spread(cases.size, max(1, min(_CERTIFICATE_SAMPLE, _ELEMENTS // elements)))
     asked: Any = ctx.model

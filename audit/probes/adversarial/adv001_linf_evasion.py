@@ -27,8 +27,9 @@ class LinfEvasion(Probe):
 
         The attack lowers a margin that exists for every kind of output and does not depend on the scale of the
         logits: one step along the gradient, the worst perturbation of the epsilon before, grown, and from there the
-        adaptive projected gradient descent of Croce and Hein, further ones from random starts. For each case the worst
-        of all counts, verified in float32 on the untouched model within the stored range; a faster copy of the model
+        adaptive projected gradient descent of Croce and Hein, further ones from random starts. A case that still stands
+        is tried along the gradient at the place where its answer turns on the way to another case, and at the headline
+        epsilon along the mean of 32 gradients around it, where they differ. For each case the worst of all counts, verified in float32 on the untouched model within the stored range; a faster copy of the model
         serves for gradients alone. What breaks a case at one epsilon breaks it at every larger one.
         Intensities are perturbed as they reach the model; where the cohort stores integers, `robust_accuracy_stored`
         is the same number when only images of whole steps count, which is what a file can hold.
@@ -46,8 +47,11 @@ class LinfEvasion(Probe):
         classes weighing alike, less that of the best constant answer (above 0). `certificate_gradient`: share of
         cases with a finite gradient that is not zero (at least 0.99). `certificate_finite_difference`: share of a
         sample whose gradient predicts small changes of the margin along random directions, to 1 % in float64, or 10 %
-        where the network takes float32 only (at least 0.9). `certificate_descent`: share of right cases whose margin
-        one least step lowers (at least 0.9). `certificate_noise`: share right under random signs of the same size
+        where the network takes float32 only (at least 0.9). `certificate_path`: share of pairs of cases of different
+        answers, eight at most, between which the gradients at 64 places add up to the difference of the margins, to
+        10 % (at least 0.8); it fails where the answer turns on a jump or a saturated step that gradients elsewhere do
+        not show, and is not made for masks. `certificate_descent`: share of right cases whose margin one least step
+        lowers (at least 0.9). `certificate_noise`: share right under random signs of the same size
         minus that under the attack (at least 0). `certificate_one_step`: share of a sample that one step breaks and
         the search alone does not (at most 0.05). `certificate_steps`, `certificate_query`: share of a sample that
         stands at the headline size and falls to twice the steps from another start, and to an attack that only asks

@@ -1,0 +1,111 @@
+"""Directions for cases that stand: from where their answer turns, and from the mean over their neighbourhood.
+
+A gradient tells of the image where it is taken. Where an answer is saturated there, a weak branch may be all that the
+gradient shows; where it wiggles from pixel value to pixel value, it shows the wiggle. Both are told from afar: the
+first from the place where the answer turns on the way to another case, the second from the mean of many gradients.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from audit.attacks._ledger import Ledger
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+POINTS = 32
+"""Places around an image of which the mean gradient is taken."""
+FEW = 1
+"""Places that tell, beside the image itself, whether the others are worth their cost: like ones have no new mean."""
+_ALIKE = 0.5
+_HALVINGS = 14
+
+
+class Turning:
+    """Where answers turn on the way to other cases.
+
+    Args:
+        ledger: Asks the model, and counts.
+        anchors: (a, channels, *spatial) images to go towards.
+    """
+
+    def __init__(self, ledger: Ledger, anchors: NDArray[np.float32]) -> None:
+        self.ledger, self.anchors = ledger, anchors
+        self._raw: NDArray[np.float64] | None = None
+
+    def sides(
+        self, rows: NDArray[np.int64], x0: NDArray[np.float32], target: NDArray[Any]
+    ) -> tuple[NDArray[np.bool_], NDArray[np.float32], NDArray[np.float32], NDArray[np.int64]]:
+        """Return the last right and the first wrong image on the way of some cases to one that answers otherwise.
+
+        Args:
+            rows: (m,) cases; which anchors they try first depends on them alone.
+            x0: (m, channels, *spatial) their images, answered right.
+            target: (m, ...) their targets.
+
+        Returns:
+            (m,) whether an anchor answers otherwise, two arrays like x0, and (m,) which objective turned.
+        """
+        goal, found = self._goals(rows, x0, target)
+        before, after = x0.copy(), x0.copy()
+        which = np.zeros(len(rows), dtype=np.int64)
+        low, high = np.zeros(len(rows), dtype=np.float32), np.ones(len(rows), dtype=np.float32)
+        if not found.any():
+            return found, before, after, which
+        way = goal[found] - x0[found]
+
+        def on(share: NDArray[np.float32]) -> NDArray[np.float32]:
+            out: NDArray[np.float32] = x0[found] + share[found].reshape(-1, *[1] * (x0.ndim - 1)) * way
+            return out
+
+        for _ in range(_HALVINGS):
+            middle = _pick(found, (low + high) / 2, low)
+            _, margins, right = self.ledger.ask(on(middle), target[found])
+            stands = np.zeros(len(rows), dtype=bool)
+            stands[found] = right
+            which[np.flatnonzero(found)[~right]] = margins[~right].argmin(axis=1)
+            low, high = _pick(stands, middle, low), _pick(stands, high, middle)
+        before[found], after[found] = on(low), on(high)
+        return found, before, after, which
+
+    def _goals(
+        self, rows: NDArray[np.int64], x0: NDArray[np.float32], target: NDArray[Any]
+    ) -> tuple[NDArray[np.float32], NDArray[np.bool_]]:
+        objective, count = self.ledger.question.objectives[0], len(self.anchors)
+        if self._raw is None and count:
+            self.ledger.meter.forwards += count
+            self._raw = self.ledger.model.predict(self.anchors)
+        goal, found = x0.copy(), np.zeros(len(rows), dtype=bool)
+        for turn in range(count):
+            at = (rows + turn) % count
+            hit = ~found & ~objective.right(self._raw[at], target)  # type: ignore[index]
+            goal[hit], found[hit] = self.anchors[at[hit]], True
+            if found.all():
+                break
+        return goal, found
+
+
+def _pick(
+    where: NDArray[np.bool_], one: NDArray[Any], other: NDArray[Any]
+) -> NDArray[np.float32]:  # fmt: skip
+    out: NDArray[np.float32] = np.where(where, one, other).astype(np.float32)
+    return out
+
+
+def rough(found: Any) -> NDArray[np.bool_]:
+    """Return (m,) whether gradients at several places around an image have little in common.
+
+    Args:
+        found: (places, m, channels, *spatial) gradients.
+    """
+    import torch
+
+    flat = torch.nan_to_num(found.flatten(2).double(), nan=0.0, posinf=0.0, neginf=0.0)
+    unit = flat / flat.norm(dim=2, keepdim=True).clamp_min(1e-300)
+    count = len(unit)
+    pairs = (unit.sum(dim=0).square().sum(dim=1) - unit.square().sum(dim=(0, 2))) / (count * (count - 1))
+    out: NDArray[np.bool_] = (pairs < _ALIKE).cpu().numpy()
+    return out
