@@ -46,6 +46,7 @@ from audit.attacks._objectives import (
     ToleranceMargin,
 )
 from audit.attacks._outcome import ANCHORS, Cases, Meter, Observer, Outcome, Plan
+from audit.attacks._path_check import paths_agree
 from audit.attacks._query import PHASES, QueryOutcome, QueryPlan, query_attack
 from audit.attacks._questions import questions, unasked
 from audit.attacks._slope_check import slopes_agree
@@ -65,7 +66,7 @@ __all__ = [
     "Observer", "Outcome", "Plan", "QueryOutcome", "QueryPlan", "Question", "Refusal", "RunnerUpMargin", "Student",
     "ToleranceMargin", "Transferred", "Trial", "UniversalFit", "VolumeMargin", "aims", "answer_all", "attack",
     "attack_cases", "attack_region", "certify", "certify_query", "controls", "default_ladder", "diagnose", "distil",
-    "extended", "fast_forward", "known_attacks", "lesion_numbers", "must_be", "noise_sd", "query_attack",
+    "extended", "fast_forward", "known_attacks", "lesion_numbers", "must_be", "noise_sd", "paths_agree", "query_attack",
     "query_checks", "questions", "slopes", "slopes_agree", "smallest", "sparse", "steady", "stored_step", "transfer",
     "unasked", "under",
 ]  # fmt: skip

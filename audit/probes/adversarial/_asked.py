@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from audit.attacks import Cases, Check, Checks, Ladder, Outcome, Question, default_ladder, slopes_agree
+from audit.attacks import Cases, Check, Checks, Ladder, Outcome, Question, default_ladder, paths_agree, slopes_agree
 from audit.core import (
     Access,
     Direction,
@@ -34,8 +34,12 @@ _FEWEST = 24
 _CHECKED = 16
 _SAME = 1e-4
 _AGREEING = 0.9
+_PAIRED = 24
+_ADDING_UP = 0.8
 HONEST = ("certificate_repeat", "certificate_finite_difference")
 """What `honest` checks."""
+PATH = "certificate_path"
+"""What `followed` checks."""
 NONE_CONCERNED = "none of the cases sampled has this question"
 
 
@@ -222,6 +226,21 @@ def honest(asked: Asked, model: Any = None) -> dict[str, Check]:
         "certificate_repeat": Check.of(same, holds=same == 1.0, patients=patients),
         "certificate_finite_difference": Check.of(agree, holds=agree >= _AGREEING, patients=patients),
     }
+
+
+def followed(asked: Asked) -> dict[str, Check]:
+    """Return whether gradients account for the way from one answer to another; nothing where that cannot be checked.
+
+    A decision that is clamped or cut off, beside a branch that keeps gradients alive, has gradients that are honest at
+    every case and say nothing of where the answer turns.
+    """
+    few = spread(asked.cases.size, _PAIRED)
+    model: Any = asked.ctx.model
+    rows, agree = paths_agree(model, asked.question, asked.images(few), asked.targets(few), asked.batch)
+    if not rows.size:
+        return {}
+    share = float(agree.mean())
+    return {PATH: Check.of(share, holds=share >= _ADDING_UP, patients=asked.patients[few[rows]])}
 
 
 def spread(count: int, wanted: int) -> NDArray[np.int64]:

@@ -8,11 +8,17 @@ from typing import Any
 import numpy as np
 
 from audit.attacks import Check, Meter, Outcome, Plan, QueryOutcome, QueryPlan, attack_cases
-from audit.probes.adversarial._asked import Asked, honest, ranking
+from audit.probes.adversarial._asked import PATH, Asked, followed, honest, ranking
 
 DESCENT = "gradient descent"
 """Who broke a case that no question broke, as the condition `attack` of `winning_share`."""
-DESCENT_CHECKS = ("certificate_query", "certificate_gradient", "certificate_descent", "certificate_finite_difference")
+DESCENT_CHECKS = (
+    "certificate_query",
+    "certificate_gradient",
+    "certificate_descent",
+    "certificate_finite_difference",
+    PATH,
+)
 _AHEAD = 0.05
 _GIVEN = 0.99
 _LOWERS = 0.9
@@ -66,4 +72,4 @@ def descent_checks(asked: Asked, asking: QueryOutcome, descent: Outcome) -> dict
         lowers = float(descent.descends[right].mean())
         found["certificate_descent"] = Check.of(lowers, holds=lowers >= _LOWERS, patients=patients[right])
     name = "certificate_finite_difference"
-    return {**found, name: honest(asked)[name]}
+    return {**found, name: honest(asked)[name], **followed(asked)}

@@ -67,14 +67,15 @@ class QueryAttack(Probe):
         `certificate_deterministic`: share of worst images answered the same when asked again (1).
         `certificate_large_epsilon`: share of right cases that stands when the whole range may be used (at most 0.05).
         `certificate_response`: share of right cases whose margin the attack lowers at the headline size (at least 0.9).
-        `certificate_noise`: share right under random signs minus that under the search (above 0 where anything
-        stands: a search that does no better than chance has shown nothing).
-        `certificate_queries`: share of a sample that falls to twice the queries only (at most 0.05).
-        With gradients also `certificate_query`: share that stands under gradient descent and falls to the attack that
-        only asks (at most 0.05; above, the gradients mislead); `certificate_gradient`: share with a finite gradient
-        that is not zero (at least 0.99); `certificate_descent`: share of right cases whose margin a least step along
-        the gradient lowers (at least 0.9); `certificate_finite_difference`: share whose gradient is that of the answers
-        (at least 0.9).
+        `certificate_noise`: share right under random signs minus that under the search (above 0 where anything stands:
+        a search that does no better than chance has shown nothing). `certificate_queries`: share of a sample that falls
+        to twice the queries only (at most 0.05). With gradients also `certificate_query`: share that stands under
+        gradient descent and falls to the attack that only asks (at most 0.05; above, the gradients mislead);
+        `certificate_gradient`: share with a finite gradient that is not zero (at least 0.99); `certificate_descent`:
+        share of right cases whose margin a least step along the gradient lowers (at least 0.9);
+        `certificate_finite_difference`: share whose gradient is that of the answers (at least 0.9); `certificate_path`:
+        share of pairs of cases of different answers between which the gradients add up to the difference of their
+        margins (at least 0.8).
 
     Why it matters clinically:
         A deployed model can be asked by anyone who can send it an image. What falls to a few hundred questions needs no

@@ -12,9 +12,11 @@ from audit.core import Access, Estimate, Measurement, NotApplicable, Probe, Prob
 from audit.probes.adversarial._asked import (
     HONEST,
     NONE_CONCERNED,
+    PATH,
     Asked,
     absent_row,
     check_rows,
+    followed,
     honest,
     ladder_sizes,
     named,
@@ -51,8 +53,10 @@ class UniversalPerturbation(Probe):
         that it was fitted on when the whole range may be used (at most 0.05; positives and negatives, or the classes,
         are asked one by one); `certificate_noise`, the smallest difference, over the strata, between the share right on
         the judged half under random signs of the headline size and that under the stratum's own perturbation (at least
-        0); `certificate_repeat`, the share of cases answered the same when asked again (1), and
-        `certificate_finite_difference`, the share whose gradient is that of the answers (at least 0.9).
+        0); `certificate_repeat`, the share of cases answered the same when asked again (1),
+        `certificate_finite_difference`, the share whose gradient is that of the answers (at least 0.9), and
+        `certificate_path`, the share of pairs of cases of different answers between which the gradients add up to the
+        difference of their margins (at least 0.8).
 
     Why it matters clinically:
         A single pattern that turns most images needs no access to the case: a scratch on a detector, a printed overlay,
@@ -85,7 +89,7 @@ class UniversalPerturbation(Probe):
         needs=("images",),
         metrics=(
             "robust_accuracy", "robust_sensitivity", "robust_specificity", "attack_success",
-            *HONEST, "certificate_large_epsilon", "certificate_noise",
+            *HONEST, PATH, "certificate_large_epsilon", "certificate_noise",
         ),
         title="One perturbation for every image",
         question="Does one and the same change turn the answers of other patients?",
@@ -219,6 +223,7 @@ class _Universal:
         ahead = min(float(q.mean() - a.mean()) for q, a in zip(quiet, attacked, strict=True) if a.size)
         return Checks(found={
             **honest(self.fit),
+            **followed(self.fit),
             "certificate_large_epsilon": Check.of(largest, holds=largest <= _STANDING, patients=self.fit.patients),
             "certificate_noise": Check.of(ahead, holds=ahead >= 0, patients=self.judge.patients),
         })  # fmt: skip

@@ -189,7 +189,12 @@ def test_hidden_gradients_are_found_out_by_asking() -> None:
 
 
 @pytest.mark.parametrize(
-    ("name", "check"), [("argmax-inside", "certificate_gradient"), ("detached-branch", "certificate_finite_difference")]
+    ("name", "check"),
+    [
+        ("argmax-inside", "certificate_gradient"),
+        ("detached-branch", "certificate_finite_difference"),
+        ("clamped-and-live", "certificate_path"),
+    ],
 )
 def test_a_network_without_a_usable_gradient_cannot_pass(name: str, check: str) -> None:
     """Where descent has no gradient to go by, what stands says nothing, however few answers the questions turn."""

@@ -59,7 +59,9 @@ def test_a_sturdy_network_stays_silent() -> None:
     assert row.low > 0.7
 
 
-@pytest.mark.parametrize("name", ["argmax-inside", "detached-branch", "reversed-gradient", "dropout-on"])
+@pytest.mark.parametrize(
+    "name", ["argmax-inside", "detached-branch", "reversed-gradient", "dropout-on", "clamped-and-live"]
+)
 def test_a_hidden_gradient_cannot_pass(name: str) -> None:
     """Where the fit is misled the lower side is 0."""
     row = only(measured(UniversalPerturbation, name), "robust_accuracy", **HEADLINE)
