@@ -29,8 +29,9 @@ class LinfEvasion(Probe):
         logits: one step along the gradient, the worst perturbation of the epsilon before, grown, and from there the
         adaptive projected gradient descent of Croce and Hein, further ones from random starts. A case that still stands
         is tried along the gradient at the place where its answer turns on the way to another case, and at the headline
-        epsilon along the mean of 32 gradients around it, where they differ. For each case the worst of all counts, verified in float32 on the untouched model within the stored range; a faster copy of the model
-        serves for gradients alone. What breaks a case at one epsilon breaks it at every larger one.
+        epsilon along the mean of 32 gradients around it, where they differ. For each case the worst of all counts,
+        verified in float32 on the untouched model within the stored range; a faster copy of the model serves for
+        gradients alone. What breaks a case at one epsilon breaks it at every larger one.
         Intensities are perturbed as they reach the model; where the cohort stores integers, `robust_accuracy_stored`
         is the same number when only images of whole steps count, which is what a file can hold.
 
