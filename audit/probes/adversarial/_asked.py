@@ -22,6 +22,7 @@ from audit.core import (
 )
 from audit.probes._images import batch_size, load_images, load_masks, sample_cases
 from audit.probes._shared import NO_OPERATING_POINT
+from audit.probes.adversarial._attacked import anchor_rows
 from audit.stats import auc, proportion
 
 if TYPE_CHECKING:
@@ -113,7 +114,10 @@ class Asked:
     @property
     def streamed(self) -> Cases:
         """The cases as an attack reads them, when their turn comes."""
-        return Cases(count=self.cases.size, images=self.images, targets=self.targets)
+        # Of the whole cohort: the cases of a question may all be answered alike.
+        elements = load_images(self.ctx.cohort, np.zeros(1, dtype=np.int64))[0].size
+        anchors = load_images(self.ctx.cohort, anchor_rows(self.ctx.clean.raw, elements))
+        return Cases(count=self.cases.size, images=self.images, targets=self.targets, anchors=anchors)
 
     def images(self, rows: NDArray[np.int64]) -> NDArray[np.float32]:
         """Return the images of rows into the cases."""
