@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import stats
 from statsmodels.stats.multitest import multipletests
@@ -86,6 +86,7 @@ def test_beyond_the_last_rung_there_is_no_fail():
     assert len(holm(h, 3e-6)) == 3
 
 
+@settings(max_examples=40, deadline=None)
 @given(st.lists(st.floats(-6, 6), min_size=1, max_size=12))
 def test_holm_never_rejects_more_than_the_exact_procedure(zs):
     """p-values read off the rungs are upper bounds, so rejections are among those of statsmodels' Holm."""
