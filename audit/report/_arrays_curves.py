@@ -81,12 +81,13 @@ def _reliability_by_level(artifact: StoredArtifact, arrays: Arrays) -> Figure:
     rows = known(arrays, "predicted", "observed")
     words = np.asarray(arrays["level"]).astype(str)
     kept, count = largest(words[rows], np.asarray(arrays["n"])[rows])
+    whiskers = "low" in arrays and "high" in arrays
     series = []
     for ink, name in enumerate(kept, start=1):
         mine = rows & (words == name)
         x, y = (floats(np.asarray(arrays[k])[mine]) for k in ("predicted", "observed"))
         series.append(Series(name=name, shape="line", x=x, y=y, ink=ink))
-        if "low" in arrays and "high" in arrays and len(kept) <= 2:
+        if whiskers:
             low, high = (floats(np.asarray(arrays[k])[mine]) for k in ("low", "high"))
             series.append(Series(name=name, shape="whiskers", x=x, y=y, bottom=low, top=high, ink=ink))
         else:
@@ -95,7 +96,10 @@ def _reliability_by_level(artifact: StoredArtifact, arrays: Arrays) -> Figure:
         title=f"{artifact.title}: {', '.join(kept)}", x_label="Predicted probability", y_label="Observed share",
         series=tuple(series), x_domain=(0, 1), y_domain=(0, 1), diagonal=True,
     )  # fmt: skip
-    text = f"{artifact.title}. On the thin line, probabilities are right.{_some(len(kept), count)}"
+    n = np.asarray(arrays["n"])[rows & np.isin(words, kept)]
+    sizes = f" Bins of {int(n.min())} to {int(n.max())} cases." if n.size else ""
+    bars = " Whiskers: interval of each share, by patient." if whiskers else ""
+    text = f"{artifact.title}. On the thin line, probabilities are right.{bars}{sizes}{_some(len(kept), count)}"
     return Figure(chart=chart, caption=text)
 
 
