@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 
-from audit.attacks import CHECKS, Aim, Certificate, Meter, Outcome, Plan, aims, attack_cases, certify
+from audit.attacks import CHECKS, Aim, Certificate, Meter, Outcome, Plan, aims, attack_cases, certify, questions
 from audit.core import Access, Measurement, Probe, ProbeContext, ProbeInfo, Scalar
 from audit.probes.adversarial._asked import (
     NONE_CONCERNED,
+    PATH,
     Asked,
     absent_row,
+    followed,
     ladder_sizes,
     need_images,
     sampled,
@@ -41,7 +44,7 @@ class TargetedMiss(Probe):
         Each finding of a multilabel model is attacked by itself, and so is each class of several (the answer leaves it,
         or comes to it) and each grade (the answer falls below it, or rises to it). A segmentation misses a case when it
         loses one of its lesions, and gives a false alarm when it shows one that touches none of the reference. Attack,
-        sizes and certificate are those of ADV001.
+        sizes and certificate are those of ADV001; the check along paths is made on cases of both answers.
 
     Why it matters clinically:
         A missed cancer and a needless biopsy are not the same harm, and an attack that only counts wrong answers adds
@@ -100,6 +103,7 @@ class TargetedMiss(Probe):
                     yield absent_row(ctx, _RATES[aim.want], NONE_CONCERNED, {**condition, **size.condition})
                 continue
             outcome, certificate = _attacked(asked, plan, meter)
+            certificate = _along_paths(ctx, aim, cases, certificate)
             shown.append((aim, outcome))
             for index, size in enumerate(ladder_sizes(ladder)):
                 yield from _rates(asked, aim, outcome, certificate, index, {**condition, **size.condition})
@@ -123,6 +127,22 @@ def _attacked(asked: Asked, plan: Plan, meter: Meter) -> tuple[Outcome, Certific
         sample=few, patients=asked.patients, plan=plan, rng=ctx.rng, batch=asked.batch,
     )  # fmt: skip
     return outcome, certificate
+
+
+def _along_paths(ctx: ProbeContext, aim: Aim, cases: NDArray[np.int64], certificate: Certificate) -> Certificate:
+    """Return the certificate with the check of gradients between answers, which needs cases of both of them."""
+    decisions = [question for question in questions(ctx.card) if question.name in (None, aim.name)]
+    if PATH in certificate.values or not decisions:
+        return certificate
+    check = followed(Asked.of(ctx, decisions[0], cases)).get(PATH)
+    if check is None:
+        return certificate
+    return replace(
+        certificate,
+        values={**certificate.values, PATH: check.value},
+        cases={**certificate.cases, PATH: check.n},
+        patients={**certificate.patients, PATH: check.n_patients},
+    )
 
 
 def _gradients(ctx: ProbeContext) -> Any:

@@ -13,10 +13,12 @@ from audit.core import Access, Measurement, Probe, ProbeContext, ProbeInfo, Scal
 from audit.probes.adversarial._asked import (
     HONEST,
     NONE_CONCERNED,
+    PATH,
     Asked,
     Size,
     absent_row,
     check_rows,
+    followed,
     honest,
     named,
     need_images,
@@ -51,8 +53,10 @@ class SparseAttack(Probe):
         Checks of the attack itself: `certificate_large_epsilon`, the share that stands when every pixel may change (at
         most 0.05); `certificate_gradient`, the share of cases with a usable gradient (at least 0.99);
         `certificate_noise`, the share right with as many random pixels changed minus that under the attack (at least
-        0); `certificate_repeat`, the share of cases answered the same when asked again (1), and
-        `certificate_finite_difference`, the share whose gradient is that of the answers (at least 0.9).
+        0); `certificate_repeat`, the share of cases answered the same when asked again (1);
+        `certificate_finite_difference`, the share whose gradient is that of the answers (at least 0.9), and
+        `certificate_path`, the share of pairs of cases of different answers between which the gradients add up to the
+        difference of the margins (at least 0.8).
 
     Why it matters clinically:
         Dead detector pixels, dust, a burned-in letter or a metal clip change few pixels by much. A model whose answer
@@ -83,7 +87,7 @@ class SparseAttack(Probe):
         needs=("images",),
         metrics=(
             "robust_accuracy", "robust_sensitivity", "robust_specificity", "robust_auc", "attack_success",
-            *HONEST, "certificate_large_epsilon", "certificate_gradient", "certificate_noise",
+            *HONEST, PATH, "certificate_large_epsilon", "certificate_gradient", "certificate_noise",
         ),
         title="Evasion by a few pixels",
         question="Do a few pixels turn the answer?",
@@ -186,6 +190,7 @@ def _checks(asked: Asked, outcome: Outcome, meter: Meter) -> Checks:
     ahead = float(outcome.right_noise.mean() - outcome.right_attack.mean())
     return Checks(found={
         **honest(asked),
+        **followed(asked),
         "certificate_large_epsilon": Check.of(stands, holds=stands <= _STANDING, patients=patients[few]),
         "certificate_gradient": Check.of(usable, holds=usable >= _USABLE, patients=patients),
         "certificate_noise": Check.of(ahead, holds=ahead >= 0, patients=patients),

@@ -48,7 +48,7 @@ def test_rates_of_a_linear_model_are_exact() -> None:
         assert success.n == (members & (signed > 0)).sum()
 
 
-@pytest.mark.parametrize("name", ["argmax-inside", "reversed-gradient", "saturated-probabilities"])
+@pytest.mark.parametrize("name", ["argmax-inside", "reversed-gradient", "saturated-probabilities", "sign-and-live"])
 def test_a_hidden_gradient_leaves_no_upper_bound(name: str) -> None:
     """Where the attack is misled a low rate cannot pass: its upper side is 1."""
     row = only(measured(TargetedMiss, name), "miss_rate", **HEADLINE)

@@ -51,7 +51,16 @@ def test_numbers_follow_the_closed_form() -> None:
 
 
 @pytest.mark.parametrize(
-    "name", ["argmax-inside", "detached-branch", "reversed-gradient", "dropout-on", "quantised-3-bit"]
+    "name",
+    [
+        "argmax-inside",
+        "detached-branch",
+        "reversed-gradient",
+        "dropout-on",
+        "quantised-3-bit",
+        "sign-and-live",
+        "squashed-and-live",
+    ],
 )
 def test_a_hidden_gradient_cannot_pass(name: str) -> None:
     """Where the attack is misled the lower side is 0."""
