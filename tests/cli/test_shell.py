@@ -118,7 +118,9 @@ def test_no_right_to_write(audit: Audit, monkeypatch: pytest.MonkeyPatch) -> Non
 def test_signals(number: signal.Signals, code: int) -> None:
     """SIGTERM ends with 143 and SIGINT with 130, without a traceback."""
     program = (
-        "import sys, time\n"
+        "import signal, sys, time\n"
+        # A shell that starts a job in the background has it ignore SIGINT, and a child inherits that.
+        "signal.signal(signal.SIGINT, signal.default_int_handler)\n"
         "from audit._cli import looking\n"
         "from audit.cli import main\n"
         "def wait():\n"
