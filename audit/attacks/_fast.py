@@ -15,6 +15,7 @@ from typing import Any
 from audit.attacks._gradient import slopes
 from audit.attacks._objectives import Objective
 from audit.attacks._outcome import Meter
+from audit.attacks._refusals import REFUSALS
 from audit.core import DifferentiableModel
 from audit.models import bfloat16_allowed, cpu_has_bfloat16
 
@@ -22,11 +23,6 @@ Forward = Callable[[Any], Any]
 _CHECKED = 8
 _SAME = 1e-4
 _PARALLEL = 0.9
-# What a network that does not follow the rules may raise when it is copied, traced or run in another layout.
-_REFUSALS = (
-    RuntimeError, TypeError, ValueError, AttributeError, NotImplementedError, AssertionError, KeyError, IndexError,
-    copy.Error,
-)  # fmt: skip
 
 
 def bfloat16_pays(device: Any) -> bool:
@@ -88,7 +84,7 @@ def _copy(module: Any, dtype: Any) -> Forward | None:
         )  # fmt: skip
         net = net.to(memory_format=layout)
         twin.net = _wrapped(net if dtype is None else net.to(dtype), layout, dtype)
-    except _REFUSALS:
+    except REFUSALS:
         return None
     for parameter in twin.parameters():
         parameter.requires_grad_(False)
@@ -129,9 +125,7 @@ def _folded(net: Any) -> Any:
         return net
     try:
         graph = torch.fx.symbolic_trace(net)
-    except Exception as why:  # noqa: BLE001
-        # Tracing runs the network's own Python with stand-ins for images, which may raise anything.
-        del why
+    except Exception:  # noqa: BLE001 - runs the network's own Python with stand-ins for images: it may raise anything
         return net
     named = dict(graph.named_modules())
     for node in list(graph.graph.nodes):
@@ -163,7 +157,7 @@ def _agrees(model: DifferentiableModel, forward: Forward, images: Any, meter: Me
         expected = model.forward(images)
         try:
             got = forward(images)
-        except _REFUSALS:
+        except REFUSALS:
             return False
     if got.shape != expected.shape or not bool(torch.isfinite(got).all()):
         return False
@@ -181,7 +175,7 @@ def _points_the_same_way(
     _, wanted = slopes(exact, (objective,), which, images, target)
     try:
         _, got = slopes(low, (objective,), which, images, target)
-    except _REFUSALS:
+    except REFUSALS:
         return False
     cosine = torch.nn.functional.cosine_similarity(got.flatten(1).double(), wanted.flatten(1).double(), dim=1)
     return bool(torch.isfinite(got).all()) and float(cosine.median()) >= _PARALLEL

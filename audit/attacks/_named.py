@@ -24,6 +24,7 @@ from audit.attacks._ladder import attack_region
 from audit.attacks._ledger import Ledger
 from audit.attacks._objectives import Objective, Question
 from audit.attacks._outcome import Cases, Meter, Outcome, Plan
+from audit.attacks._refusals import REFUSALS
 from audit.core import DifferentiableModel
 from audit.errors import InputError
 
@@ -41,11 +42,6 @@ NAMES: tuple[str, ...] = (
 CATALOGUE: tuple[str, ...] = tuple(PREFIX + name for name in NAMES)
 """What an audit can be asked for, by the name that it is asked for."""
 _L2 = ("CW", "PGDL2", "PGDRSL2", "DeepFool", "EADEN", "EADL1")
-# The library's own code runs on shapes and class counts that it was not written for, and may raise any of these.
-_REFUSALS = (
-    RuntimeError, ValueError, TypeError, IndexError, KeyError, AttributeError, AssertionError, NotImplementedError,
-    ArithmeticError, NameError,
-)  # fmt: skip
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -150,7 +146,7 @@ class _Extension:
                 continue
             try:
                 self._batch(name, rows, seed + begin)
-            except _REFUSALS as error:
+            except REFUSALS as error:
                 said = " ".join(str(error).split())[:160]
                 reason, lost = f"{type(error).__name__}: {said}" if said else type(error).__name__, lost + rows.size
         return reason, lost

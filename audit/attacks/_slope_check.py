@@ -9,6 +9,7 @@ import numpy as np
 
 from audit.attacks._fast import Forward
 from audit.attacks._objectives import Objective, Question
+from audit.attacks._refusals import REFUSALS
 from audit.core import DifferentiableModel, InputSpec
 
 if TYPE_CHECKING:
@@ -23,10 +24,6 @@ _JITTER = 1e-2
 _SAME = 1e-3
 _ROUNDINGS = 64
 """Roundings of the margin that a difference may have in it; what is below them cannot be told."""
-# What a network that is written for float32 may raise in float64, or when it is copied.
-_REFUSALS = (
-    RuntimeError, TypeError, ValueError, AttributeError, NotImplementedError, AssertionError, KeyError, copy.Error,
-)  # fmt: skip
 
 
 def slopes_agree(
@@ -122,6 +119,6 @@ def _forward(model: DifferentiableModel, images: NDArray[np.float32]) -> tuple[F
             said = twin(torch.as_tensor(images, dtype=torch.float64, device=device))
         own = model.predict(images)
         same = said.dtype == torch.float64 and np.allclose(said.cpu().numpy(), own, rtol=_SAME, atol=_SAME)
-    except _REFUSALS:
+    except REFUSALS:
         return model.forward, "float32"
     return (twin, "float64") if same else (model.forward, "float32")

@@ -78,19 +78,20 @@ class Turning:
         if self._raw is None and count:
             self.ledger.meter.forwards += count
             self._raw = self.ledger.model.predict(self.anchors)
+        raw = self._raw
         goal, found = x0.copy(), np.zeros(len(rows), dtype=bool)
+        if raw is None:
+            return goal, found
         for turn in range(count):
             at = (rows + turn) % count
-            hit = ~found & ~objective.right(self._raw[at], target)  # type: ignore[index]
+            hit = ~found & ~objective.right(raw[at], target)
             goal[hit], found[hit] = self.anchors[at[hit]], True
             if found.all():
                 break
         return goal, found
 
 
-def _pick(
-    where: NDArray[np.bool_], one: NDArray[Any], other: NDArray[Any]
-) -> NDArray[np.float32]:  # fmt: skip
+def _pick(where: NDArray[np.bool_], one: NDArray[Any], other: NDArray[Any]) -> NDArray[np.float32]:
     out: NDArray[np.float32] = np.where(where, one, other).astype(np.float32)
     return out
 

@@ -34,6 +34,9 @@ class ArrayFiles:
     """
 
     def __init__(self) -> None:
+        self._start()
+
+    def _start(self) -> None:
         self._open: dict[tuple[Path, str | None], NDArray[Any]] = {}
         self._lock = threading.Lock()
         self._folder: Path | None = None
@@ -42,7 +45,7 @@ class ArrayFiles:
         return {}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
-        self.__init__()  # type: ignore[misc]
+        self._start()
 
     def read(self, reference: Reference) -> NDArray[Any]:
         """Return the array, or the row of it, that a reference names.
