@@ -70,6 +70,5 @@ def _many(m: Measurement, allowed: float) -> bool:
 
 
 def _whose(m: Measurement) -> str:
-    if "class" in m.condition:
-        return f" of class '{m.condition['class']}'"
-    return "".join(f" with {name} {level}" for name, level in m.subgroup.items())
+    kind = f" of class '{m.condition['class']}'" if "class" in m.condition else ""
+    return kind + "".join(f" with {name} {level}" for name, level in m.subgroup.items())

@@ -1,4 +1,4 @@
-"""Cases without an answer, in all, by class and by level of each protected attribute."""
+"""Cases without an answer, in all, by class, and by level of each protected, protocol or confounding attribute."""
 
 from __future__ import annotations
 
@@ -56,11 +56,17 @@ def lost_by_group(ctx: ProbeContext) -> Iterator[Measurement]:
         # What is not declared is said once; what nobody can place is said of every group.
         if event is None:
             continue
-        for name, rows in _classes(ctx):
+        classes = list(_classes(ctx))
+        for name, rows in classes:
             yield _given(ctx, metric, everyone.share(event, rows), condition={"class": name})
-        for attribute in ctx.cohort.by_role("protected"):
+        for attribute in ctx.cohort.by_role("protected", "protocol", "confounder"):
+            # Gaps between protocols and costs of confounders rest on the answered cases of a class in a level alone.
+            crossed = [] if set(attribute.roles) & {"protected"} else classes
             for subgroup, rows in _levels(ctx, attribute):
                 yield _given(ctx, metric, everyone.share(event, rows), subgroup=subgroup)
+                for name, own in crossed:
+                    estimate = everyone.share(event, rows & own)
+                    yield _given(ctx, metric, estimate, condition={"class": name}, subgroup=subgroup)
 
 
 def _everyone(ctx: ProbeContext) -> _Everyone:

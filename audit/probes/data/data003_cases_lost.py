@@ -20,10 +20,11 @@ class CasesLost(Probe):
         `share_set_aside` is the number of rows that were set aside over the number that was read, first in all and
         then by reason (condition `parameter`). `share_declined` is the share of the cases that the model, or its
         quality gate, declined to answer, and `share_set_aside_or_declined` that of the cases without an answer of
-        either kind, each in all, by class of the reference standard where it is known, and by level of each protected
-        attribute. `unreconciled` holds every table of the audit against the number of
-        cases used: the ledger, the predictions, the classes and the levels of each attribute, cases without a level
-        among them. It is the number of cases too many or too few, and 0 where the table adds up.
+        either kind, each in all, by class of the reference standard where it is known, and by level of each protected,
+        protocol or confounding attribute, of the latter two also by class within the level. `unreconciled` holds every
+        table of the audit against the number of cases used: the ledger, the predictions, the classes and the levels of
+        each attribute, cases without a level among them. It is the number of cases too many or too few, and 0 where the
+        table adds up.
 
     Why it matters clinically:
         Images that fail to load are seldom a random sample. They come from one scanner, one hospital, one way of
@@ -52,7 +53,7 @@ class CasesLost(Probe):
         name="cases-lost",
         family="DATA",
         tasks=TASKS,
-        version=2,
+        version=3,
         metrics=("share_set_aside", DECLINED, EITHER, "unreconciled"),
         self_check=True,
         title="Cases lost",

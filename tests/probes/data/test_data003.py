@@ -110,6 +110,23 @@ def test_cases_without_an_answer_are_counted_by_class_and_level() -> None:
     assert set(measured(lost, "share_set_aside")) == {None, "unreadable", "no target"}
 
 
+def test_the_ill_of_one_scanner_are_counted_by_themselves() -> None:
+    """Of 40 ill and 400 well, 2 ill of scanner B have no answer: 0.5 % in all, 4.8 % of the ill, 40 % of B's ill."""
+    label = np.repeat([1, 0], [40, 400])
+    scanner = attribute("scanner", np.where(np.arange(440) % 40 < 3, "B", "A"), "protocol")
+    cohort = with_aside(
+        small_cohort(label, attributes=[scanner]), reasons=["unreadable"] * 2, targets=np.array([1, 1]),
+        attributes={"scanner": ["B", "B"]},
+    )  # fmt: skip
+    rows = CasesLost().run(saved_context(np.where(label == 1, 0.9, 0.1), cohort))
+    (row,) = (
+        m for m in rows
+        if m.metric == "share_set_aside_or_declined" and m.condition.get("class") == "positive"
+        and m.subgroup.get("scanner") == "B"
+    )  # fmt: skip
+    assert (row.k, row.n, row.value) == (2, 5, 0.4)
+
+
 def test_what_was_not_declared_is_not_zero() -> None:
     """Without a column of declined cases their share is missing, as any share of cases that nobody can place."""
     assert by_group(healthy(), "share_declined") == {None: (None, 10)}
