@@ -8,6 +8,8 @@ from audit.core import Measurement, Policy, ProbeResult, Rule
 
 MANY_LOST = 0.05
 """Share of cases without an answer above which a policy must say how many may be: the lost may be the hard ones."""
+MANY_LOST_CROSSED = 0.10
+"""The same for a class within a level: such cells are small and many, so chance alone takes some beyond the other."""
 FEWEST_PATIENTS = 20
 """Patients of a class or level from which on a single lost case counts; in a smaller one two do."""
 EITHER = "share_set_aside_or_declined"
@@ -64,9 +66,12 @@ def _allowed(policy: Policy) -> float:
 
 
 def _many(m: Measurement, allowed: float) -> bool:
-    if m.metric != EITHER or m.value is None or m.value <= allowed:
+    if m.metric != EITHER or m.value is None:
         return False
-    return m.n_patients >= FEWEST_PATIENTS or (m.k or 0) > 1
+    crossed = "class" in m.condition and bool(m.subgroup)
+    if m.value <= (max(allowed, MANY_LOST_CROSSED) if crossed else allowed):
+        return False
+    return (m.n_patients >= FEWEST_PATIENTS and not crossed) or (m.k or 0) > 1
 
 
 def _whose(m: Measurement) -> str:

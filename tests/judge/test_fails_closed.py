@@ -220,6 +220,9 @@ def by_group(k, n, **where):
         (by_group(1, 12, subgroup={"site": "D"}), "PASS"),
         (by_group(2, 12, subgroup={"site": "D"}), "INCONCLUSIVE"),
         (by_group(300, 4000), "INCONCLUSIVE"),
+        (by_group(7, 138, condition={"class": "ill"}, subgroup={"site": "A"}), "PASS"),
+        (by_group(15, 138, condition={"class": "ill"}, subgroup={"site": "A"}), "INCONCLUSIVE"),
+        (by_group(1, 9, condition={"class": "ill"}, subgroup={"site": "A"}), "PASS"),
     ],
 )
 def test_a_class_or_level_that_lost_many_bars_pass(lost, outcome):
