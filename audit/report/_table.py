@@ -4,19 +4,33 @@ from __future__ import annotations
 
 from collections.abc import Collection
 from dataclasses import dataclass
+from statistics import NormalDist
 
 from audit.core import COUNT, Measurement, ProbeInfo
 from audit.evidence import SUPPRESSED
-from audit.report._numbers import interval_text, range_text, share_text, whole, with_unit
+from audit.report._numbers import (
+    decimals_for,
+    interval_text,
+    number,
+    range_text,
+    share_text,
+    whole,
+    with_unit,
+)
 from audit.report._room import Thrift
 from audit.report._words import about_zero, apart, attribute_name, capital, definition, level_words, metric_name
 
 LONG = 12
+POWER = 0.8
+"""Share of such cohorts in which a gap of the printed size would show."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Line:
-    """One measurement as printed; `mark` names its method among those of the table."""
+    """One measurement as printed.
+
+    `mark` names its method among those of the table; `shows` is the smallest gap that such a cohort would show.
+    """
 
     where: str
     value: str
@@ -25,6 +39,7 @@ class Line:
     is_rate: bool
     patients: str
     together: str
+    shows: str
     mark: str
     missing: str
 
@@ -54,6 +69,7 @@ class Numbers:
     count: int
     long: bool
     together: bool
+    shows: bool
     counted: bool
     confidence: str
     methods: tuple[str, ...]
@@ -83,12 +99,14 @@ def numbers(
         if m.metric in kept:
             groups.setdefault((m.metric, _over(m)), []).append(m)
     blocks = tuple(_block(key, mine, info, methods, thrift, judged=key[0] in judged) for key, mine in groups.items())
-    marked = any(line.mark for b in blocks for line in (*b.lines, *b.rest))
+    lines = [line for b in blocks for line in (*b.lines, *b.rest)]
+    marked = any(line.mark for line in lines)
     return Numbers(
         blocks=blocks,
         count=len(measurements), left_out=tuple(metric_name(m, info.code) for m in order if m not in kept),
         long=len(measurements) > LONG, counted=all(m.method == COUNT for m in measurements),
-        together=any(m.simultaneous for m in measurements), confidence=f"{measurements[0].level * 100:.3g}",
+        together=any(m.simultaneous for m in measurements), shows=any(line.shows for line in lines),
+        confidence=f"{measurements[0].level * 100:.3g}",
         methods=tuple(methods) if marked else (),
     )  # fmt: skip
 
@@ -160,5 +178,20 @@ def _line(m: Measurement, where: str, mark: str) -> Line:
         where=where, value=with_unit(m), interval=interval_text(m), share="" if gone else share_text(m),
         is_rate=m.k is not None, patients="" if gone else patients,
         together=range_text(*m.simultaneous) if m.simultaneous and m.value is not None else "",
-        mark=mark, missing=m.missing or "",
+        shows=_shows(m), mark=mark, missing=m.missing or "",
     )  # fmt: skip
+
+
+def _shows(m: Measurement) -> str:
+    """Return the smallest true gap that four in five such cohorts would tell from none, by this number's own interval.
+
+    Half its width is z times the standard error, and the gap must exceed none by that and by the power's z more. Of a
+    skewed interval the longer half counts: at another gap the other side may be the one that tells.
+    """
+    if not (m.metric.endswith("_gap") and m.subgroup) or m.value is None or m.low is None or m.high is None:
+        return ""
+    side = max(m.value - m.low, m.high - m.value)
+    if side <= 0:
+        return ""
+    normal = NormalDist()
+    return number(side * (1 + normal.inv_cdf(POWER) / normal.inv_cdf((1 + m.level) / 2)), decimals_for(m.low, m.high))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from itertools import pairwise
 
 import pytest
@@ -21,6 +22,7 @@ from audit.report._numbers import (
     value_text,
     whole,
 )
+from audit.report._table import _shows
 from tests.report._sample import measured
 
 
@@ -88,3 +90,12 @@ def test_ticks_lie_inside_and_are_round(low: float, span: float) -> None:
     steps = {round(b - a, 9) for a, b in pairwise(ticks)}
     assert len({f"{s:.6g}" for s in steps}) == 1
     assert all(re.fullmatch(r"[1-9]\d{0,2}", f"{s:.3e}".split("e")[0].replace(".", "").rstrip("0")) for s in steps)
+
+
+def test_a_gap_says_what_such_a_cohort_would_show() -> None:
+    """Half an interval of 0.1 is 1.96 standard errors; with a power of 0.8 a gap needs 1.96 + 0.84 of them: 0.143."""
+    sex = {"subgroup": {"sex": "female"}, "bounds": (-1.0, 1.0)}
+    assert _shows(measured("sensitivity_gap", -0.05, 0.1, **sex)) == "0.14"
+    assert _shows(replace(measured("sensitivity_gap", 0.05, 0.07, **sex), high=0.15)) == "0.14"
+    assert not _shows(measured("sensitivity_gap", None, **sex))
+    assert not _shows(measured("sensitivity", 0.8, 0.1))
