@@ -205,6 +205,27 @@ def test_onnx_and_png(tmp_path: Path) -> None:
     assert "accuracy-under-attack" in [r["id"] for r in policy["rule"]]
 
 
+def test_a_rule_on_an_attack_waits_for_a_threat_model(tmp_path: Path) -> None:
+    """The rule does not block, says what it waits for, and the table to fill in loads once the marks are taken away."""
+    found = propose(images(tmp_path), onnx_model(tmp_path / "m.onnx"), tmp_path)
+    audit, policy = read(found, tmp_path)
+    rule = next(r for r in policy["rule"] if r["probe"] == "ADV001")
+    assert rule["blocking"] is False
+    assert "[audit.threat_model]" in found.policy.split('probe = "ADV001"')[1].split("[[rule]]")[0]
+    assert "threat_model" not in audit["audit"]
+    marked = [
+        line for line in found.audit.splitlines() if line.startswith(("# [audit.threat", "# who", "# pix", "# where"))
+    ]
+    assert len(marked) == 4
+    filled = found.audit
+    for line in marked:
+        filled = filled.replace(line, line.removeprefix("# "))
+    (tmp_path / "audit.toml").write_text(filled)
+    threat = load_audit(tmp_path / "audit.toml").threat_model
+    assert threat is not None
+    assert threat.who == "…"
+
+
 def test_onnx_that_ends_in_sigmoid(tmp_path: Path) -> None:
     """A graph that ends in a sigmoid gives probabilities; images of another size are to be resized."""
     found = propose(images(tmp_path, size=20), onnx_model(tmp_path / "m.onnx", last="Sigmoid"), tmp_path)

@@ -75,8 +75,19 @@ def audit_text(seen: Seen) -> str:
         'policy = "policy.toml"',
         'profile = "standard"                   # smoke: a quick look; full: before a release',
         "seed = 1",
+        *(_threat_model() if seen.model.kind != "predictions" else ()),
     ]
     return "\n".join(lines) + "\n"
+
+
+def _threat_model() -> Iterator[str]:
+    yield ""
+    yield "# Against whom must the model stand? The files do not tell, so nothing is proposed. Without it attacks are"
+    yield "# stress measurements, and no rule on them should block. Fill in all three lines and take the '#' away:"
+    yield "# [audit.threat_model]"
+    yield '# who = "…"     # who could alter an image'
+    yield '# pixels = "…"  # which pixels, and by how much'
+    yield '# where = "…"   # at which place between the scanner and the model'
 
 
 def _intended_use() -> list[str]:

@@ -105,6 +105,7 @@ def _of_images(seen: Seen) -> Iterator[str]:
             "accuracy-under-attack", "ADV001", "robust_accuracy", "min = 0.5",
             "Changes of every pixel by 1/255 of the range are invisible; below one half the answer is theirs.",
             where='epsilon = "1/255"', source="a floor for any use, not what is acceptable",
+            once="the limit is yours and [audit.threat_model] says against whom",
         )  # fmt: skip
     yield _rule(
         "explanations-beat-controls", "XAI001", "deletion_advantage", "min = 0",
@@ -115,13 +116,13 @@ def _of_images(seen: Seen) -> Iterator[str]:
 
 def _rule(
     name: str, probe: str, metric: str, limit: str, rationale: str, *, where: str = "", min_patients: int = 0,
-    source: str = SOURCE,
+    source: str = SOURCE, once: str = "the limit is yours",
 ) -> str:  # fmt: skip
     lines = ["[[rule]]", f"id = {quoted(name)}", f'probe = "{probe}"', f'metric = "{metric}"']
     lines += [f"where = {{ {where} }}"] if where else []
     lines += [f"limit = {{ {limit} }}   {GUESS}"]
     lines += [f"min_patients = {min_patients}"] if min_patients else []
-    lines += [f"blocking = false   {GUESS}: true once the limit is yours"]
+    lines += [f"blocking = false   {GUESS}: true once {once}"]
     lines += [f"rationale = {quoted(rationale)}", f"margin_source = {quoted(source)}", ""]
     return "\n".join(lines)
 
