@@ -14,55 +14,6 @@ from audit.stats import paired_difference
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-CONTROLS: tuple[str, ...] = ("random", "edge", "centre")
-BLUR_SHARE = 0.03
-"""Standard deviation of the blur that replaces a pixel, as a share of the image's least side.
-
-Little enough that a blurred image is still one of its kind, enough that a small lesion is gone. On phantoms a blur
-three times as wide made the model decide by the blur itself.
-"""
-
-
-def blurred(images: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Return images after a Gaussian blur that leaves brightness and anatomy, and no small detail.
-
-    Args:
-        images: (n, channels, *spatial).
-    """
-    from scipy import ndimage
-
-    sides = images.shape[2:]
-    sigma = max(1.0, BLUR_SHARE * min(s for s in sides if s > 1)) if max(sides) > 1 else 0.0
-    out: NDArray[np.float32] = ndimage.gaussian_filter(images, sigma=(0, 0, *[sigma] * len(sides)), mode="nearest")
-    return out
-
-
-def flat(images: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Return images of one value a channel: the image's mean."""
-    axes = tuple(range(2, images.ndim))
-    return np.broadcast_to(images.mean(axis=axes, keepdims=True), images.shape).astype(np.float32)
-
-
-def control_maps(images: NDArray[np.float32], rng: np.random.Generator) -> dict[str, NDArray[np.float64]]:
-    """Return maps that know nothing of the model: chance, the image's edges, the image's centre.
-
-    Args:
-        images: (n, channels, *spatial).
-        rng: Draws the random maps.
-
-    Returns:
-        (n, *spatial) by name.
-    """
-    grey = images.astype(np.float64).mean(axis=1)
-    slopes = [np.gradient(grey, axis=axis) for axis in range(1, grey.ndim) if grey.shape[axis] > 1]
-    edge = np.sqrt(sum((s**2 for s in slopes), start=np.zeros_like(grey)))
-    away = np.zeros(grey.shape[1:])
-    for axis, side in enumerate(grey.shape[1:]):
-        shape = [1] * away.ndim
-        shape[axis] = side
-        away = away + (((np.arange(side) - (side - 1) / 2) / max(side, 2)) ** 2).reshape(shape)
-    return {"random": rng.random(grey.shape), "edge": edge, "centre": np.broadcast_to(-away, grey.shape)}
-
 
 def ranks(maps: NDArray[np.float64], rng: np.random.Generator) -> NDArray[np.int64]:
     """Return the place of each pixel in falling order of a map, ties by chance.

@@ -6,7 +6,17 @@ import numpy as np
 import pytest
 
 from audit.core import Levels
-from audit.explain import advantage, area, blurred, control_maps, curves, flat, fractions, ranks
+from audit.explain import (
+    CONTROLS,
+    advantage,
+    area,
+    blurred,
+    control_maps,
+    curves,
+    flat,
+    fractions,
+    ranks,
+)
 from audit.stats import paired_difference
 
 LEVELS = Levels()
@@ -71,7 +81,8 @@ def test_controls_know_edges_and_the_centre() -> None:
     images = np.zeros((2, 1, 9, 9), dtype=np.float32)
     images[:, :, 2:7, 2:7] = 1.0
     maps = control_maps(images, np.random.default_rng(0))
-    assert tuple(maps) == ("random", "edge", "centre")
+    assert tuple(maps) == CONTROLS == ("random", "edge", "centre", "magnitude")
+    assert maps["magnitude"][0, 4, 4] < maps["magnitude"][0, 2, 2]
     assert maps["edge"][0, 4, 4] == 0
     assert maps["edge"][0, 4, 1] > 0
     assert np.unravel_index(maps["centre"][1].argmax(), (9, 9)) == (4, 4)
