@@ -71,6 +71,9 @@ def from_arrays(
     ungradable: NDArray[Any] | None = None,
     verified: NDArray[Any] | None = None,
     others: Sequence[OtherSplit] = (),
+    regions: NDArray[Any] | None = None,
+    distractors: Mapping[str, NDArray[Any]] | None = None,
+    annotated_planes: NDArray[Any] | None = None,
 ) -> Cohort:
     """Return a cohort of arrays.
 
@@ -99,6 +102,10 @@ def from_arrays(
         ungradable: (n,) bool, where the model or its quality gate declined.
         verified: (n,) bool, whether the reference standard was obtained; the target of the others is not used.
         others: Other splits of the data, such as the training cases.
+        regions: (n, 1, *spatial) masks of where a lesion may lie.
+        distractors: By type (n, 1, *spatial) masks of what looks like a lesion and is none.
+        annotated_planes: (n,) index of the plane, along the first spatial axis, that was read for the target; -1 where
+            that is unknown.
 
     Raises:
         InputError: Lengths differ, ids repeat, or a target is no class index, no flag or no finite number.
@@ -107,6 +114,8 @@ def from_arrays(
     values = _survival(time, event, there) if task == "survival" else _targets(_given(targets, there), task, classes)
     n = len(values)
     _check_lengths(n, images=images, masks=masks, patients=patients, case_ids=case_ids, ungradable=ungradable)
+    kinds = dict(distractors or {})
+    _check_lengths(n, regions=regions, annotated_planes=annotated_planes, **kinds)
     ids = np.arange(n).astype(np.str_) if case_ids is None else text_array(as_text(_scalar(v)) for v in case_ids)
     if len(set(ids.tolist())) != n:
         raise InputError("case ids repeat", expected=f"{n} different ids", got=f"{len(set(ids.tolist()))}")
@@ -123,11 +132,14 @@ def from_arrays(
         remarks=remarks if patients is not None else (NO_PATIENTS, *remarks), others=tuple(others),
         raters=_raters(attributes or {}, read, words), comparators=_comparators(comparators or {}, n, task, words),
         ungradable=None if ungradable is None else np.asarray(ungradable, dtype=bool),
+        regions=None if regions is None else ArraySource(images=_axes(regions)),
+        distractors={kind: ArraySource(images=_axes(stack)) for kind, stack in kinds.items()},
+        annotated_planes=None if annotated_planes is None else np.asarray(annotated_planes, dtype=np.int64),
         **({"time": values[:, 0], "event": values[:, 1] == 1} if task == "survival" else {}),
     )  # fmt: skip
     if there is not None and not there.all():
         cohort = recoded(cohort.set_aside([None if v else NOT_VERIFIED for v in there.tolist()]))
-    return replace(cohort, digest=cohort_digest(cohort, contents=_contents(images, masks)))
+    return replace(cohort, digest=cohort_digest(cohort, contents=_contents(images, masks, regions, *kinds.values())))
 
 
 def _axes(images: NDArray[Any]) -> NDArray[Any]:

@@ -59,6 +59,7 @@ def _beside(cohort: Cohort) -> dict[str, Any]:
         "comparators": [[c.spec, _numbers(c.values)] for c in cohort.comparators.values()],
         "ungradable": None if cohort.ungradable is None else cohort.ungradable.tolist(),
         "others": [_other(o) for o in cohort.others],
+        "annotated_planes": None if cohort.annotated_planes is None else cohort.annotated_planes.tolist(),
         "aside": None if aside is None else _aside(aside, cohort.patient_ids),
         "unverified": None if pending is None else cohort_digest(pending.cohort),
     }

@@ -15,11 +15,11 @@ def wanted_columns(spec: CohortSpec) -> tuple[str, ...]:
     """Return every column that a cohort names, each once."""
     single = (
         spec.image, spec.case, spec.patient, spec.mask, spec.split, spec.reference_method, spec.verified,
-        spec.ungradable, spec.time, spec.event,
+        spec.ungradable, spec.time, spec.event, spec.region_mask, spec.annotated_plane,
     )  # fmt: skip
     names = (
         *spec.target, *(c for c in single if c), *(a.name for a in spec.attributes),
-        *(c.column for c in spec.comparators),
+        *(c.column for c in spec.comparators), *(column for _, column in spec.distractors),
     )  # fmt: skip
     return tuple(dict.fromkeys(names))
 

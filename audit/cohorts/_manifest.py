@@ -16,7 +16,7 @@ from audit.cohorts._build import NO_PATIENTS, coded, cohort_digest, recoded
 from audit.cohorts._columns import check_columns, wanted_columns
 from audit.cohorts._others import divided, no_cells, other_split, read_other
 from audit.cohorts._preflight import unreadable
-from audit.cohorts._readings import read_flags, read_follow_up
+from audit.cohorts._readings import read_flags, read_follow_up, read_planes
 from audit.cohorts._source import FileSource, MaskSource
 from audit.cohorts._table import Table, read_table
 from audit.cohorts._targets import Targets, no_reasons, read_targets
@@ -95,6 +95,7 @@ class _Rows:
         ids = self._ids(faults)
         others = self._others(splits, faults)
         beside = Beside(spec=self.spec, table=self.table, task=task).read(targets, faults)
+        planes = self._planes(faults)
         if faults or targets is None:
             raise FaultsError(self.table.name, faults)
         reasons = self._reasons(targets, task)
@@ -103,7 +104,7 @@ class _Rows:
             counts = Counter(str(r) for r in reasons if r is not None)
             raise FaultsError(self.table.name, [_nothing_left(len(reasons), counts)])
         whole = self._whole(task, targets, attributes, ids, (*remarks, *targets.remarks, *notes, *beside.remarks))
-        whole = replace(whole, others=others, **beside.fields)
+        whole = replace(whole, others=others, annotated_planes=planes, **beside.fields)
         known = self._known(targets, reasons)
         pending = _pending(task)
         cohort = whole.set_aside(reasons.tolist(), known=known, pending=pending)
@@ -139,6 +140,16 @@ class _Rows:
         ]
         read = [read_other(other, self.root, self.input, faults) for other in spec.others]
         return (*found, *(o for o in read if o is not None))
+
+    def _planes(self, faults: list[AuditError]) -> NDArray[np.int64] | None:
+        column = self.spec.annotated_plane
+        if column is None:
+            return None
+        try:
+            return read_planes(f"cohort.annotated_plane ({column})", self.table[column])
+        except ManifestError as error:
+            faults.append(error)
+            return None
 
     def _known(self, targets: Targets, reasons: NDArray[Any]) -> NDArray[np.bool_]:
         lost = [str(r).startswith(("no reference segm", "reference segm")) for r in reasons]
@@ -260,11 +271,20 @@ class _Rows:
                 cohort = replace(cohort, unverified=replace(cohort.unverified, cohort=cases))
                 references.append(pending)
             if mask:
-                lesions = replace(images, references=self.table[mask][used], input=replace(images.input, channels=1))
                 binary = task != "segmentation" or len(cohort.classes) <= 2
-                cohort = replace(cohort, masks=MaskSource(source=lesions, binary=binary))
+                cohort = replace(cohort, masks=self._mask(images, mask, used, binary=binary))
                 references.append(self.table[mask][used])
+            others = [c for c in (self.spec.region_mask, *(c for _, c in self.spec.distractors)) if c]
+            references += [self.table[column][used] for column in others]
+            if self.spec.region_mask:
+                cohort = replace(cohort, regions=self._mask(images, self.spec.region_mask, used))
+            kinds = {kind: self._mask(images, column, used) for kind, column in self.spec.distractors}
+            cohort = replace(cohort, distractors=kinds)
         return replace(cohort, digest=cohort_digest(cohort, references))
+
+    def _mask(self, images: FileSource, column: str, rows: NDArray[np.int64], *, binary: bool = True) -> MaskSource:
+        own = replace(images, references=self.table[column][rows], input=replace(images.input, channels=1))
+        return MaskSource(source=own, binary=binary)
 
 
 def _pending(task: Task) -> tuple[str, ...]:

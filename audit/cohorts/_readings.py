@@ -204,6 +204,27 @@ def read_flags(where: str, cells: NDArray[np.str_], yes: Sequence[str] = YES) ->
     return np.array([f in wanted for f in folded], dtype=bool)
 
 
+def read_planes(where: str, cells: NDArray[np.str_]) -> NDArray[np.int64]:
+    """Return (n,) indices of planes, -1 where the cell is empty.
+
+    Args:
+        where: What messages call the column.
+        cells: (n,) text.
+
+    Raises:
+        ManifestError: A cell holds no whole number of at least 0.
+    """
+    numbers = as_numbers(cells)
+    there = cells != ""
+    wrong = there & ~(np.isfinite(numbers) & (numbers >= 0) & (numbers == np.floor(numbers)))
+    if wrong.any():
+        raise ManifestError(
+            f"{where}: no index of a plane", expected="whole numbers from 0, or empty cells",
+            got=_strange(sorted(set(cells[wrong].tolist()))), fix="count planes along the first axis, from 0",
+        )  # fmt: skip
+    return np.where(there, numbers, -1).astype(np.int64)
+
+
 def read_follow_up(time: NDArray[np.str_], event: NDArray[np.str_], names: tuple[str, str]) -> Targets:
     """Return (n, 2) times and events of a survival task; a case that lacks either has no target.
 

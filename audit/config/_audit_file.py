@@ -133,6 +133,7 @@ class AttributeTable(Table):
     bins: Edges | None = None
     unit: str = ""
     recorded_by: str = ""
+    trained_on: LevelNames = Field(default_factory=list, description="levels of a protocol that the model learned from")
 
 
 class CohortTable(Table):
@@ -146,6 +147,9 @@ class CohortTable(Table):
     positive: LevelNames = Field(default_factory=list)
     patient: str | None = None
     mask: str | None = None
+    region_mask: str | None = Field(default=None, min_length=1)
+    annotated_plane: str | None = Field(default=None, min_length=1)
+    distractors: dict[str, str] = Field(default_factory=dict)
     provenance: str = ""
     split: str | None = None
     split_value: str | None = None
@@ -200,10 +204,23 @@ class RunTable(Table):
     min_cell: int = Field(default=0, ge=0)
 
 
+class RecipeTable(Table):
+    """`[training]`: how the model was trained, and on whom it may be trained again."""
+
+    recipe: str = Field(min_length=1, description="'module:function', from (images, targets, seed) to a model")
+    manifest: str = Field(
+        min_length=1, description="the development cohort, a CSV or Parquet file with [cohort]'s columns"
+    )
+    name: str = Field(default="development", min_length=1)
+    target: float | None = None
+    seconds: float | None = Field(default=None, gt=0)
+
+
 class AuditFile(Table):
     """audit.toml."""
 
     intended_use: IntendedUseTable = Field(default_factory=IntendedUseTable)
     model: ModelTable = Field(description="the model under audit, a table [model]")
     cohort: CohortTable = Field(description="the cases, a table [cohort]")
+    training: RecipeTable | None = None
     audit: RunTable = Field(default_factory=RunTable)

@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from audit.config._beside import other_tables
+from audit.config._beside import development_columns, other_tables
 from audit.config._crosscheck import saved_faults, table
 from audit.config._faults import did_you_mean, listed, one_line, shown, unknown
 from audit.core import Policy, ProbeInfo, Rule
@@ -21,7 +21,9 @@ if TYPE_CHECKING:
 _NEVER_BLOCKS = {("CONF003", "decodability_auc")}
 # In a cohort that was sampled as patients come these give the number of its own mix.
 _BY_DESIGN = ("CAL003",)
-_SINGLE = ("image", "case", "patient", "mask", "split", "time", "event", "ungradable")
+_SINGLE = (
+    "image", "case", "patient", "mask", "split", "time", "event", "ungradable", "region_mask", "annotated_plane",
+)  # fmt: skip
 
 
 def check_policy(policy: Policy, infos: Mapping[str, ProbeInfo], *, prevalence: bool = True, design: str = "") -> None:
@@ -97,6 +99,7 @@ def columns_of(config: AuditConfig) -> dict[str, str]:
         **{key: getattr(cohort, key) for key in _SINGLE}, "target": list(cohort.target),
         "reference": {"verified": cohort.verified}, "attributes": {a.name: {} for a in cohort.attributes},
         "comparators": {c.name: {"column": c.column} for c in cohort.comparators},
+        "distractors": dict(cohort.distractors),
     }  # fmt: skip
     return _named_columns(raw)
 
@@ -110,6 +113,7 @@ def _named_columns(cohort: Mapping[str, Any]) -> dict[str, str]:
     named["cohort.reference.verified"] = table(cohort, "reference").get("verified")
     comparators = table(cohort, "comparators")
     named |= {f"cohort.comparators.{one_line(c)}.column": table(comparators, c).get("column") for c in comparators}
+    named |= {f"cohort.distractors.{one_line(k)}": v for k, v in table(cohort, "distractors").items()}
     return {k: v for k, v in named.items() if isinstance(v, str)}
 
 
@@ -149,6 +153,8 @@ def file_faults(raw: Mapping[str, Any], root: Path, *, columns: bool) -> list[Au
     }
     others = other_tables(cohort)
     wanted |= {f"{key}manifest": spec.get("manifest") for key, spec in others}
+    developed = table(raw, "training").get("manifest")
+    wanted["training.manifest"] = developed
     faults: list[AuditError] = []
     for key, named in wanted.items():
         if isinstance(named, str) and named and not is_file(root / named):
@@ -157,6 +163,7 @@ def file_faults(raw: Mapping[str, Any], root: Path, *, columns: bool) -> list[Au
     faults += saved_faults(model, cohort)
     if columns:
         faults += _column_faults(cohort.get("manifest"), root, _named_columns(cohort))
+        faults += _column_faults(developed, root, _named_columns(development_columns(cohort)))
         for key, spec in others:
             named_columns = {f"{key}{k}": spec[k] for k in ("patient", "image", "case", "date") if k in spec}
             texts = {k: v for k, v in named_columns.items() if isinstance(v, str)}

@@ -20,6 +20,7 @@ from audit.core import (
     Rule,
     SurrogateSpec,
     ThreatModel,
+    TrainingSpec,
     Waiver,
 )
 
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
         InputTable,
         IntendedUseTable,
         ModelTable,
+        RecipeTable,
         RunTable,
         ThreatModelTable,
         TrainingTable,
@@ -108,6 +110,7 @@ def cohort_spec(t: CohortTable) -> CohortSpec:
             bins=tuple(a.bins or ()),
             unit=a.unit,
             recorded_by=a.recorded_by,
+            trained_on=tuple(a.trained_on),
         )
         for name, a in t.attributes.items()
     )
@@ -136,6 +139,9 @@ def cohort_spec(t: CohortTable) -> CohortSpec:
         time=t.time,
         event=t.event,
         others=tuple(_other(o) for o in ([] if t.training is None else [t.training]) + list(t.other)),
+        region_mask=t.region_mask,
+        distractors=tuple(t.distractors.items()),
+        annotated_plane=t.annotated_plane,
     )
 
 
@@ -143,6 +149,13 @@ def _other(t: TrainingTable) -> OtherSpec:
     return OtherSpec(
         name=t.name, manifest=t.manifest, patient=t.patient, image=t.image, case=t.case, date=t.date
     )  # fmt: skip
+
+
+def training(t: RecipeTable | None) -> TrainingSpec | None:
+    """Return `[training]`."""
+    if t is None:
+        return None
+    return TrainingSpec(recipe=t.recipe, manifest=t.manifest, name=t.name, target=t.target, seconds=t.seconds)
 
 
 def threat_model(t: ThreatModelTable | None) -> ThreatModel | None:

@@ -28,6 +28,7 @@ class AttributeSpec:
         bins: Edges for a numeric column; the last bin is closed.
         unit: Unit of a numeric column.
         recorded_by: How it was recorded, for example "self-reported" or "inferred".
+        trained_on: Levels of a protocol that the model learned from; empty where undeclared.
     """
 
     name: str
@@ -37,6 +38,7 @@ class AttributeSpec:
     bins: tuple[float, ...] = ()
     unit: str = ""
     recorded_by: str = ""
+    trained_on: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)

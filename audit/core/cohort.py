@@ -57,6 +57,9 @@ class Cohort:
         attributes: By name.
         images: Lazy images, or None for saved predictions.
         masks: Lazy lesion masks or reference segmentations, or None.
+        regions: Lazy masks of where a lesion may lie, or None.
+        distractors: By type, lazy masks of what looks like a lesion and is none.
+        annotated_planes: (n,) which plane of the first spatial axis was read for the target, -1 where unknown; or None.
         ledger: Rows read, used, set aside.
         classes: Class names by index.
         design: Sampling design, "" where undeclared.
@@ -86,6 +89,9 @@ class Cohort:
     attributes: Mapping[str, Attribute] = field(default_factory=dict)
     images: ImageSource | None = None
     masks: ImageSource | None = None
+    regions: ImageSource | None = None
+    distractors: Mapping[str, ImageSource] = field(default_factory=dict)
+    annotated_planes: NDArray[np.int64] | None = None
     ledger: Ledger
     classes: tuple[str, ...] = ()
     design: str = ""
@@ -134,6 +140,9 @@ class Cohort:
             attributes={k: kept(a, rows, set_aside=ledger is not None) for k, a in self.attributes.items()},
             images=None if self.images is None else SourceView(source=self.images, rows=rows),
             masks=None if self.masks is None else SourceView(source=self.masks, rows=rows),
+            regions=None if self.regions is None else SourceView(source=self.regions, rows=rows),
+            distractors={k: SourceView(source=v, rows=rows) for k, v in self.distractors.items()},
+            annotated_planes=_rows(self.annotated_planes, rows),
             reference_levels=_rows(self.reference_levels, rows),
             raters={k: v[rows] for k, v in self.raters.items()},
             comparators={k: replace(c, values=c.values[rows]) for k, c in self.comparators.items()},
@@ -187,7 +196,7 @@ class Cohort:
         # What is unknown must not look like an answer: neither an event that was not seen nor a negative.
         return replace(
             cases, targets=np.zeros_like(cases.targets), time=None, event=None, masks=None, reference_levels=None,
-            aside=None, others=(), unverified=None,
+            regions=None, distractors={}, annotated_planes=None, aside=None, others=(), unverified=None,
         )  # fmt: skip
 
 

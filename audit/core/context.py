@@ -14,6 +14,7 @@ from audit.core.levels import Levels
 from audit.core.model import ImagingModel, ModelCard, Surrogate
 from audit.core.outputs import ClassView, class_views, scores
 from audit.core.probe import Artifact
+from audit.core.training import Training
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -37,6 +38,9 @@ class Budget:
         batch_size: Images a batch.
         image_cases: Images looked at by checks of the images alone, of each split; None for all.
         attack_queries: Images that an attack without gradients may ask for, a case and size.
+        edit_cases: Cases whose images are edited (evidence removed, markers, lesions), or None for all.
+        trainings: Models that a probe may train, where a training recipe is declared.
+        training_seconds: Seconds that these may take, where the run declares none.
     """
 
     profile: Profile
@@ -50,12 +54,16 @@ class Budget:
     batch_size: int = 32
     image_cases: int | None = None
     attack_queries: int = 200
+    edit_cases: int | None = 300
+    trainings: int = 100
+    training_seconds: float = 600.0
 
 
 BUDGETS: Mapping[str, Budget] = {
     "smoke": Budget(
         profile="smoke", resamples=400, attack_cases=48, attack_steps=8, attack_restarts=1, explain_cases=24,
-        explain_steps=10, repeat_cases=32, image_cases=1000, attack_queries=30,
+        explain_steps=10, repeat_cases=32, image_cases=1000, attack_queries=30, edit_cases=60, trainings=40,
+        training_seconds=30.0,
     ),
     "standard": Budget(
         profile="standard", resamples=2000, attack_cases=600, attack_steps=20, attack_restarts=1, explain_cases=200,
@@ -63,7 +71,7 @@ BUDGETS: Mapping[str, Budget] = {
     ),
     "full": Budget(
         profile="full", resamples=10000, attack_cases=None, attack_steps=50, attack_restarts=3, explain_cases=None,
-        explain_steps=32, repeat_cases=256, attack_queries=2000,
+        explain_steps=32, repeat_cases=256, attack_queries=2000, edit_cases=None, trainings=1000, training_seconds=36000.0,
     ),
 }  # fmt: skip
 
@@ -183,6 +191,7 @@ class ProbeContext:
         unverified: What the model says of `cohort.unverified`, one row a case; its targets are unknown.
         attacks: Further attacks by name that the run asks for, for example "torchattacks:EADEN".
         surrogates: Models that an attacker may have in place of the audited one.
+        training: What may be trained, where a recipe is declared; None elsewhere.
     """
 
     model: ImagingModel
@@ -201,6 +210,7 @@ class ProbeContext:
     fairlearn_metrics: tuple[str, ...] = ()
     attacks: tuple[str, ...] = ()
     surrogates: tuple[Surrogate, ...] = ()
+    training: Training | None = None
 
     @property
     def card(self) -> ModelCard:

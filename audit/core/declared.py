@@ -92,6 +92,10 @@ class CohortSpec:
         time: Column of the follow-up time, for a survival task.
         event: Column that says whether the event was seen at that time, for a survival task.
         others: Tables of other splits, such as the training data.
+        region_mask: Column with a mask of where a lesion may lie.
+        distractors: Type and column of masks of what looks like a lesion and is none.
+        annotated_plane: Column with the index of the plane, along the first axis of a volume, that was read for the
+            target.
     """
 
     manifest: str
@@ -115,3 +119,6 @@ class CohortSpec:
     time: str | None = None
     event: str | None = None
     others: tuple[OtherSpec, ...] = ()
+    region_mask: str | None = None
+    distractors: tuple[tuple[str, str], ...] = ()
+    annotated_plane: str | None = None

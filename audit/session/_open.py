@@ -112,6 +112,8 @@ def load_cohort(
     for key in ("target", "positive", "ungradable_values"):
         if isinstance(declared.get(key), str):
             declared[key] = (declared[key],)
+    if isinstance(declared.get("distractors"), Mapping):
+        declared["distractors"] = tuple(declared["distractors"].items())
     declared |= _beside(declared)
     specs = tuple(_attribute(name, value) for name, value in (attributes or {}).items())
     spec: CohortSpec = _typed(CohortSpec, {**declared, "manifest": str(source), "attributes": specs}, "[cohort]")

@@ -197,7 +197,8 @@ def with_unverified(
     cases = replace(
         cohort, case_ids=np.array([f"unverified-{i}" for i in range(n)], dtype=np.str_), patients=codes,
         patient_ids=ids, targets=np.zeros((n, *cohort.targets.shape[1:]), dtype=cohort.targets.dtype),
-        attributes=_levels(cohort, attributes), images=None, masks=None, ledger=Ledger(read=n, used=n),
+        attributes=_levels(cohort, attributes), images=None, masks=None, regions=None, distractors={},
+        annotated_planes=None, ledger=Ledger(read=n, used=n),
         reference_levels=None, raters={}, comparators={}, ungradable=None, time=None, event=None, aside=None,
         others=(), unverified=None,
     )  # fmt: skip
