@@ -71,7 +71,8 @@ BUDGETS: Mapping[str, Budget] = {
     ),
     "full": Budget(
         profile="full", resamples=10000, attack_cases=None, attack_steps=50, attack_restarts=3, explain_cases=None,
-        explain_steps=32, repeat_cases=256, attack_queries=2000, edit_cases=None, trainings=1000, training_seconds=36000.0,
+        explain_steps=32, repeat_cases=256, attack_queries=2000, edit_cases=None, trainings=1000,
+        training_seconds=36000.0,
     ),
 }  # fmt: skip
 
