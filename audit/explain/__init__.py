@@ -1,6 +1,7 @@
-"""Attributions by captum, and whether they are faithful: deletion and insertion against controls."""
+"""Attributions, by captum or by asking, and whether they can be believed: each against controls."""
 
-from audit.explain._attribution import METHODS, PATH_STEPS, Maps, attribute
+from audit.explain._attribution import Maps, attribute
+from audit.explain._attribution_gradients import PATH_STEPS
 from audit.explain._controls import (
     CONTROLS,
     UNTRAINED,
@@ -13,9 +14,13 @@ from audit.explain._controls import (
 from audit.explain._explained import Explained, explained_by
 from audit.explain._faithfulness import advantage, area, curves, fractions, ranks
 from audit.explain._fills import blurred, flat
+from audit.explain._methods import BY_GRADIENT, BY_HOOK, BY_QUERY, DEFAULTS, METHODS, OWN_MAP, chosen, methods_for
+from audit.explain._own import OwnMap, own_map_of
+from audit.explain._queries import Queries
 
 __all__ = [
-    "CONTROLS", "METHODS", "PATH_STEPS", "UNTRAINED", "Explained", "Maps", "advantage", "area", "attribute", "blurred",
-    "control_maps", "controls_of", "curves", "explained_by", "flat", "fractions", "plain_name", "ranks", "untrained",
-    "untrained_control",
+    "BY_GRADIENT", "BY_HOOK", "BY_QUERY", "CONTROLS", "DEFAULTS", "METHODS", "OWN_MAP", "PATH_STEPS", "UNTRAINED",
+    "Explained", "Maps", "OwnMap", "Queries", "advantage", "area", "attribute", "blurred", "chosen", "control_maps",
+    "controls_of", "curves", "explained_by", "flat", "fractions", "methods_for", "own_map_of", "plain_name",
+    "ranks", "untrained", "untrained_control",
 ]  # fmt: skip

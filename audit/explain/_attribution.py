@@ -1,24 +1,24 @@
-"""Attribution maps by captum, one value a pixel."""
+"""Attribution maps, one value a pixel: by captum where there are gradients, by asking where there are none."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from audit.core import DifferentiableModel
-from audit.errors import MissingExtraError
+from audit.core import Access, ImagingModel
+from audit.errors import InputError
+from audit.explain._attribution_gradients import Setup, gradient_maps
+from audit.explain._attribution_hooks import hook_maps
 from audit.explain._explained import Explained
+from audit.explain._methods import BY_GRADIENT, BY_HOOK, BY_QUERY, METHODS, OWN_MAP
+from audit.explain._own import OwnMap, own_map_of, own_values
+from audit.explain._queries import Queries, query_maps
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
-
-INTEGRATED_GRADIENTS, SALIENCY, INPUT_X_GRADIENT = "integrated_gradients", "saliency", "input_x_gradient"
-INTEGRATED_GRADIENTS_ABSOLUTE = "integrated_gradients_absolute"
-METHODS: tuple[str, ...] = (INTEGRATED_GRADIENTS, INTEGRATED_GRADIENTS_ABSOLUTE, INPUT_X_GRADIENT, SALIENCY)
-PATH_STEPS = 32
-"""Points on the path of integrated gradients."""
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -26,75 +26,101 @@ class Maps:
     """Attribution maps of n cases.
 
     Args:
-        values: (n, *spatial) by method, the more the more relevant for the decision.
-        completeness: (n,) relative distance of the sum of integrated gradients from the change of the output that it
-            must equal; infinite where the output does not change.
+        values: (n, *spatial) finite float64 by method, the more the more relevant for the decision; signed but for
+            `saliency`, `integrated_gradients_absolute` and `grad_cam`, which are never below 0.
+        refused: Why a method that was asked for has no map, by method. A method that is refused on some cases cannot
+            be trusted on others either.
+        completeness: (n,) relative distance of the sum of a map from the change of the output that it must equal, by
+            method (`integrated_gradients`, `deep_lift`, `gradient_shap`); infinite where the output does not change.
+        layer: Name of the layer that Grad-CAM looked at, empty where it did not run.
     """
 
     values: dict[str, NDArray[np.float64]]
-    completeness: NDArray[np.float64]
+    refused: dict[str, str] = field(default_factory=dict)
+    completeness: dict[str, NDArray[np.float64]] = field(default_factory=dict)
+    layer: str = ""
 
 
 def attribute(
-    model: DifferentiableModel, images: NDArray[np.float32], baseline: NDArray[np.float32], explained: Explained,
-    *, batch: int,
+    model: ImagingModel, images: NDArray[np.float32], explained: Explained, *, methods: Sequence[str],
+    rng: np.random.Generator, batch: int, layer: str | None = None, baseline: NDArray[np.float32] | None = None,
+    own: OwnMap | None = None, queries: Queries | None = None, checks: bool = True,
 ) -> Maps:  # fmt: skip
-    """Return attribution maps of the explained logit.
+    """Return attribution maps of the explained logit, each one verified before it is given.
 
-    Integrated gradients run from the baseline to the image; a signed map ranks what speaks for the decision first, an
-    absolute one what matters either way. Saliency is the absolute gradient. Channels are summed up.
+    Channels are summed up. What cannot be verified is refused, with the reason, and has no map: gradients that do not
+    agree with finite differences, sums that do not add up to the change of the output, networks whose layers cannot
+    be looked into, a network whose weights are not those of its digest.
 
     Args:
-        model: The model; its gradients are those of its preprocessing, too.
+        model: The model; its gradients are those of its preprocessing, too. It is left as it is: methods that look
+            into layers work on a copy.
         images: (n, channels, *spatial) stored intensities.
-        baseline: The same shape, where integrated gradients start.
         explained: What is explained of the n cases.
-        batch: Images a batch.
+        methods: Names, of `METHODS`.
+        rng: Draws the points of gradient SHAP, the masks of RISE, and the directions of the checks.
+        batch: Images a batch at most; fewer are taken where memory asks for it.
+        layer: Layer of Grad-CAM by its name in the network; None: chosen by the rule of `audit.explain.layer_of`.
+        baseline: (n, channels, *spatial) where paths start and what occlusion puts in; None: the blurred images.
+        own: The model's own maps; None: those that the module gives.
+        queries: Windows and masks of the methods that only ask.
+        checks: False: skips what does not change from batch to batch (finite differences, digest, agreement of two
+            ways); sums are checked all the same. For copies whose weights are changed on purpose, and for batches
+            after the first.
+
+    Returns:
+        Maps of the methods that stand, and why the others do not.
 
     Raises:
+        InputError: A method that is not known.
         MissingExtraError: captum is not installed.
     """
-    import torch
+    unknown = [name for name in methods if name not in METHODS]
+    if unknown:
+        raise InputError("no such attribution method", expected=", ".join(METHODS), got=", ".join(unknown))
+    if baseline is None:
+        from audit.explain._fills import blurred
 
-    try:
-        from captum.attr import InputXGradient, IntegratedGradients, Saliency
-    except ImportError as error:
-        raise MissingExtraError("captum", "torch") from error
-    device = next((p.device for p in model.module.parameters()), torch.device("cpu"))
-    x = torch.as_tensor(images, device=device).requires_grad_()
-    start = torch.as_tensor(baseline, device=device)
-    more = tuple(t.to(device) for t in explained.tensors())
-
-    def output(images: Any, *given: Any) -> Any:
-        # A graph that does not reach the image must give a zero map, not an exception.
-        return explained.logit(model.forward(images), *given) + 0 * images.flatten(1).sum(dim=1)
-
-    integrated = IntegratedGradients(output).attribute(
-        x, baselines=start, additional_forward_args=more, n_steps=PATH_STEPS, internal_batch_size=max(batch, len(x))
-    )
-    product = InputXGradient(output).attribute(x, additional_forward_args=more)
-    gradient = Saliency(output).attribute(x, additional_forward_args=more)
-    with torch.no_grad():
-        change = (output(x, *more) - output(start, *more)).double().cpu().numpy()
-    integrated_map = _per_pixel(integrated)
-    total = _numpy(integrated).reshape(len(images), -1).sum(axis=1)
-    gap = np.where(change == 0, np.inf, np.abs(total - change) / np.maximum(np.abs(change), 1e-300))
-    return Maps(
-        values={
-            INTEGRATED_GRADIENTS: integrated_map,
-            INTEGRATED_GRADIENTS_ABSOLUTE: np.abs(_numpy(integrated)).sum(axis=1),
-            INPUT_X_GRADIENT: _per_pixel(product),
-            SALIENCY: _per_pixel(gradient),
-        },
-        completeness=gap,
-    )
-
-
-def _numpy(values: Any) -> NDArray[np.float64]:
-    out: NDArray[np.float64] = np.nan_to_num(values.detach().double().cpu().numpy(), posinf=0.0, neginf=0.0)
-    return out
-
-
-def _per_pixel(values: Any) -> NDArray[np.float64]:
-    out: NDArray[np.float64] = _numpy(values).sum(axis=1)
-    return out
+        baseline = blurred(images)
+    asked = [name for name in METHODS if name in methods]
+    values: dict[str, NDArray[np.float64]] = {}
+    refused: dict[str, str] = {}
+    completeness: dict[str, NDArray[np.float64]] = {}
+    used = ""
+    inner = [n for n in asked if n in (*BY_GRADIENT, *BY_HOOK)]
+    if inner and model.card.access < Access.GRADIENT:
+        refused.update(dict.fromkeys(inner, "the model gives no gradients"))
+    elif inner:
+        differentiable: Any = model
+        setup = Setup(
+            model=differentiable, images=images, baseline=baseline, explained=explained, rng=rng, batch=batch,
+            checks=checks,
+        )  # fmt: skip
+        for part in (
+            gradient_maps(setup, [n for n in inner if n in BY_GRADIENT]),
+            hook_maps(setup, [n for n in inner if n in BY_HOOK], layer),
+        ):
+            values.update(part.values)
+            refused.update(part.refused)
+            completeness.update(part.completeness)
+            used = used or part.layer
+    asks = [n for n in asked if n in BY_QUERY]
+    if asks and model.card.access < Access.QUERY:
+        refused.update(dict.fromkeys(asks, "the model cannot be asked"))
+    elif asks:
+        values.update(query_maps(model, images, baseline, explained, asks, queries or Queries(), rng, batch))
+    if OWN_MAP in asked:
+        given = own if own is not None else own_map_of(model)
+        if given is None:
+            refused[OWN_MAP] = "the model gives no map of its own"
+        else:
+            found, reason = own_values(given, model, images, explained, baseline, rng, batch=batch, checks=checks)
+            if found is None:
+                refused[OWN_MAP] = reason
+            else:
+                values[OWN_MAP] = found
+    for name in [n for n, v in values.items() if not np.isfinite(v).all()]:
+        del values[name]
+        refused[name] = "its map holds values that are no numbers"
+    ordered = {name: values[name] for name in METHODS if name in values}
+    return Maps(values=ordered, refused=refused, completeness=completeness, layer=used)

@@ -20,14 +20,14 @@ class Explained:
 
     Explained is the logit of the decision: of the class decided for, for a binary model signed towards the decision,
     for a multilabel one that of the finding with the highest score, for a real value the value itself, for a
-    segmentation the summed logit of the pixels that were marked.
+    segmentation the summed logit of one component: the largest connected one of the pixels that were marked.
 
     Args:
         card: The model's card.
         index: (n,) output column.
         sign: (n,) -1 where a binary model decided negative, else 1.
         value: (n,) the clean value of a regression, else 0.
-        region: (n, *spatial) pixels that a segmentation marked, else None.
+        region: (n, *spatial) the component of a segmentation that is explained, else None.
     """
 
     card: ModelCard
@@ -76,7 +76,7 @@ class Explained:
             raw: (m, k[, *spatial]) raw outputs, a torch tensor.
             index: (m,) output columns.
             sign: (m,) signs.
-            region: (m, *spatial) marked pixels.
+            region: (m, *spatial) the explained component.
         """
         card = self.card
         if region is not None:
@@ -86,7 +86,7 @@ class Explained:
             return raw[:, 0]
         if card.task == "binary":
             if raw.shape[1] == 1:
-                z = raw[:, 0] if card.output == "logits" else _log_odds(raw[:, 0])
+                z = _log_odds(raw[:, 0]) if card.output == "probabilities" else raw[:, 0]
             else:
                 z = raw[:, 1] - raw[:, 0] if card.output == "logits" else _log(raw[:, 1]) - _log(raw[:, 0])
             return sign * z
@@ -95,6 +95,37 @@ class Explained:
             return chosen
         return _log_odds(chosen) if card.task == "multilabel" else _log(chosen)
 
+    def strength(self, raw: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Return (n,) explained logits in numpy, as `logit` has them; needs no torch.
+
+        Args:
+            raw: (n, k[, *spatial]) raw outputs on changed images of the same cases.
+
+        Returns:
+            Unbounded; for a regression the value, for a segmentation the sum over the explained component.
+        """
+        card, rows = self.card, np.arange(len(raw))
+        logits = card.output in ("logits", "mask_logits", "value")
+        if self.region is not None:
+            if raw.shape[1] == 1:
+                z = raw[:, 0] if logits else _odds(raw[:, 0])
+            else:
+                every = raw if logits else _logs(raw)
+                z = every[:, 1:].max(axis=1) - every[:, 0]
+            out: NDArray[np.float64] = (z * self.region).reshape(len(raw), -1).sum(axis=1)
+            return out
+        if card.task == "regression":
+            return raw[:, 0]
+        if card.task == "binary" and raw.shape[1] == 1:
+            return self.sign * (raw[:, 0] if logits else _odds(raw[:, 0]))
+        if card.task == "binary":
+            every = raw if logits else _logs(raw)
+            return self.sign * (every[:, 1] - every[:, 0])
+        picked: NDArray[np.float64] = raw[rows, self.index]
+        if logits:
+            return picked
+        return _odds(picked) if card.task == "multilabel" else _logs(picked)
+
     def score(self, raw: NDArray[np.float64]) -> NDArray[np.float64]:
         """Return (n,) how much of the decision an answer still holds.
 
@@ -102,7 +133,7 @@ class Explained:
             raw: (n, k[, *spatial]) raw outputs on changed images of the same cases.
 
         Returns:
-            The probability of the decision, in [0, 1]; for a segmentation its mean over the marked pixels; for a real
+            The probability of the decision, in [0, 1]; for a segmentation its mean over the component; for a real
             value minus the distance from the clean one, in its unit.
         """
         card = self.card
@@ -152,7 +183,7 @@ def explained_by(raw: NDArray[np.float64], card: ModelCard) -> Explained:
     first, up, zero = np.zeros(n, np.int64), np.ones(n), np.zeros(n)
     point = 0.5 if card.operating_point is None or isinstance(card.operating_point, Mapping) else card.operating_point
     if card.task == "segmentation":
-        region = foreground_probability(raw, card) >= point
+        region = largest_component(foreground_probability(raw, card) >= point)
         return Explained(card=card, index=first, sign=up, value=zero, region=region)
     every = scores(raw, card)
     if card.task == "regression":
@@ -162,6 +193,37 @@ def explained_by(raw: NDArray[np.float64], card: ModelCard) -> Explained:
     if card.task in ("multiclass", "ordinal", "multilabel"):
         return Explained(card=card, index=every.argmax(axis=1).astype(np.int64), sign=up, value=zero)
     raise NotApplicable(f"no output to explain is defined for the task {card.task}")
+
+
+def largest_component(marked: NDArray[np.bool_]) -> NDArray[np.bool_]:
+    """Return the largest connected component of each mask, the first in scan order among equals.
+
+    Pixels are connected over a side, not over a corner; a mask without pixels stays empty.
+
+    Args:
+        marked: (n, *spatial).
+    """
+    from scipy import ndimage
+
+    out = np.zeros_like(marked)
+    for one, mask in zip(out, marked, strict=True):
+        labels, count = ndimage.label(mask)
+        if count:
+            one[labels == 1 + np.bincount(labels.ravel())[1:].argmax()] = True
+    return out
+
+
+def _odds(p: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return log p - log(1 - p), finite at 0 and 1 of float32, as `_log_odds`."""
+    info = np.finfo(np.float32)
+    out: NDArray[np.float64] = np.log(np.maximum(p, info.tiny)) - np.log1p(-np.minimum(p, 1 - info.eps / 2))
+    return out
+
+
+def _logs(p: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return log p, finite at 0, as `_log`."""
+    out: NDArray[np.float64] = np.log(np.maximum(p, np.finfo(np.float32).tiny))
+    return out
 
 
 def _log_odds(p: Any) -> Any:

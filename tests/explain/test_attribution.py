@@ -9,10 +9,12 @@ import pytest
 import torch
 
 from audit.core import InputSpec
-from audit.explain import METHODS, attribute, explained_by
+from audit.explain import BY_GRADIENT, attribute, explained_by
+from audit.explain._explained import largest_component
 from tests.attacks.nets import Linear, Masked, Pixelwise, convolutional, wrap
 
 UNIT = InputSpec(scale=False)
+GRADIENTS = BY_GRADIENT[:4]
 
 
 def draw(n: int = 6, shape: tuple[int, ...] = (1, 6, 6)) -> tuple[np.ndarray, np.ndarray]:
@@ -22,7 +24,10 @@ def draw(n: int = 6, shape: tuple[int, ...] = (1, 6, 6)) -> tuple[np.ndarray, np
 
 
 def maps_of(model: Any, images: np.ndarray, baseline: np.ndarray) -> Any:
-    return attribute(model, images, baseline, explained_by(model.predict(images), model.card), batch=4)
+    explained = explained_by(model.predict(images), model.card)
+    return attribute(
+        model, images, explained, methods=GRADIENTS, rng=np.random.default_rng(0), batch=4, baseline=baseline
+    )
 
 
 def test_a_linear_model_has_its_weights_as_maps() -> None:
@@ -34,18 +39,18 @@ def test_a_linear_model_has_its_weights_as_maps() -> None:
     assert set(np.unique(sign)) == {-1.0, 1.0}
     maps = maps_of(model, images, baseline)
     weights, x, away = w.reshape(6, 6), images[:, 0], (images - baseline)[:, 0]
-    assert tuple(maps.values) == METHODS
+    assert tuple(maps.values) == GRADIENTS
     assert maps.values["integrated_gradients"] == pytest.approx(sign * weights * away, abs=1e-5)
     assert maps.values["integrated_gradients_absolute"] == pytest.approx(np.abs(weights * away), abs=1e-5)
     assert maps.values["input_x_gradient"] == pytest.approx(sign * weights * x, abs=1e-5)
     assert maps.values["saliency"] == pytest.approx(np.broadcast_to(np.abs(weights), x.shape), abs=1e-5)
-    assert maps.completeness.max() < 1e-3
+    assert maps.completeness["integrated_gradients"].max() < 1e-3
 
 
 def test_integrated_gradients_of_a_network_are_complete() -> None:
     """On a smooth network their sum is the change of the output within 1 %."""
     images, baseline = draw()
-    assert np.median(maps_of(wrap(convolutional(0), input=UNIT), images, baseline).completeness) < 0.01
+    assert np.median(maps_of(wrap(convolutional(0), input=UNIT), images, baseline).completeness[GRADIENTS[0]]) < 0.01
 
 
 @pytest.mark.parametrize(
@@ -66,7 +71,9 @@ def test_every_head_is_explained_towards_its_decision(outputs: int, squash: str,
     images, baseline = draw(12)
     model = wrap(Linear(np.random.default_rng(2).normal(size=(outputs, 36)), squash=squash), input=UNIT, **spec)
     explained = explained_by(model.predict(images), model.card)
-    maps = attribute(model, images, baseline, explained, batch=4)
+    maps = attribute(
+        model, images, explained, methods=GRADIENTS, rng=np.random.default_rng(0), batch=4, baseline=baseline
+    )
     assert all(np.abs(m).max() > 0 for m in maps.values.values())
     away = np.sign(images - baseline) * np.sign(maps.values["integrated_gradients"])[:, None]
     moved = model.predict((images + 0.01 * away).astype(np.float32))
@@ -77,7 +84,7 @@ def test_every_head_is_explained_towards_its_decision(outputs: int, squash: str,
 
 
 def test_a_mask_is_explained_by_its_own_pixels() -> None:
-    """Of a pixelwise model only marked pixels get a map, in two dimensions and in three."""
+    """Of a pixelwise model only the pixels of its largest component get a map, in two dimensions and in three."""
     for shape in ((1, 6, 6), (1, 3, 4, 5)):
         images, baseline = draw(4, shape)
         model = wrap(
@@ -85,7 +92,10 @@ def test_a_mask_is_explained_by_its_own_pixels() -> None:
             classes=(),
         )  # fmt: skip
         maps = maps_of(model, images, baseline).values
-        marked = images[:, 0] >= 0.6
+        marked = explained_by(model.predict(images), model.card).region
+        assert marked is not None
+        assert marked.any(axis=tuple(range(1, marked.ndim))).all()
+        assert (images[:, 0][marked] >= 0.6).all()
         assert (maps["saliency"] == marked).all()
         assert (maps["integrated_gradients"][~marked] == 0).all()
 
@@ -125,3 +135,37 @@ def test_the_names_are_those_of_the_decisions() -> None:
     several = wrap(Linear(np.ones((3, 4))), input=UNIT, task="multiclass", classes=("a", "b", "c"))
     assert explained_by(np.eye(3), several.card).names.tolist() == ["a", "b", "c"]
     assert torch.is_tensor(explained_by(raw, model.card).tensors()[0])
+
+
+def test_the_largest_component_is_explained() -> None:
+    """Of three pixels in a row, two below each other and one at a corner of the row, the row stays."""
+    marked = np.zeros((2, 5, 5), bool)
+    marked[0, 0, :3] = marked[0, 3:, 4] = marked[0, 1, 3] = True
+    kept = np.zeros_like(marked)
+    kept[0, 0, :3] = True
+    assert (largest_component(marked) == kept).all()
+
+
+@pytest.mark.parametrize(
+    ("raw", "spec"),
+    [
+        ((6, 1), {}),
+        ((6, 1), {"output": "probabilities"}),
+        ((6, 1), {"output": "value"}),
+        ((6, 2), {"output": "probabilities"}),
+        ((6, 2), {}),
+        ((6, 3), {"task": "multiclass", "classes": ("a", "b", "c")}),
+        ((6, 3), {"task": "multilabel", "classes": ("a", "b", "c"), "output": "probabilities"}),
+        ((6, 3), {"task": "ordinal", "classes": ("a", "b", "c"), "output": "probabilities"}),
+        ((6, 1), {"task": "regression", "output": "value", "operating_point": None}),
+        ((6, 1, 4, 4), {"task": "segmentation", "output": "mask_probabilities", "classes": ()}),
+        ((6, 3, 4, 4), {"task": "segmentation", "output": "mask_logits", "classes": ()}),
+    ],
+)
+def test_the_explained_logit_is_the_same_without_torch(raw: tuple[int, ...], spec: dict[str, Any]) -> None:
+    """What a model that can only be asked is explained by equals what gradients are taken of, within 1e-5."""
+    card = wrap(Linear(np.ones(4)), input=UNIT, **spec).card
+    said = np.random.default_rng(0).uniform(0.01, 0.99, raw)
+    explained = explained_by(said, card)
+    expected = explained.logit(torch.as_tensor(said), *explained.tensors()).numpy()
+    assert explained.strength(said) == pytest.approx(expected, rel=1e-5, abs=1e-5)

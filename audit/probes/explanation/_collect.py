@@ -10,7 +10,6 @@ import numpy as np
 from audit.core import ImagingModel, ProbeContext
 from audit.explain import (
     CONTROLS,
-    METHODS,
     Explained,
     Maps,
     area,
@@ -27,6 +26,7 @@ from audit.probes._images import load_images
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
+METHODS = ("integrated_gradients", "integrated_gradients_absolute", "input_x_gradient", "saliency")
 HEADLINE = METHODS[0]
 """The method that is shown in figures and repeated with another fill."""
 SHOWN = 3
@@ -71,7 +71,7 @@ def explain(ctx: ProbeContext, found: Found, cases: NDArray[np.int64], batch: in
         return
     images, explained, cases = images[rows], explained.take(rows), cases[rows]
     blur = blurred(images)
-    maps = attribute(model, images, blur, explained, batch=batch)
+    maps = attribute(model, images, explained, methods=METHODS, rng=ctx.rng, batch=batch, baseline=blur)
     orders = {**maps.values, **control_maps(images, ctx.rng)}
     places = {name: ranks(values, ctx.rng) for name, values in orders.items()}
     plain = {name: places[name] for name in (HEADLINE, *CONTROLS)}
@@ -91,7 +91,7 @@ def explain(ctx: ProbeContext, found: Found, cases: NDArray[np.int64], batch: in
             kept.setdefault(name, []).append(values[sound])
     found.cases.append(cases[sound])
     found.names.append(explained.names[sound])
-    found.completeness.append(maps.completeness[sound])
+    found.completeness.append(maps.completeness[HEADLINE][sound])
     if not found.examples:
         found.examples = _examples(images, maps, sound)
 

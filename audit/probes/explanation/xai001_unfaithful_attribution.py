@@ -19,12 +19,11 @@ from audit.core import (
 )
 from audit.explain import (
     CONTROLS,
-    METHODS,
     advantage,
     fractions,
 )
 from audit.probes._images import batch_size, load_images, sample_cases
-from audit.probes.explanation._collect import HEADLINE, Found, explain
+from audit.probes.explanation._collect import HEADLINE, METHODS, Found, explain
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
