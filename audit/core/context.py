@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 
 from audit.core.cohort import Cohort
+from audit.core.declared import ExplainSpec
 from audit.core.levels import Levels
 from audit.core.model import ImagingModel, ModelCard, Surrogate
 from audit.core.outputs import ClassView, class_views, scores
@@ -38,6 +39,7 @@ class Budget:
         batch_size: Images a batch.
         image_cases: Images looked at by checks of the images alone, of each split; None for all.
         attack_queries: Images that an attack without gradients may ask for, a case and size.
+        explain_masks: Random masks of an explanation that only asks.
         edit_cases: Cases whose images are edited (evidence removed, markers, lesions), or None for all.
         trainings: Models that a probe may train, where a training recipe is declared.
         training_seconds: Seconds that these may take, where the run declares none.
@@ -54,6 +56,7 @@ class Budget:
     batch_size: int = 32
     image_cases: int | None = None
     attack_queries: int = 200
+    explain_masks: int = 400
     edit_cases: int | None = 300
     trainings: int = 100
     training_seconds: float = 600.0
@@ -192,6 +195,7 @@ class ProbeContext:
         unverified: What the model says of `cohort.unverified`, one row a case; its targets are unknown.
         attacks: Further attacks by name that the run asks for, for example "torchattacks:EADEN".
         surrogates: Models that an attacker may have in place of the audited one.
+        explain: How decisions are explained, as the run asks for it.
         training: What may be trained, where a recipe is declared; None elsewhere.
     """
 
@@ -211,6 +215,7 @@ class ProbeContext:
     fairlearn_metrics: tuple[str, ...] = ()
     attacks: tuple[str, ...] = ()
     surrogates: tuple[Surrogate, ...] = ()
+    explain: ExplainSpec = field(default_factory=ExplainSpec)
     training: Training | None = None
 
     @property

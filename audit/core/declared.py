@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
 from audit.core.attributes import AttributeSpec
 
@@ -43,6 +44,25 @@ class ThreatModel:
     who: str
     pixels: str
     where: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class ExplainSpec:
+    """`[audit.explain]`: how a model's decisions are explained, typed.
+
+    Args:
+        methods: Attribution methods by name; empty: those of the profile that the model allows.
+        own_map: `module:function` that gives the model's own maps; None: those that its network gives, if any.
+        own: That function, once it was found.
+        window_mm: Side of an occluding window in mm, for images of declared spacing.
+        window_share: Side of an occluding window as a share of the image's, (0, 1].
+    """
+
+    methods: tuple[str, ...] = ()
+    own_map: str | None = None
+    own: Callable[..., Any] | None = None
+    window_mm: float | None = None
+    window_share: float = 0.125
 
 
 @dataclass(frozen=True, kw_only=True)
