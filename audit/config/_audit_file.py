@@ -133,6 +133,9 @@ class AttributeTable(Table):
     bins: Edges | None = None
     unit: str = ""
     recorded_by: str = ""
+    shares: dict[str, float] = Field(
+        default_factory=dict, description="of a confounder, the share of each level in the balanced cohort"
+    )
     trained_on: LevelNames = Field(default_factory=list, description="levels of a protocol that the model learned from")
 
 

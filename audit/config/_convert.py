@@ -110,6 +110,7 @@ def cohort_spec(t: CohortTable) -> CohortSpec:
             bins=tuple(a.bins or ()),
             unit=a.unit,
             recorded_by=a.recorded_by,
+            shares=dict(a.shares),
             trained_on=tuple(a.trained_on),
         )
         for name, a in t.attributes.items()

@@ -10,6 +10,7 @@ from audit.config._faults import did_you_mean, listed, one_line, shown, unknown
 from audit.core import OUTPUT_KINDS, OUTPUTS_OF
 from audit.errors import ConfigError
 
+SHARES_OFF = 0.005
 _NEEDS_PATH = ("torch", "torch-export", "torchscript", "onnx", "sklearn", "predictions")
 _NEEDS_IMAGES = ("torch", "torch-export", "torchscript", "onnx", "sklearn", "callable")
 
@@ -216,6 +217,23 @@ def _attributes(attributes: Mapping[str, Any]) -> Iterator[ConfigError]:
                 expected="why it may lead the model astray", got="no reason",
                 fix='add reason = "…", for example "one scanner served the oncology ward"',
             )  # fmt: skip
+        yield from _shares(f"cohort.attributes.{one_line(name)}.shares", spec.get("shares"), "confounder" in roles)
+
+
+def _shares(where: str, shares: Any, confounder: bool) -> Iterator[ConfigError]:
+    if not isinstance(shares, dict) or not shares:
+        return
+    if not confounder:
+        yield ConfigError(
+            f"{where}: only a confounder is balanced", expected="the role 'confounder'", got="another role",
+            fix="take shares out, or declare the confounder with its reason",
+        )  # fmt: skip
+    numbers = [v for v in shares.values() if isinstance(v, (int, float)) and not isinstance(v, bool)]
+    if len(numbers) == len(shares) and (min(numbers) <= 0 or abs(sum(numbers) - 1) > SHARES_OFF):
+        yield ConfigError(
+            f"{where}: no shares of a whole", expected="a share above 0 for each level, 1 in all",
+            got=", ".join(f"{v:g}" for v in numbers), fix="give every level's share; they add up to 1",
+        )  # fmt: skip
 
 
 def _fairlearn(names: Any, task: Any) -> Iterator[ConfigError]:

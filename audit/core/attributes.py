@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Literal
 
 import numpy as np
@@ -28,6 +29,7 @@ class AttributeSpec:
         bins: Edges for a numeric column; the last bin is closed.
         unit: Unit of a numeric column.
         recorded_by: How it was recorded, for example "self-reported" or "inferred".
+        shares: Of a confounder, the share of each level in the balanced cohort; empty: equal shares.
         trained_on: Levels of a protocol that the model learned from; empty where undeclared.
     """
 
@@ -38,6 +40,7 @@ class AttributeSpec:
     bins: tuple[float, ...] = ()
     unit: str = ""
     recorded_by: str = ""
+    shares: Mapping[str, float] = field(default_factory=dict, hash=False)
     trained_on: tuple[str, ...] = ()
 
 

@@ -130,7 +130,8 @@ def _attribute(attribute: Attribute, cohort: Cohort) -> dict[str, Any]:
     spec = attribute.spec
     return {
         "name": attribute.name, "roles": list(attribute.roles), "reason": spec.reason, "unit": spec.unit,
-        "bins": list(spec.bins), "recorded_by": spec.recorded_by, "levels": levels,
+        "bins": list(spec.bins), "recorded_by": spec.recorded_by, "shares": dict(spec.shares),
+        "levels": levels,
     }  # fmt: skip
 
 
