@@ -25,6 +25,7 @@ def beside_faults(raw: Mapping[str, Any]) -> list[ConfigError]:
         *_comparators(task, table(cohort, "comparators")),
         *_others(cohort),
         *_verified(task, table(cohort, "reference")),
+        *_recipe(table(raw, "training"), cohort),
     ]
 
 
@@ -127,6 +128,35 @@ def _others(cohort: Mapping[str, Any]) -> Iterator[ConfigError]:
                 f"{key}manifest: the manifest of the audited cases", expected="a table of other cases",
                 got=shown(manifest), fix="tell the splits of one manifest apart with split and split_value",
             )  # fmt: skip
+
+
+def _recipe(training: Mapping[str, Any], cohort: Mapping[str, Any]) -> Iterator[ConfigError]:
+    if not training:
+        return
+    recipe, manifest = training.get("recipe"), training.get("manifest")
+    if isinstance(recipe, str) and recipe.count(":") != 1:
+        yield ConfigError(
+            "training.recipe: wrong form", expected="module:function", got=shown(recipe), fix='"recipes:fit"'
+        )
+    if isinstance(manifest, str) and os.path.normpath(manifest) == os.path.normpath(str(cohort.get("manifest"))):
+        yield ConfigError(
+            "training.manifest: the manifest of the audited cases", expected="a table of other patients",
+            got=shown(manifest), fix="name the table of the cases that the model was developed on",
+        )  # fmt: skip
+    for key, what in (("image", "images to train on"), ("patient", "patients, so that none stands in both cohorts")):
+        if cohort and key not in cohort:
+            yield ConfigError(
+                f"cohort.{key}: missing", expected=f"the column of {what}, in both manifests", got="none",
+                fix=f'add {key} = "…", or take [training] out',
+            )  # fmt: skip
+
+
+def development_columns(cohort: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Return what of `[cohort]` the development cohort has, too: all but what others said of the audited cases."""
+    attributes = table(cohort, "attributes")
+    learnt = {k: v for k, v in attributes.items() if not {"rater", "repeat"} & set(_roles(table(attributes, k)))}
+    rest = {k: v for k, v in cohort.items() if k not in ("split", "split_value", "comparators", "ungradable")}
+    return {**rest, "attributes": learnt}
 
 
 def _verified(task: Any, reference: Mapping[str, Any]) -> Iterator[ConfigError]:

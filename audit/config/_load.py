@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     Shape = TypeVar("Shape", bound=BaseModel)
 
-AUDIT_SECTIONS = ("intended_use", "model", "model.input", "cohort", "cohort.attributes", "audit")
+AUDIT_SECTIONS = ("intended_use", "model", "model.input", "cohort", "cohort.attributes", "training", "audit")
 PolicySource = Literal["file", "proposed", "embedded"]
 _LARGEST = 10_000_000
 
@@ -80,6 +80,10 @@ def _config(
     threat = _convert.threat_model(run.threat_model)
     if threat is not None:
         settings["threat_model"] = threat
+    recipe = _convert.training(shape.training)
+    content = {"model": model, "cohort": cohort, "intended_use": use, "audit": settings}
+    if recipe is not None:
+        content["training"] = recipe
     return AuditConfig(
         model=model,
         cohort=cohort,
@@ -90,13 +94,14 @@ def _config(
         seed=run.seed,
         probes=tuple(run.probes),
         root=root.resolve(),
-        digest=digest({"model": model, "cohort": cohort, "intended_use": use, "audit": settings}),
+        digest=digest(content),
         show_ids=run.show_ids,
         show_pixels=run.show_pixels,
         fairlearn_metrics=tuple(run.fairlearn_metrics),
         attacks=tuple(dict.fromkeys(run.attacks)),
         surrogates=surrogates,
         threat_model=threat,
+        training=recipe,
         min_cell=run.min_cell,
     )
 

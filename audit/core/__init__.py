@@ -63,7 +63,7 @@ from audit.core.probe import (
     State,
     StoredArtifact,
 )
-from audit.core.training import Meter, Trainer, Training, TrainingsSpent, TrainingSpec
+from audit.core.training import Meter, Trainer, Training, TrainingSpec, TrainingsSpent
 from audit.core.verdict import EXIT_CODES, STATUSES, Finding, Outcome, Status, Verdict
 
 __all__ = [
@@ -72,10 +72,11 @@ __all__ = [
     "RELATIONS", "ROLES", "SCHEMA_VERSION", "STATUSES", "TASKS", "UNGRADABLE", "YES", "Access", "Artifact", "Aside",
     "Attribute", "AttributeSpec", "Budget", "ChosenOn", "ClassView", "Cohort", "CohortSpec", "Comparator",
     "ComparatorOutput", "ComparatorValues", "Curve", "DifferentiableModel", "Direction", "Estimate", "Evidence",
-    "Finding", "ImageSource", "ImagingModel", "InputSpec", "IntendedUse", "Ledger", "Levels", "Limit", "Measurement", "Meter",
-    "ModelCard", "ModelSpec", "Need", "NotApplicable", "NotTested", "OtherSpec", "OtherSplit", "Outcome", "OutputKind",
-    "Policy", "Predictions", "Prevalence", "Probe", "ProbeContext", "ProbeInfo", "ProbeResult", "Profile", "Relation",
-    "Role", "Rule", "Scalar", "Sink", "SourceView", "State", "Status", "StoredArtifact", "Surrogate", "SurrogateSpec",
-    "Task", "ThreatModel", "Trainer", "Training", "TrainingSpec", "TrainingsSpent", "Unverified", "Verdict", "Waiver", "bounds_at", "canonical_json", "class_views",
-    "contrast_key", "digest", "family_weight", "plain", "scores", "sigmoid", "softmax", "worst_first",
+    "Finding", "ImageSource", "ImagingModel", "InputSpec", "IntendedUse", "Ledger", "Levels", "Limit", "Measurement",
+    "Meter", "ModelCard", "ModelSpec", "Need", "NotApplicable", "NotTested", "OtherSpec", "OtherSplit", "Outcome",
+    "OutputKind", "Policy", "Predictions", "Prevalence", "Probe", "ProbeContext", "ProbeInfo", "ProbeResult",
+    "Profile", "Relation", "Role", "Rule", "Scalar", "Sink", "SourceView", "State", "Status", "StoredArtifact",
+    "Surrogate", "SurrogateSpec", "Task", "ThreatModel", "Trainer", "Training", "TrainingSpec", "TrainingsSpent",
+    "Unverified", "Verdict", "Waiver", "bounds_at", "canonical_json", "class_views", "contrast_key", "digest",
+    "family_weight", "plain", "scores", "sigmoid", "softmax", "worst_first",
 ]  # fmt: skip

@@ -29,6 +29,7 @@ from audit.core import (
     Sink,
     StoredArtifact,
     Surrogate,
+    Training,
 )
 from audit.execution._progress import Progress
 
@@ -61,6 +62,7 @@ class Setting:
         fairlearn_metrics: Metrics of fairlearn or scikit-learn, by name, that the run asks for.
         attacks: Further attacks by name that the run asks for.
         surrogates: Models that an attacker may have in place of the audited one.
+        training: What may be trained, where a recipe is declared.
     """
 
     model: ImagingModel
@@ -80,6 +82,7 @@ class Setting:
     fairlearn_metrics: tuple[str, ...] = ()
     attacks: tuple[str, ...] = ()
     surrogates: tuple[Surrogate, ...] = ()
+    training: Training | None = None
 
 
 Condition = tuple[str, "NDArray[np.int64]", "NDArray[np.float64]"]
@@ -121,7 +124,7 @@ def run_probe(probe: type[Probe], setting: Setting, progress: Progress) -> Ran:
         )  # fmt: skip
         return Ran(result=result, conditions=tuple(sink.conditions) if state == "completed" else ())
 
-    lacking = why_not_applicable(info, setting.model, setting.cohort)
+    lacking = why_not_applicable(info, setting.model, setting.cohort, trainable=setting.training is not None)
     if lacking:
         return ended("not_applicable", lacking)
     context = ProbeContext(
@@ -129,7 +132,7 @@ def run_probe(probe: type[Probe], setting: Setting, progress: Progress) -> Ran:
         budget=setting.budget, levels=setting.levels, intended_use=setting.intended_use, sink=sink,
         golden=setting.golden, golden_tolerance=setting.golden_tolerance, digest_before=setting.digest_before,
         layer=setting.layer, unverified=setting.unverified, fairlearn_metrics=setting.fairlearn_metrics,
-        attacks=setting.attacks, surrogates=setting.surrogates,
+        attacks=setting.attacks, surrogates=setting.surrogates, training=_metered(setting),
     )  # fmt: skip
     try:
         measurements = tuple(probe().run(context))
@@ -145,18 +148,36 @@ def run_probe(probe: type[Probe], setting: Setting, progress: Progress) -> Ran:
         return ended("error", redact(f"{type(error).__name__}: {error}", setting.cohort))
 
 
+def _metered(setting: Setting) -> Training | None:
+    """Return what one probe may train; each has a meter of its own, so that no probe changes what another can do."""
+    budget = setting.budget
+    if setting.training is None:
+        return None
+    return setting.training.within(trainings=budget.trainings, seconds=budget.training_seconds)
+
+
 def _store(artifacts: Sequence[Artifact], setting: Setting) -> list[StoredArtifact]:
     shown = setting.show_pixels or setting.cohort.phantom
     return [setting.store(a) for a in artifacts if shown or not a.pixels]
 
 
-def why_not_applicable(info: ProbeInfo, model: ImagingModel, cohort: Cohort) -> str:
-    """Return what a probe needs and does not have here, empty where it has all."""
+def why_not_applicable(info: ProbeInfo, model: ImagingModel, cohort: Cohort, *, trainable: bool = False) -> str:
+    """Return what a probe needs and does not have here, empty where it has all.
+
+    Args:
+        info: The probe.
+        model: The model.
+        cohort: The cases.
+        trainable: Whether a training recipe is declared. It stands beside the model: a recipe gives no gradients of the
+            weights under audit.
+    """
     card = model.card
     if card.task not in info.tasks:
         return f"it looks at {', '.join(info.tasks)}; this model's task is {card.task}"
-    if card.access < info.access:
-        words = {Access.QUERY: "answers to new images", Access.GRADIENT: "gradients", Access.TRAINABLE: "retraining"}
+    if info.access is Access.TRAINABLE and not trainable:
+        return "it needs retraining, and no recipe is declared under [training]"
+    if card.access < info.access and info.access is not Access.TRAINABLE:
+        words = {Access.QUERY: "answers to new images", Access.GRADIENT: "gradients"}
         wanted = words.get(info.access, info.access.name)
         return f"it needs {wanted}, which a model of kind '{card.kind}' does not give here"
     has = {

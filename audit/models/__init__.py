@@ -6,8 +6,9 @@ from audit.models._load import load_model
 from audit.models._network import TorchModel, from_module
 from audit.models._predictions import SavedPredictions
 from audit.models._threads import fitting_threads
+from audit.models._training import load_training, make_training
 
 __all__ = [
     "CallableModel", "SavedPredictions", "TorchModel", "bfloat16_allowed", "cpu_has_bfloat16", "fitting_threads",
-    "from_callable", "from_module", "load_model",
+    "from_callable", "from_module", "load_model", "load_training", "make_training",
 ]  # fmt: skip

@@ -8,7 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from audit.core import Cohort, Evidence, ImagingModel, IntendedUse, Policy, Profile, Surrogate, ThreatModel
+from audit.core import Cohort, Evidence, ImagingModel, IntendedUse, Policy, Profile, Surrogate, ThreatModel, Training
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -19,11 +19,12 @@ if TYPE_CHECKING:
 
 from audit.session._folder import check_folder, default_folder
 from audit.session._open import known_attacks, known_metrics, load_cohort, load_golden, load_model
+from audit.session._training import make_training, open_training
 from audit.session.saved import Asked, score_table, scores
 
 __all__ = [
-    "Asked", "check_folder", "default_folder", "gate", "load_cohort", "load_model", "render_report", "run",
-    "run_config", "run_demo", "score_table", "scores",
+    "Asked", "check_folder", "default_folder", "gate", "load_cohort", "load_model", "make_training", "render_report",
+    "run", "run_config", "run_demo", "score_table", "scores",
 ]  # fmt: skip
 
 
@@ -46,6 +47,7 @@ def run(
     attacks: Sequence[str] = (),
     surrogates: Sequence[Surrogate] = (),
     threat_model: ThreatModel | None = None,
+    training: Training | None = None,
     progress: Progress | None = None,
 ) -> Run:
     """Audit a model on a cohort.
@@ -68,6 +70,7 @@ def run(
         attacks: Attacks of torchattacks that ADV001 and ADV002 run beside their own, for example "torchattacks:EADEN".
         surrogates: Models that an attacker may have in place of the audited one, for ADV004.
         threat_model: Against whom the model must stand; without it the report calls an attack a stress measurement.
+        training: What probes may train, as `make_training` gives it.
         progress: Somebody who watches.
 
     Returns:
@@ -87,6 +90,7 @@ def run(
         golden=load_golden(Path(golden)) if isinstance(golden, (str, Path)) else golden,
         fairlearn_metrics=known_metrics(fairlearn_metrics),
         attacks=known_attacks(attacks), surrogates=tuple(surrogates), threat_model=threat_model,
+        training=training,
     )  # fmt: skip
     return audit_model(model, cohort, rules, options, progress)
 
@@ -144,6 +148,7 @@ def run_config(
             Surrogate(relation=s.relation, model=models.load_model(s.model, config.root)) for s in config.surrogates
         ),
         threat_model=config.threat_model,
+        training=open_training(config, model, cohort),
         min_cell=config.min_cell if min_cell is None else min_cell,
     )  # fmt: skip
     return audit_model(model, cohort, config.policy or Policy(name="none"), options, progress)

@@ -32,7 +32,7 @@ class Before:
 
 def look_ahead(
     model: ImagingModel, cohort: Cohort, policy: Policy, known: Catalogue, selected: Sequence[str], *,
-    threat_model: ThreatModel | None = None,
+    threat_model: ThreatModel | None = None, trainable: bool = False,
 ) -> Before:  # fmt: skip
     """Return what can be said of a run before it measures anything.
 
@@ -43,12 +43,13 @@ def look_ahead(
         known: The catalogue.
         selected: Codes of the probes that were selected.
         threat_model: Against whom the model must stand, where that is declared.
+        trainable: Whether a training recipe is declared.
     """
     absent: dict[str, str] = {}
     for code, probe in known.probes.items():
         if code not in selected and not probe.info.self_check:
             absent[code] = "it was not selected"
-        elif lacking := why_not_applicable(probe.info, model, cohort):
+        elif lacking := why_not_applicable(probe.info, model, cohort, trainable=trainable):
             absent[code] = lacking
     never = unattainable_by_rule(policy, cohort, model.card, absent)
     return Before(

@@ -20,6 +20,7 @@ from audit.core import (
     Predictions,
     ProbeInfo,
     ProbeResult,
+    Training,
     plain,
 )
 from audit.models import bfloat16_allowed, cpu_has_bfloat16
@@ -62,6 +63,15 @@ def describe_cohort(cohort: Cohort, card: ModelCard) -> dict[str, Any]:
         "attributes": [_attribute(a, cohort) for a in cohort.attributes.values()],
         **_beside(cohort),
     }
+
+
+def describe_training(training: Training) -> dict[str, Any]:
+    """Return the recipe's name and counts of the development cohort."""
+    cohort = training.cohort
+    return {
+        "recipe": training.recipe, "weighted": training.weighted, "target": training.target, "name": cohort.name,
+        "digest": cohort.digest, "n": len(cohort), "n_patients": cohort.n_patients, "ledger": plain(cohort.ledger),
+    }  # fmt: skip
 
 
 def _beside(cohort: Cohort) -> dict[str, Any]:
@@ -131,7 +141,7 @@ def _attribute(attribute: Attribute, cohort: Cohort) -> dict[str, Any]:
     return {
         "name": attribute.name, "roles": list(attribute.roles), "reason": spec.reason, "unit": spec.unit,
         "bins": list(spec.bins), "recorded_by": spec.recorded_by, "shares": dict(spec.shares),
-        "levels": levels,
+        "trained_on": list(spec.trained_on), "levels": levels,
     }  # fmt: skip
 
 

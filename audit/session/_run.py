@@ -24,6 +24,7 @@ from audit.core import (
     Profile,
     Surrogate,
     ThreatModel,
+    Training,
     plain,
 )
 from audit.errors import InputError
@@ -59,7 +60,7 @@ from audit.models import fitting_threads
 from audit.probes import Catalogue, catalogue
 from audit.session._before import Before, look_ahead, tell
 from audit.session._check import check_fit, check_use
-from audit.session._describe import describe_cohort, describe_machine, describe_model, not_tested
+from audit.session._describe import describe_cohort, describe_machine, describe_model, describe_training, not_tested
 from audit.session._folder import check_folder, default_folder, make_folder
 from audit.session._selected import all_results, check_rules, probes_of
 
@@ -106,6 +107,7 @@ class Options:
         attacks: Attacks by name that ADV001 and ADV002 run beside their own.
         surrogates: Models that an attacker may have in place of the audited one, for ADV004.
         threat_model: Against whom the model must stand, where that is declared.
+        training: What probes may train, where a recipe is declared.
         min_cell: Cells with fewer patients are left out of report, summary, JUnit and SARIF; 0: none is.
     """
 
@@ -127,6 +129,7 @@ class Options:
     attacks: tuple[str, ...] = ()
     surrogates: tuple[Surrogate, ...] = ()
     threat_model: ThreatModel | None = None
+    training: Training | None = None
     min_cell: int = 0
 
 
@@ -189,7 +192,15 @@ def _audit(
     probes = probes_of(known, selected)
     total = len(probes) + 2
     before = model.state_digest()
-    ahead = look_ahead(model, cohort, policy, known, selected, threat_model=options.threat_model)
+    ahead = look_ahead(
+        model,
+        cohort,
+        policy,
+        known,
+        selected,
+        threat_model=options.threat_model,
+        trainable=options.training is not None,
+    )
     tell(ahead, policy, progress, log, cohort, options.min_cell)
     progress.start("predictions", "Clean predictions", 0, total)
     clean = clean_predictions(model, cohort, budget, workers=options.workers, progress=progress)
@@ -201,7 +212,7 @@ def _audit(
         golden_tolerance=options.golden_tolerance, digest_before=before, layer=options.layer,
         store=lambda artifact: store_artifact(folder, artifact), show_pixels=options.show_pixels,
         fairlearn_metrics=options.fairlearn_metrics, attacks=options.attacks, surrogates=options.surrogates,
-        unverified=clean.unverified,
+        unverified=clean.unverified, training=options.training,
     )  # fmt: skip
     ran: dict[str, Ran] = {}
     for index, probe in enumerate(order(probes)):
@@ -253,6 +264,7 @@ def _evidence(
             "config_digest": options.config_digest, "intended_use": plain(options.intended_use),
             "unattainable": list(ahead.unattainable), "warnings": list(ahead.warnings), "machine": describe_machine(),
             **({} if options.threat_model is None else {"threat_model": plain(options.threat_model)}),
+            **({} if options.training is None else {"training": describe_training(options.training)}),
             **({"min_cell": options.min_cell} if options.min_cell else {}),
         },
         model=describe_model(model.card, clean.predictions),

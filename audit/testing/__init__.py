@@ -26,6 +26,7 @@ from audit.testing._contexts import context, saved_context
 from audit.testing._heads import HEADS, head
 from audit.testing._models import FAULTS, FunctionModel, SavedModel, planted
 from audit.testing._networks import NETWORKS, PlantedNetwork, linear_stands, network, network_cohort
+from audit.testing._recipes import PixelModel, pixel_recipe, trained_context
 
 __all__ = [
     "FAULTS",
@@ -34,6 +35,7 @@ __all__ = [
     "ArrayImages",
     "ConformanceError",
     "FunctionModel",
+    "PixelModel",
     "PlantedNetwork",
     "SavedModel",
     "attribute",
@@ -46,10 +48,12 @@ __all__ = [
     "network",
     "network_cohort",
     "other_split",
+    "pixel_recipe",
     "planted",
     "saved_context",
     "small_cohort",
     "tiny_cohort",
+    "trained_context",
     "with_aside",
     "with_unverified",
 ]

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from audit.core import (
+    Access,
     Measurement,
     NotApplicable,
     Probe,
@@ -48,7 +49,9 @@ def check_probe(probe: type[Probe], contexts: Mapping[str, Make] | None = None) 
     completed = []
     for name, make in (contexts or conforming_contexts()).items():
         first = make()
-        if first.card.task not in probe.info.tasks or first.card.access < probe.info.access:
+        trains = probe.info.access is Access.TRAINABLE
+        lacks = first.training is None if trains else first.card.access < probe.info.access
+        if first.card.task not in probe.info.tasks or lacks:
             continue
         if _check_one(probe, name, make, first):
             completed.append(name)
