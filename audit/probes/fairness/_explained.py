@@ -17,13 +17,11 @@ from audit.probes._shared import (
     share_contrast,
     weighted_sum,
 )
+from audit.probes._standard import standardised, strata_codes
 from audit.probes.fairness._rates import Rate
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
-
-FIFTHS = 5
-NO_STRATUM = "no stratum of severity has enough patients both in the level and in the rest"
 
 
 def predictive_contrasts(ctx: ProbeContext, view: ClassView) -> Iterator[Contrast]:
@@ -82,12 +80,7 @@ def selection_contrast(ctx: ProbeContext, view: ClassView) -> Contrast:
 
 
 def standardised_contrasts(ctx: ProbeContext, rate: Rate) -> Iterator[Contrast]:
-    """Give the gap of a rate at equal severity, one for each attribute with the role `severity`.
-
-    Direct standardisation: the gaps within strata of severity, weighted by the share of all cases of the denominator in
-    the stratum. A number without bins is cut into fifths of the denominator. Strata where a side has too few patients
-    carry no weight, and the method says how much was compared.
-    """
+    """Give the gap of a rate at equal severity, one for each attribute with the role `severity`."""
     for attribute in ctx.cohort.by_role("severity"):
         yield _standardised(ctx, rate, attribute)
 
@@ -95,49 +88,14 @@ def standardised_contrasts(ctx: ProbeContext, rate: Rate) -> Iterator[Contrast]:
 def _standardised(ctx: ProbeContext, rate: Rate, severity: Attribute) -> Contrast:
     from audit.stats import proportion_gap
 
-    patients, stratum = ctx.cohort.patients, _strata(severity, rate.rows)
-    condition = {**rate.condition, "stratum": f"at equal {severity.name}"}
+    hits, patients = rate.hits, ctx.cohort.patients
 
-    def gap(members: NDArray[np.bool_]) -> Estimate:
-        own = members & rate.rows
-        n, n_patients = int(own.sum()), count_patients(patients, own)
-        if rate.hits is None:
-            return Estimate.absent(NO_OPERATING_POINT, method="none", n=n, n_patients=n_patients)
-        parts, used = [], np.zeros(len(own), dtype=bool)
-        for code in np.unique(stratum[rate.rows]):
-            rows = rate.rows & (stratum == code)
-            found = proportion_gap(rate.hits[rows], members[rows], patients[rows], ctx.levels)
-            if found.value is not None:
-                parts.append((float(rows.sum()), found))
-                used |= rows
-        if not parts:
-            return Estimate.absent(NO_STRATUM, method="none", n=n, n_patients=n_patients)
-        return _weighted(ctx, parts, stratum, used, rate.rows, own)
+    def gap(rows: NDArray[np.bool_], members: NDArray[np.bool_]) -> Estimate:
+        right = np.zeros(len(rows), dtype=bool) if hits is None else hits
+        return proportion_gap(right[rows], members[rows], patients[rows], ctx.levels)
 
-    return Contrast(metric=f"{rate.metric}_gap_standardised", denominator=rate.rows, estimate=gap, condition=condition)
-
-
-def _weighted(
-    ctx: ProbeContext, parts: list[tuple[float, Estimate]], stratum: NDArray[np.int64], used: NDArray[np.bool_],
-    rows: NDArray[np.bool_], own: NDArray[np.bool_],
-) -> Estimate:  # fmt: skip
-    patients = ctx.cohort.patients
-    total = float(used.sum())
-    pairs = np.unique(np.stack([patients[used], stratum[used]], axis=1), axis=0)
-    several = len(pairs) > count_patients(patients, used)
-    compared = total / float(rows.sum())
-    method = f"directly standardised over {len(parts)} strata that hold {compared:.0%} of the cases, MOVER"
-    weighted = [(weight / total, part) for weight, part in parts]
-    return weighted_sum(weighted, shared=several, method=method, n_patients=count_patients(patients, own & used))
-
-
-def _strata(severity: Attribute, rows: NDArray[np.bool_]) -> NDArray[np.int64]:
-    """Return (n,) codes of strata; cases of unknown severity are one of their own."""
-    numbers = severity.numbers
-    if numbers is None or severity.spec.bins or np.unique(severity.levels).size <= FIFTHS:
-        return np.unique(severity.levels, return_inverse=True)[1].reshape(-1).astype(np.int64)
-    known = np.isfinite(numbers)
-    if not (known & rows).any():
-        return np.where(known, 0, -1)
-    edges = np.quantile(numbers[known & rows], np.linspace(0, 1, FIFTHS + 1)[1:-1])
-    return np.where(known, np.searchsorted(edges, np.where(known, numbers, 0.0), side="right"), -1)
+    return standardised(
+        ctx, f"{rate.metric}_gap_standardised", rate.rows, strata_codes([severity], rate.rows), gap, of="severity",
+        condition={**rate.condition, "stratum": f"at equal {severity.name}"},
+        absent=NO_OPERATING_POINT if hits is None else "",
+    )  # fmt: skip

@@ -18,33 +18,51 @@ from audit.probes._shared import (
     weighted_sum,
 )
 from audit.probes._tasks import error_contrasts
+from audit.probes.shift._equal import NO_LOGIT, standardised_contrasts
+from audit.probes.shift._matrix import across_training, by_protocol
+from audit.probes.shift._paired import paired
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 NEAREST = 1e-6
-NO_LOGIT = "the model gives a value on a scale of its own, which has no logit"
 
 
 class ProtocolMatrix(Probe):
     """Whether the model works as well under each scanner, site or protocol of the cohort as under the others.
 
     What it measures:
-        For each level of each attribute with the role `protocol`: the AUC within the level minus that within the rest,
-        the same for sensitivity and specificity at the declared operating point, and the `score_offset`: how much
-        higher, on the logit scale, the level's scores lie than those of the rest among patients with the same label
-        (the mean over both labels with equal weights). An offset without a change of AUC means that the ranking
-        survives and the threshold does not. For a real value: gaps of the mean error and of the mean absolute error.
-        For a segmentation: gaps of relative volume error and of Dice within fifths of reference volume.
+        For each level of each attribute with the role `protocol`: `auc`, `sensitivity` and `specificity` at the
+        declared operating point; each minus that of the rest; and the `score_offset`: how much higher, on the logit
+        scale, the level's scores lie than those of the rest among patients with the same label (the mean over both
+        labels with equal weights). An offset without a change of AUC means that the ranking survives and the threshold
+        does not. For a real value: gaps of the mean error and of the mean absolute error. For a segmentation: gaps of
+        relative volume error and of Dice within fifths of reference volume.
+
+        A gap between patients is not yet one between protocols. Where attributes with the role `covariate` or
+        `severity`, or a number in years, are declared, `auc_gap_standardised`, `sensitivity_gap_standardised`,
+        `specificity_gap_standardised` and `score_offset_standardised` compare patients of equal case mix: direct
+        standardisation over strata, of age and severity among the positive cases and of age among the others, each
+        positive ranked among the negatives of its own age; a number without bins is cut into fifths. The standardised
+        offset weighs each case alike. Where strata that both sides have hold less than 80 % of the cases there is no
+        such number.
+
+        Where patients were examined under several protocols, `paired_score_offset` and `paired_flip_rate` are what
+        changes within these patients (at least 5 of them): the mean difference of the logit, and the share of patients
+        who get another answer. Only these may be put down to the protocol.
+
+        Where the protocol says which levels the model learned from (`trained_on`), `cross_protocol_auc_gap`,
+        `cross_protocol_sensitivity_gap` and `cross_protocol_specificity_gap` are all other levels together minus those.
 
     Why it matters clinically:
         A threshold chosen on one scanner can silently become another threshold on the next one: the same patient
         is recalled in one hospital and sent home from the other.
 
     Known problems:
-        Patients are not assigned to protocols at random, so a gap may come from case mix: an AUC falls where disease
-        is milder. What is measured are the protocols in this cohort; nothing is said of one that is not in it.
-        Scores of exactly 0 or 1 are moved by a millionth before the logit is taken.
+        Patients are not assigned to protocols at random, so a gap "differs between the patients" of one protocol and
+        another, and may come from case mix: an AUC falls where disease is milder. Standardisation removes the part of
+        the case mix that is declared. What is measured are the protocols in this cohort; nothing is said of one that
+        is not in it. Scores of exactly 0 or 1 are moved by a millionth before the logit is taken.
 
     Example:
         Scanner B adds 0.8 to the logit of every patient, ill or not. AUC is 0.90 under both scanners, `score_offset`
@@ -62,22 +80,26 @@ class ProtocolMatrix(Probe):
         code="SHIFT001",
         name="protocol-matrix",
         family="SHIFT",
-        version=2,
+        version=3,
         tasks=("binary", "multiclass", "multilabel", "ordinal", "regression", "segmentation"),
         needs=("protocol",),
         metrics=(
             "auc_gap", "sensitivity_gap", "specificity_gap", "score_offset", "bias_gap", "mae_gap",
-            "volume_bias_gap", "dice_gap",
+            "volume_bias_gap", "dice_gap", "auc", "sensitivity", "specificity", "auc_gap_standardised",
+            "sensitivity_gap_standardised", "specificity_gap_standardised", "score_offset_standardised",
+            "cross_protocol_auc_gap", "cross_protocol_sensitivity_gap", "cross_protocol_specificity_gap",
+            "paired_score_offset", "paired_flip_rate",
         ),
         title="Gaps between protocols",
         question="Does it work as well under every scanner and protocol?",
         method=(
-            "Each protocol minus the rest, interval by variance estimates recovery with patients as the unit; score "
-            "offset on the logit scale given the label."
+            "Each protocol minus the rest, crude and at equal case mix, interval by variance estimates recovery with "
+            "patients as the unit; score offset on the logit scale given the label; differences within the same "
+            "patients where there are any."
         ),
         limits=(
-            "Patients are not assigned to protocols at random, so case mix may explain a gap; protocols that are not "
-            "in the cohort are not tested."
+            "Unpaired, a gap differs between the patients of two protocols, and case mix that was not declared may "
+            "explain it; protocols that are not in the cohort are not tested."
         ),
         references=(
             "Zech and others 2018, PLoS Medicine 15",
@@ -94,22 +116,25 @@ class ProtocolMatrix(Probe):
 
 def _attribute(ctx: ProbeContext, attribute: Attribute) -> Iterator[Measurement]:
     for view in ctx.clean.views:
-        for contrast in (area_contrast(ctx, view), *decision_contrasts(ctx, view), _offset(ctx, view)):
+        logit = None if ctx.card.output == "value" else _logit(view.scores)
+        yield from by_protocol(ctx, attribute, view)
+        crude = (area_contrast(ctx, view), *decision_contrasts(ctx, view), _offset(ctx, view, logit))
+        for contrast in (*crude, *standardised_contrasts(ctx, view, logit)):
             yield from contrast_levels(ctx, attribute, contrast)
+        yield from across_training(ctx, attribute, view)
+        yield from paired(ctx, attribute, view, logit)
     for contrast in error_contrasts(ctx):
         yield from contrast_levels(ctx, attribute, contrast)
 
 
-def _offset(ctx: ProbeContext, view: ClassView) -> Contrast:
-    logit = _logit(view.scores)
-
+def _offset(ctx: ProbeContext, view: ClassView, logit: NDArray[np.float64] | None) -> Contrast:
     def estimate(members: NDArray[np.bool_]) -> Estimate:
-        if ctx.card.output == "value":
+        if logit is None:
             n, n_patients = int(members.sum()), count_patients(ctx.cohort.patients, members)
             return Estimate.absent(NO_LOGIT, method="none", n=n, n_patients=n_patients)
         return offset(logit, view.labels, members, ctx)
 
-    everyone = np.ones(len(logit), dtype=bool)
+    everyone = np.ones(len(view.labels), dtype=bool)
     return Contrast(
         metric="score_offset", denominator=everyone, estimate=estimate, condition=view.condition, unit="logit"
     )

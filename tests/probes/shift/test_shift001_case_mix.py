@@ -1,0 +1,120 @@
+"""SHIFT001 tells a protocol from its patients: equal case mix, the same patients, protocols of the training."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from audit.probes.shift import ProtocolMatrix
+from audit.testing import attribute, saved_context, small_cohort
+
+
+def run(ctx):
+    """Return the measurements by (metric, level)."""
+    return {(m.metric, *m.subgroup.values()): m for m in ProtocolMatrix().run(ctx)}
+
+
+def milder_at_b(n=2400, seed=0):
+    """Return latent logits that follow severity alone, and a cohort whose scanner b sees milder disease."""
+    rng = np.random.default_rng(seed)
+    label, severe = np.arange(n) % 2, rng.random(n) < 0.5
+    b = rng.random(n) < np.where(severe, 0.25, 0.75)
+    latent = np.where(label == 1, np.where(severe, 2.0, 0.0), -1.5) + rng.normal(size=n)
+    grade = attribute("grade", np.where(severe, "severe", "mild"), "severity")
+    cohort = small_cohort(label, attributes=[attribute("scanner", np.where(b, "b", "a"), "protocol"), grade])
+    return latent, cohort, b, severe
+
+
+def test_milder_disease_alone_is_no_gap_at_equal_severity():
+    """Scanner b misses more because its patients are milder: the crude gap says so, the standardised one does not."""
+    latent, cohort, _, _ = milder_at_b()
+    found = run(saved_context(latent, cohort, output="logits"))
+    for metric in ("auc_gap", "sensitivity_gap", "score_offset"):
+        assert found[metric, "b"].high < 0
+        standard = found[f"{metric}_standardised", "b"]
+        assert standard.low < 0 < standard.high
+        assert standard.condition["stratum"] == "at equal grade"
+
+
+def test_a_worse_scanner_is_found_at_equal_severity_too():
+    """A logit less for every patient of scanner b remains when severity is equal."""
+    latent, cohort, b, _ = milder_at_b()
+    found = run(saved_context(latent - 1.0 * b, cohort, output="logits"))
+    assert found["sensitivity_gap_standardised", "b"].high < -0.05
+    offset = found["score_offset_standardised", "b"]
+    assert offset.low < -1 < offset.high
+
+
+def test_standardisation_is_the_weighted_sum_of_the_strata():
+    """The gap is the mean of the gaps of both grades with the share of positives of the grade as weight, to 1e-12."""
+    latent, cohort, b, severe = milder_at_b(n=400)
+    hit, ill = latent >= 0, cohort.targets == 1
+    gaps = [hit[ill & b & rows].mean() - hit[ill & ~b & rows].mean() for rows in (severe, ~severe)]
+    weights = [(ill & rows).sum() / ill.sum() for rows in (severe, ~severe)]
+    m = run(saved_context(latent, cohort, output="logits"))["sensitivity_gap_standardised", "b"]
+    assert m.value == pytest.approx(np.dot(gaps, weights), abs=1e-12)
+
+
+def test_protocols_without_patients_in_common_strata_have_no_standardised_number():
+    """Scanner b sees the severe alone: nothing is equal, and the reason says how little is."""
+    latent, cohort, _, severe = milder_at_b()
+    scanner = attribute("scanner", np.where(severe, "b", "a"), "protocol")
+    cohort = replace(cohort, attributes={**cohort.attributes, "scanner": scanner})
+    found = run(saved_context(latent, cohort, output="logits"))
+    assert "no stratum of grade" in found["sensitivity_gap_standardised", "b"].missing
+    assert found["sensitivity_gap", "b"].value is not None
+
+
+def twice(shift, n=80, seed=2):
+    """Return scores and a cohort whose patients were all imaged on both scanners, the second `shift` logits higher."""
+    rng = np.random.default_rng(seed)
+    label = np.repeat(np.arange(n) % 2, 2)
+    latent = np.repeat(1.6 * (np.arange(n) % 2) - 0.8 + rng.normal(size=n), 2) + rng.normal(0, 0.05, 2 * n)
+    scanner = np.tile(["a", "b"], n)
+    cohort = small_cohort(
+        label, attributes=[attribute("scanner", scanner, "protocol")], patients=np.repeat(np.arange(n), 2)
+    )
+    return latent + shift * (scanner == "b"), cohort
+
+
+def test_the_same_patients_on_two_scanners_give_a_paired_offset():
+    """The paired offset is the mean difference within patients, much narrower than the one between patients."""
+    latent, cohort = twice(0.5)
+    found = run(saved_context(latent, cohort, output="logits"))
+    m = found["paired_score_offset", "b"]
+    assert m.value == pytest.approx(np.mean(latent[1::2] - latent[::2]), abs=1e-9)
+    assert m.low < 0.5 < m.high
+    assert m.high - m.low < 0.3 * (found["score_offset", "b"].high - found["score_offset", "b"].low)
+    assert found["paired_flip_rate", "b"].k == int(((latent[1::2] >= 0) != (latent[::2] >= 0)).sum())
+    assert m.n_patients == 80
+
+
+def test_a_scanner_that_changes_nothing_has_no_paired_offset():
+    """The healthy model: zero inside, and hardly a flip."""
+    latent, cohort = twice(0.0)
+    found = run(saved_context(latent, cohort, output="logits"))
+    assert found["paired_score_offset", "b"].low < 0 < found["paired_score_offset", "b"].high
+    assert found["paired_flip_rate", "b"].value < 0.05
+
+
+def test_different_patients_have_no_paired_number():
+    """Nobody was examined twice, so nothing is put down to the scanner."""
+    latent, cohort, _, _ = milder_at_b(n=400)
+    assert not any(m.startswith("paired") for m, *_ in run(saved_context(latent, cohort, output="logits")))
+
+
+def test_protocols_outside_the_training_are_named_where_the_training_is_declared():
+    """Scanners b and c together against a, which the model learned from; without the declaration there is no row."""
+    rng = np.random.default_rng(4)
+    label, scanner = np.arange(1500) % 2, rng.choice(np.array(["a", "b", "c"]), 1500)
+    latent = np.where(scanner == "a", 2.0, 0.4) * (2 * label - 1) + rng.normal(size=1500)
+    plain = attribute("scanner", scanner, "protocol")
+    assert not any("cross" in m for m, *_ in run(saved_context(latent, small_cohort(label, attributes=[plain]))))
+    declared = replace(plain, spec=replace(plain.spec, trained_on=("a",)))
+    found = run(saved_context(latent, small_cohort(label, attributes=[declared]), output="logits"))
+    m = found["cross_protocol_auc_gap", "not in training"]
+    outside = scanner != "a"
+    assert m.high < -0.1
+    assert m.condition["n_rest"] == int((~outside).sum())
+    assert ("cross_protocol_auc_gap", "in training") not in found
+    assert found["auc", "a"].value > found["auc", "b"].value
