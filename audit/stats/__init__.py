@@ -41,6 +41,7 @@ from audit.stats._simultaneous import simultaneous
 from audit.stats._strata import gaps_within
 from audit.stats._strata_auc import stratified_auc
 from audit.stats._survival import kaplan_meier
+from audit.stats._trainings import over_trainings
 
 __all__ = [
     "BENEFIT_AT_HORIZON", "CALIBRATION_AT_HORIZON", "RANDOM_FROM", "RATES", "REPEATABILITY", "AbsoluteIcc",
@@ -51,7 +52,7 @@ __all__ = [
     "bootstrap_many", "brier", "by_reader", "calibration", "calibration_at_horizon", "chance_of_calibrated",
     "chance_of_equal_aucs", "chance_of_equal_rates", "ece", "equal_groups_p", "equivalence", "froc_curve",
     "froc_sensitivity", "gap_parts", "gaps_within", "icc", "kaplan_meier", "limit_of_agreement", "mean", "mean_auc",
-    "mean_gap", "median", "non_inferiority", "observed_risk", "p_above", "p_below", "paired_difference",
+    "mean_gap", "median", "non_inferiority", "observed_risk", "over_trainings", "p_above", "p_below", "paired_difference",
     "patients_for_gap", "proportion", "proportion_gap", "ranking_at_horizon", "rate_difference", "repeat_icc",
     "resampled_auc", "resampled_sums", "selective_risk", "shrunken_proportions", "simultaneous",
     "smallest_detectable_gap", "stratified_auc", "within_patient_cv", "within_patient_sd",
