@@ -22,10 +22,12 @@ class Cells:
         scores: (n,) finite.
         labels: (n,) True for cases.
         codes: (n,) level of each case or control, 0..L-1; every level has both.
+        shares: (L,) share of each level in the balanced cohort, 1 in all; equal shares by default.
     """
 
-    def __init__(self, scores: Floats, labels: NDArray[np.bool_], codes: Ints) -> None:
+    def __init__(self, scores: Floats, labels: NDArray[np.bool_], codes: Ints, shares: Floats | None = None) -> None:
         self.levels = int(codes.max()) + 1
+        self._shares = np.full(self.levels, 1 / self.levels) if shares is None else shares
         # The groups are the cases of each level, then the controls of each level.
         self._group = np.where(labels, codes, codes + self.levels)
         self._member = np.zeros((len(codes), 2 * self.levels))
@@ -47,21 +49,30 @@ class Cells:
         return _ratio(self._all.wins(weights), cases.sum(axis=1) * controls.sum(axis=1))
 
     def within(self, weights: Floats) -> Floats:
-        """Return (b,) mean over levels of the AUC within the level; NaN where a level has no weight."""
+        """Return (b,) mean over levels, by their shares, of the AUC within the level; NaN where one has no weight."""
         cases, controls = self._sums(weights)
         wins = np.stack([own.wins(weights) for own in self._own], axis=1)
-        out: Floats = _ratio(wins, cases * controls).mean(axis=1)
+        out: Floats = _ratio(wins, cases * controls) @ self._shares
         return out
 
     def balanced(self, weights: Floats) -> Floats:
-        """Return (b,) mean over all pairs of levels of the AUC of the pair; NaN where a level has no weight.
+        """Return (b,) mean over all pairs of levels, by their shares, of the AUC of the pair; NaN as for `within`.
 
-        It is the AUC of a cohort in which every level is equally frequent among cases and among controls, so each
-        weight is divided by that of its level and class and one pass over the whole cohort is enough.
+        It is the AUC of a cohort in which every level has its share among cases and among controls, so each weight is
+        divided by that of its level and class and one pass over the whole cohort is enough.
         """
-        share = _ratio(np.ones(1), weights @ self._member)[:, self._group]
+        return self._all.wins(self._balancing(weights))
+
+    def _balancing(self, weights: Floats) -> Floats:
+        """Return (b, n) weights under which each level has its share of either class, each class 1 in all."""
+        share = _ratio(np.tile(self._shares, 2), weights @ self._member)[:, self._group]
         share *= weights
-        return self._all.wins(share) / self.levels**2
+        return share
+
+    def effective(self) -> float:
+        """Return the effective number of cases and controls of the balanced cohort, by Kish."""
+        share = self._balancing(np.ones((1, len(self._group))))[0]
+        return float(share.sum() ** 2 / (share**2).sum())
 
     def areas(self) -> Floats:
         """Return the (L, L) AUC of cases of the first level against controls of the second, each case once."""
