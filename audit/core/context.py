@@ -40,6 +40,8 @@ class Budget:
         image_cases: Images looked at by checks of the images alone, of each split; None for all.
         attack_queries: Images that an attack without gradients may ask for, a case and size.
         explain_masks: Random masks of an explanation that only asks.
+        randomised_cases: Cases whose explanation is made again on drawn weights, None for one of every patient.
+        randomised_steps: Steps from the output down in which the weights are drawn.
         edit_cases: Cases whose images are edited (evidence removed, markers, lesions), or None for all.
         trainings: Models that a probe may train, where a training recipe is declared.
         training_seconds: Seconds that these may take, where the run declares none.
@@ -57,7 +59,9 @@ class Budget:
     image_cases: int | None = None
     attack_queries: int = 200
     explain_masks: int = 400
-    edit_cases: int | None = 300
+    randomised_cases: int | None = 32
+    randomised_steps: int = 5
+    edit_cases: int | None = 200
     trainings: int = 100
     training_seconds: float = 600.0
 
@@ -66,7 +70,7 @@ BUDGETS: Mapping[str, Budget] = {
     "smoke": Budget(
         profile="smoke", resamples=400, attack_cases=48, attack_steps=8, attack_restarts=1, explain_cases=24,
         explain_steps=10, repeat_cases=32, image_cases=1000, attack_queries=30, edit_cases=60, trainings=40,
-        training_seconds=30.0,
+        training_seconds=30.0, randomised_cases=20, randomised_steps=3,
     ),
     "standard": Budget(
         profile="standard", resamples=2000, attack_cases=600, attack_steps=20, attack_restarts=1, explain_cases=200,
@@ -75,7 +79,7 @@ BUDGETS: Mapping[str, Budget] = {
     "full": Budget(
         profile="full", resamples=10000, attack_cases=None, attack_steps=50, attack_restarts=3, explain_cases=None,
         explain_steps=32, repeat_cases=256, attack_queries=2000, edit_cases=None, trainings=1000,
-        training_seconds=36000.0,
+        training_seconds=36000.0, randomised_cases=200, randomised_steps=10,
     ),
 }  # fmt: skip
 
