@@ -2,6 +2,7 @@
 
 from audit.core import Probe
 from audit.probes.shift.shift001_protocol_matrix import ProtocolMatrix
+from audit.probes.shift.shift003_drift import Drift
 
-PROBES: tuple[type[Probe], ...] = (ProtocolMatrix,)
-__all__ = ["PROBES", "ProtocolMatrix"]
+PROBES: tuple[type[Probe], ...] = (ProtocolMatrix, Drift)
+__all__ = ["PROBES", "Drift", "ProtocolMatrix"]
