@@ -14,6 +14,7 @@ from audit.core.declared import (
     OtherSpec,
     ThreatModel,
 )
+from audit.core.envelope import Envelope, KnobRange
 from audit.core.evidence import SCHEMA_VERSION, Evidence, NotTested
 from audit.core.images import ImageSource, SourceView
 from audit.core.levels import LADDER, Levels
@@ -50,7 +51,15 @@ from audit.core.model import (
     Task,
 )
 from audit.core.order import family_weight, worst_first
-from audit.core.outputs import CLASSIFICATION, ClassView, class_views, scores, sigmoid, softmax
+from audit.core.outputs import (
+    CLASSIFICATION,
+    ClassView,
+    class_views,
+    foreground_probability,
+    scores,
+    sigmoid,
+    softmax,
+)
 from audit.core.policy import Limit, Policy, Rule, Waiver
 from audit.core.probe import (
     FAMILIES,
@@ -68,15 +77,15 @@ from audit.core.verdict import EXIT_CODES, STATUSES, Finding, Outcome, Status, V
 
 __all__ = [
     "BUDGETS", "CHOSEN_ON", "CLASSIFICATION", "COMPARATOR_OUTPUTS", "COUNT", "EXIT_CODES", "FAMILIES", "IN_SAMPLE",
-    "KINDS", "LADDER", "MISSING_LEVEL", "MODALITIES", "NOT_VERIFIED", "NO_TARGET", "OUTPUTS_OF", "OUTPUT_KINDS",
+    "KINDS", "KnobRange", "LADDER", "MISSING_LEVEL", "MODALITIES", "NOT_VERIFIED", "NO_TARGET", "OUTPUTS_OF", "OUTPUT_KINDS",
     "RELATIONS", "ROLES", "SCHEMA_VERSION", "STATUSES", "TASKS", "UNGRADABLE", "YES", "Access", "Artifact", "Aside",
     "Attribute", "AttributeSpec", "Budget", "ChosenOn", "ClassView", "Cohort", "CohortSpec", "Comparator",
-    "ComparatorOutput", "ComparatorValues", "Curve", "DifferentiableModel", "Direction", "Estimate", "Evidence",
+    "ComparatorOutput", "ComparatorValues", "Curve", "DifferentiableModel", "Direction", "Envelope", "Estimate", "Evidence",
     "Finding", "ImageSource", "ImagingModel", "InputSpec", "IntendedUse", "Ledger", "Levels", "Limit", "Measurement",
     "Meter", "ModelCard", "ModelSpec", "Need", "NotApplicable", "NotTested", "OtherSpec", "OtherSplit", "Outcome",
     "OutputKind", "Policy", "Predictions", "Prevalence", "Probe", "ProbeContext", "ProbeInfo", "ProbeResult",
     "Profile", "Relation", "Role", "Rule", "Scalar", "Sink", "SourceView", "State", "Status", "StoredArtifact",
     "Surrogate", "SurrogateSpec", "Task", "ThreatModel", "Trainer", "Training", "TrainingSpec", "TrainingsSpent",
     "Unverified", "Verdict", "Waiver", "bounds_at", "canonical_json", "class_views", "contrast_key", "digest",
-    "family_weight", "plain", "scores", "sigmoid", "softmax", "worst_first",
+    "family_weight", "foreground_probability", "plain", "scores", "sigmoid", "softmax", "worst_first",
 ]  # fmt: skip

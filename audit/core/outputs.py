@@ -29,6 +29,14 @@ def softmax(x: NDArray[np.float64]) -> NDArray[np.float64]:
     return out
 
 
+def foreground_probability(raw: NDArray[np.float64], card: ModelCard) -> NDArray[np.float64]:
+    """Return (n, *spatial) the probability that a pixel is not background, for raw masks (n, k, *spatial)."""
+    logits = card.output == "mask_logits"
+    if raw.shape[1] == 1:
+        return sigmoid(raw[:, 0]) if logits else raw[:, 0]
+    return 1 - (softmax(raw) if logits else raw)[:, 0]
+
+
 def scores(raw: NDArray[np.float64], card: ModelCard) -> NDArray[np.float64]:
     """Return scores on the scale that metrics use.
 

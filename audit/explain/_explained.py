@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from audit.core import ModelCard, NotApplicable, scores, sigmoid, softmax
+from audit.core import ModelCard, NotApplicable, foreground_probability, scores
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -159,14 +159,6 @@ class Explained:
 
     def _foreground_probability(self, raw: NDArray[np.float64]) -> NDArray[np.float64]:
         return foreground_probability(raw, self.card)
-
-
-def foreground_probability(raw: NDArray[np.float64], card: ModelCard) -> NDArray[np.float64]:
-    """Return (n, *spatial) the probability that a pixel is not background."""
-    logits = card.output == "mask_logits"
-    if raw.shape[1] == 1:
-        return sigmoid(raw[:, 0]) if logits else raw[:, 0]
-    return 1 - (softmax(raw) if logits else raw)[:, 0]
 
 
 def explained_by(raw: NDArray[np.float64], card: ModelCard) -> Explained:
