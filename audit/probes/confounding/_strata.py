@@ -20,7 +20,7 @@ SMALLEST = 20
 NAMED = 4
 # What more than this share of cases hides may be just the cases in which leaning shows.
 MOST_WITHOUT = 0.05
-FIFTHS, PIECES = 5, 3
+FIFTHS, PIECES = 5, 4
 FEW_VALUES = 8
 
 

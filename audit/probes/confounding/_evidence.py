@@ -1,0 +1,200 @@
+"""The evidence taken out of images: which region of which image is filled, and what the model says then."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from audit.edits import free_places, parts_of, sample_fill, shape_of, tissue
+from audit.probes.confounding._asked import Setting
+from audit.probes.confounding._traces import features
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    Floats = NDArray[np.float64]
+    Ints = NDArray[np.int64]
+    Mask = NDArray[np.bool_]
+
+DILATION = 2.0
+"""How far beyond a mask is filled: in mm, or in pixels where no spacing is declared."""
+OTHERS = (0.0, 5.0)
+COARSE = 24
+SHOWN = 3
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Subject:
+    """One image with what is filled in it.
+
+    Args:
+        case: The case.
+        own: (*spatial) bool, its own mask, empty where it has none.
+        other: (*spatial) bool, the mask of its partner, at the place where the partner has it.
+    """
+
+    case: int
+    own: Mask
+    other: Mask
+
+
+@dataclass(kw_only=True, eq=False)
+class Filled:
+    """Answers so far.
+
+    Args:
+        cases: Cases in the order of the answers.
+        raws: Answers by arm: "2", "0" and "5" for the evidence removed at that dilation, "elsewhere" for as much filled
+            off the lesion.
+        filled: Features of the control fills.
+        untouched: Features of the same places before.
+        traced: Cases of these features.
+        unmoved: Cases of which no part could be filled elsewhere.
+        examples: Images of the first cases, by arm.
+    """
+
+    cases: list[int] = field(default_factory=list)
+    raws: dict[str, list[Floats]] = field(default_factory=dict)
+    filled: list[Floats] = field(default_factory=list)
+    untouched: list[Floats] = field(default_factory=list)
+    traced: list[int] = field(default_factory=list)
+    unmoved: int = 0
+    examples: dict[str, list[NDArray[np.float32]]] = field(default_factory=dict)
+
+    def answers(self, arm: str) -> Floats:
+        """Return (m, k) answers of an arm."""
+        return np.concatenate(self.raws[arm])
+
+
+def remove(setting: Setting, subjects: list[Subject], *, dilations: tuple[float, ...] = (DILATION, *OTHERS)) -> Filled:
+    """Fill every image and ask the model, batch by batch.
+
+    Args:
+        setting: Where it happens.
+        subjects: The images.
+        dilations: How far beyond the masks is filled; the first is the headline.
+    """
+    found, ctx = Filled(), setting.ctx
+    step = max(1, ctx.budget.batch_size)
+    for start in range(0, len(subjects), step):
+        batch = subjects[start : start + step]
+        arms: dict[str, list[NDArray[np.float32]]] = {}
+        for subject in batch:
+            image = setting.image(subject.case)
+            for name, edited in _arms(setting, subject, image, dilations, found):
+                arms.setdefault(name, []).append(edited)
+                if len(found.cases) < SHOWN and name in (f"{dilations[0]:g}", "elsewhere"):
+                    found.examples.setdefault(name, []).append(edited)
+            if len(found.cases) < SHOWN:
+                found.examples.setdefault("images", []).append(image)
+            found.cases.append(subject.case)
+        for name, images in arms.items():
+            found.raws.setdefault(name, []).append(setting.ask(images))
+        ctx.sink.progress(min(start + step, len(subjects)), len(subjects))
+    return found
+
+
+def _arms(
+    setting: Setting, subject: Subject, image: NDArray[np.float32], dilations: tuple[float, ...], found: Filled
+) -> Iterator[tuple[str, NDArray[np.float32]]]:
+    grid, rng = setting.grid, setting.ctx.rng
+    both, background = subject.own | subject.other, ~tissue(image)
+    for dilation in dilations:
+        region = grid.dilated(both, dilation)
+        yield f"{dilation:g}", _fill(setting, image, region, background)
+    lesion = grid.dilated(subject.own, dilations[0])
+    apart = _moved(setting, lesion, background) if subject.own.any() else np.zeros_like(lesion)
+    apart |= grid.dilated(subject.other, dilations[0]) & ~lesion
+    found.unmoved += not apart.any()
+    elsewhere = sample_fill(image, apart, background | lesion, rng, grid=grid, span=setting.span).apply(image)
+    if apart.any():
+        found.filled.append(features(elsewhere, apart, grid))
+        found.untouched.append(features(image, apart, grid))
+        found.traced.append(subject.case)
+    yield "elsewhere", elsewhere
+
+
+def _fill(setting: Setting, image: NDArray[Any], region: Mask, background: Mask) -> NDArray[np.float32]:
+    fill = sample_fill(image, region, background, setting.ctx.rng, grid=setting.grid, span=setting.span)
+    return fill.apply(image)
+
+
+def _moved(setting: Setting, lesion: Mask, background: Mask) -> Mask:
+    """Return the parts of a region moved to plain tissue of the same image; a part without room is left out."""
+    free, out = ~(lesion | background), np.zeros_like(lesion)
+    for part in parts_of(lesion):
+        shape = shape_of(part)
+        places = free_places(shape, free & ~out, setting.ctx.rng, tries=24)
+        if places:
+            out[shape.box_at(places[0])] |= shape.region
+    return out
+
+
+def paired(
+    setting: Setting, cases: list[int], controls: list[int], masks: dict[int, Mask], grounds: dict[int, Mask]
+) -> list[Subject]:
+    """Return every case and every control, each with the mask of a partner of the other side.
+
+    Masks of cases are dealt out evenly among the controls, and those of controls among the cases, each to an image in
+    whose tissue it lies. So place and size of what is filled have the same distribution on both sides, and nothing can
+    be told from them.
+
+    Args:
+        setting: Where it happens.
+        cases: Cases.
+        controls: Controls.
+        masks: Own mask of each, empty where it has none.
+        grounds: Tissue of each.
+    """
+    nothing = np.zeros(setting.size, dtype=bool)
+    out = []
+    for own, others in ((cases, controls), (controls, cases)):
+        donors = [c for c in others if masks[c].any()]
+        # One donor in so many has no mask: as many images of this side are dealt none.
+        share = len(donors) / max(1, len(others))
+        dealt = setting.ctx.rng.permutation(len(own))[: round(share * len(own))]
+        takers = [own[int(i)] for i in dealt]
+        partner = _dealt(donors, takers, masks, grounds)
+        out += [Subject(case=c, own=masks[c], other=masks[partner[c]] if c in partner else nothing) for c in own]
+    return out
+
+
+def _dealt(donors: list[int], takers: list[int], masks: dict[int, Mask], grounds: dict[int, Mask]) -> dict[int, int]:
+    """Return which donor's mask each taker gets: every donor as often as any other, where its mask fits best."""
+    from scipy.optimize import linear_sum_assignment
+
+    if not donors or not takers:
+        return {}
+    rounds = -(-len(takers) // len(donors))
+    many = [d for _ in range(rounds) for d in donors]
+    masked = np.stack([_coarse(masks[d]) for d in donors])
+    ground = np.stack([_coarse(grounds[t]) for t in takers])
+    whole = masked.sum(axis=1)
+    fits = np.tile((masked @ ground.T / np.maximum(whole, 1e-12)[:, None]).T, (1, rounds))
+    rows, columns = linear_sum_assignment(-fits)
+    return {takers[int(r)]: many[int(c)] for r, c in zip(rows, columns, strict=True)}
+
+
+def _coarse(mask: Mask) -> Floats:
+    """Return the shares of a mask in at most 24 blocks an axis, flat."""
+    out = mask.astype(np.float64)
+    for axis, size in enumerate(mask.shape):
+        starts = np.unique(np.linspace(0, size, min(size, COARSE) + 1).astype(int)[:-1])
+        lengths = np.diff([*starts, size]).reshape([-1 if a == axis else 1 for a in range(mask.ndim)])
+        out = np.add.reduceat(out, starts, axis=axis) / lengths
+    return np.asarray(out.ravel(), dtype=np.float64)
+
+
+def mirrored(setting: Setting, order: list[int], masks: dict[int, Mask]) -> list[Subject]:
+    """Return cases that share what is filled in pairs, the highest reference value with the lowest.
+
+    Args:
+        setting: Where it happens.
+        order: Cases by rising reference value.
+        masks: Own mask of each.
+    """
+    del setting
+    return [Subject(case=c, own=masks[c], other=masks[p]) for c, p in zip(order, order[::-1], strict=True)]
