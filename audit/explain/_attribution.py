@@ -10,11 +10,13 @@ import numpy as np
 
 from audit.core import Access, ImagingModel
 from audit.errors import InputError
-from audit.explain._attribution_gradients import Setup, gradient_maps
+from audit.explain._attribution_checks import refusal_of_gradients, refusal_of_weights
+from audit.explain._attribution_gradients import gradient_maps
 from audit.explain._attribution_hooks import hook_maps
+from audit.explain._attribution_setup import Part, Setup
 from audit.explain._explained import Explained
 from audit.explain._methods import BY_GRADIENT, BY_HOOK, BY_QUERY, METHODS, OWN_MAP
-from audit.explain._own import OwnMap, own_map_of, own_values
+from audit.explain._own import OwnMap, own_map_of, own_part
 from audit.explain._queries import Queries, query_maps
 
 if TYPE_CHECKING:
@@ -83,44 +85,64 @@ def attribute(
 
         baseline = blurred(images)
     asked = [name for name in METHODS if name in methods]
+    reason = refusal_of_weights(model) if checks else ""
+    if reason:
+        return Maps(values={}, refused=dict.fromkeys(asked, reason))
+    inner = [name for name in asked if name in (*BY_GRADIENT, *BY_HOOK)]
+    parts = [_inside(model, images, baseline, explained, inner, rng, batch, layer, checks)]
+    asks = [name for name in asked if name in BY_QUERY]
+    if asks and model.card.access < Access.QUERY:
+        parts.append(Part(values={}, refused=dict.fromkeys(asks, "the model cannot be asked")))
+    elif asks:
+        found = query_maps(model, images, baseline, explained, asks, queries or Queries(), rng, batch)
+        parts.append(Part(values=found))
+    if OWN_MAP in asked:
+        given = own if own is not None else own_map_of(model)
+        parts.append(own_part(given, model, images, explained, baseline, rng, batch=batch, checks=checks))
+    return _joined(parts)
+
+
+def _inside(
+    model: Any, images: NDArray[np.float32], baseline: NDArray[np.float32], explained: Explained,
+    methods: Sequence[str], rng: np.random.Generator, batch: int, layer: str | None, checks: bool,
+) -> Part:  # fmt: skip
+    """Return maps of the methods that need gradients."""
+    if not methods:
+        return Part(values={})
+    if model.card.access < Access.GRADIENT:
+        return Part(values={}, refused=dict.fromkeys(methods, "the model gives no gradients"))
+    setup = Setup(
+        model=model, images=images, baseline=baseline, explained=explained, rng=rng, batch=batch, checks=checks
+    )
+    reason = refusal_of_gradients(setup) if checks else ""
+    if reason:
+        return Part(values={}, refused=dict.fromkeys(methods, reason))
+    return _merged(
+        gradient_maps(setup, [n for n in methods if n in BY_GRADIENT]),
+        hook_maps(setup, [n for n in methods if n in BY_HOOK], layer),
+    )
+
+
+def _merged(*parts: Part) -> Part:
     values: dict[str, NDArray[np.float64]] = {}
     refused: dict[str, str] = {}
     completeness: dict[str, NDArray[np.float64]] = {}
-    used = ""
-    inner = [n for n in asked if n in (*BY_GRADIENT, *BY_HOOK)]
-    if inner and model.card.access < Access.GRADIENT:
-        refused.update(dict.fromkeys(inner, "the model gives no gradients"))
-    elif inner:
-        differentiable: Any = model
-        setup = Setup(
-            model=differentiable, images=images, baseline=baseline, explained=explained, rng=rng, batch=batch,
-            checks=checks,
-        )  # fmt: skip
-        for part in (
-            gradient_maps(setup, [n for n in inner if n in BY_GRADIENT]),
-            hook_maps(setup, [n for n in inner if n in BY_HOOK], layer),
-        ):
-            values.update(part.values)
-            refused.update(part.refused)
-            completeness.update(part.completeness)
-            used = used or part.layer
-    asks = [n for n in asked if n in BY_QUERY]
-    if asks and model.card.access < Access.QUERY:
-        refused.update(dict.fromkeys(asks, "the model cannot be asked"))
-    elif asks:
-        values.update(query_maps(model, images, baseline, explained, asks, queries or Queries(), rng, batch))
-    if OWN_MAP in asked:
-        given = own if own is not None else own_map_of(model)
-        if given is None:
-            refused[OWN_MAP] = "the model gives no map of its own"
-        else:
-            found, reason = own_values(given, model, images, explained, baseline, rng, batch=batch, checks=checks)
-            if found is None:
-                refused[OWN_MAP] = reason
-            else:
-                values[OWN_MAP] = found
-    for name in [n for n, v in values.items() if not np.isfinite(v).all()]:
-        del values[name]
-        refused[name] = "its map holds values that are no numbers"
-    ordered = {name: values[name] for name in METHODS if name in values}
-    return Maps(values=ordered, refused=refused, completeness=completeness, layer=used)
+    for part in parts:
+        values.update(part.values)
+        refused.update(part.refused)
+        completeness.update(part.completeness)
+    return Part(values=values, refused=refused, completeness=completeness, layer="".join(p.layer for p in parts))
+
+
+def _joined(parts: Sequence[Part]) -> Maps:
+    """Return all maps in the order of `METHODS`; one that is not finite is refused."""
+    whole = _merged(*parts)
+    refused = dict(whole.refused)
+    for name, values in whole.values.items():
+        if not np.isfinite(values).all():
+            refused[name] = "its map holds values that are no numbers"
+    return Maps(
+        values={name: whole.values[name] for name in METHODS if name in whole.values and name not in refused},
+        refused={name: refused[name] for name in METHODS if name in refused},
+        completeness=whole.completeness, layer=whole.layer,
+    )  # fmt: skip

@@ -56,6 +56,11 @@ class CallableModel:
         """The model's card."""
         return self._card
 
+    @property
+    def function(self) -> Callable[[NDArray[Any]], Any]:
+        """The function itself, whose source the digest stands for."""
+        return self._function
+
     def predict(self, images: NDArray[np.floating[Any]]) -> NDArray[np.float64]:
         """Return raw outputs for stored intensities; see `audit.core.ImagingModel.predict`."""
         check_images(images, self._spec.input)
