@@ -212,7 +212,7 @@ def corrected(
         return Estimate.absent(reason, method=METHOD, n=n, n_patients=n)
 
     if 2 * n < own.size or n == 0:
-        return absent(f"{own.size - n} of {own.size} maps are flat, with nothing to compare")
+        return absent(f"{own.size - n} of {own.size} cases have no map to compare, or a flat one")
     s, c, u = own[known], other[known], again[known]
     room = float(u.mean() - c.mean())
     if room < LEAST_ROOM:
