@@ -6,6 +6,7 @@ from typing import Literal
 
 from pydantic import Field
 
+from audit.config._envelope_table import EnvelopeTable
 from audit.config._fields import Edges, LevelNames, Pair, Point, Population, Size, Spacing, Table, Texts
 from audit.core import YES, OutputKind, Profile, Relation, Role, Task
 
@@ -225,5 +226,6 @@ class AuditFile(Table):
     intended_use: IntendedUseTable = Field(default_factory=IntendedUseTable)
     model: ModelTable = Field(description="the model under audit, a table [model]")
     cohort: CohortTable = Field(description="the cases, a table [cohort]")
+    envelope: EnvelopeTable | None = None
     training: RecipeTable | None = None
     audit: RunTable = Field(default_factory=RunTable)

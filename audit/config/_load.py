@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
 from audit.config import _beside, _check, _crosscheck, _population
+from audit.config._envelope import envelope_faults
 from audit.config._faults import from_validation, one_line, shown
 from audit.config._types import AuditConfig
 from audit.core import Policy, ProbeInfo, digest
@@ -46,6 +47,7 @@ def load_audit(path: Path | str, *, infos: Mapping[str, ProbeInfo] | None = None
     shape = _validated(_audit_file(), raw, faults)
     faults += _crosscheck.audit_faults(raw)
     faults += _beside.beside_faults(raw)
+    faults += envelope_faults(raw)
     faults += _check.file_faults(raw, path.parent, columns=columns)
     population = _population.population_of(raw, path.parent, faults)
     policy, policy_faults = _policy_of(raw, path)
@@ -64,7 +66,7 @@ def load_audit(path: Path | str, *, infos: Mapping[str, ProbeInfo] | None = None
 def _config(
     shape: AuditFile, policy: Policy | None, population: Mapping[str, Mapping[str, float]], root: Path
 ) -> AuditConfig:
-    from audit.config import _convert
+    from audit.config import _convert, _envelope_table
 
     model, cohort = _convert.model_spec(shape.model), _convert.cohort_spec(shape.cohort)
     use, run = _convert.intended_use(shape.intended_use, population), shape.audit
@@ -80,10 +82,13 @@ def _config(
     threat = _convert.threat_model(run.threat_model)
     if threat is not None:
         settings["threat_model"] = threat
+    within = _envelope_table.envelope(shape.envelope)
     recipe = _convert.training(shape.training)
     content = {"model": model, "cohort": cohort, "intended_use": use, "audit": settings}
     if recipe is not None:
         content["training"] = recipe
+    if within:
+        content["envelope"] = within
     return AuditConfig(
         model=model,
         cohort=cohort,
@@ -101,6 +106,7 @@ def _config(
         attacks=tuple(dict.fromkeys(run.attacks)),
         surrogates=surrogates,
         threat_model=threat,
+        envelope=within,
         training=recipe,
         min_cell=run.min_cell,
     )

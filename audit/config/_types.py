@@ -5,7 +5,17 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from audit.core import CohortSpec, IntendedUse, ModelSpec, Policy, Profile, SurrogateSpec, ThreatModel, TrainingSpec
+from audit.core import (
+    CohortSpec,
+    Envelope,
+    IntendedUse,
+    ModelSpec,
+    Policy,
+    Profile,
+    SurrogateSpec,
+    ThreatModel,
+    TrainingSpec,
+)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -29,6 +39,7 @@ class AuditConfig:
         attacks: Attacks by name that ADV001 and ADV002 run beside their own.
         surrogates: Models that an attacker may have in place of the audited one.
         threat_model: Against whom the model must stand, where that is declared.
+        envelope: Acquisitions in clinical use, as declared.
         training: `[training]`, None where no recipe is declared.
         min_cell: Cells with fewer patients are left out of what is shared.
     """
@@ -49,5 +60,6 @@ class AuditConfig:
     attacks: tuple[str, ...] = ()
     surrogates: tuple[SurrogateSpec, ...] = ()
     threat_model: ThreatModel | None = None
+    envelope: Envelope = field(default_factory=Envelope)
     training: TrainingSpec | None = None
     min_cell: int = 0

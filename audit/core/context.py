@@ -11,6 +11,7 @@ import numpy as np
 
 from audit.core.cohort import Cohort
 from audit.core.declared import ExplainSpec
+from audit.core.envelope import Envelope
 from audit.core.levels import Levels
 from audit.core.model import ImagingModel, ModelCard, Surrogate
 from audit.core.outputs import ClassView, class_views, scores
@@ -39,7 +40,9 @@ class Budget:
         batch_size: Images a batch.
         image_cases: Images looked at by checks of the images alone, of each split; None for all.
         attack_queries: Images that an attack without gradients may ask for, a case and size.
+        severity_cases: Cases of which changed acquisitions are simulated, None for all.
         explain_masks: Random masks of an explanation that only asks.
+        explain_perturbations: Perturbations a case and kind that an explanation must foretell.
         randomised_cases: Cases whose explanation is made again on drawn weights, None for one of every patient.
         randomised_steps: Steps from the output down in which the weights are drawn.
         edit_cases: Cases whose images are edited (evidence removed, markers, lesions), or None for all.
@@ -58,9 +61,11 @@ class Budget:
     batch_size: int = 32
     image_cases: int | None = None
     attack_queries: int = 200
+    severity_cases: int | None = 160
     explain_masks: int = 400
-    randomised_cases: int | None = 32
-    randomised_steps: int = 5
+    explain_perturbations: int = 24
+    randomised_cases: int | None = 24
+    randomised_steps: int = 4
     edit_cases: int | None = 200
     trainings: int = 100
     training_seconds: float = 600.0
@@ -69,8 +74,8 @@ class Budget:
 BUDGETS: Mapping[str, Budget] = {
     "smoke": Budget(
         profile="smoke", resamples=400, attack_cases=48, attack_steps=8, attack_restarts=1, explain_cases=24,
-        explain_steps=10, repeat_cases=32, image_cases=1000, attack_queries=30, edit_cases=60, trainings=40,
-        training_seconds=30.0, randomised_cases=20, randomised_steps=3,
+        explain_steps=10, repeat_cases=32, image_cases=1000, attack_queries=30, severity_cases=48, edit_cases=60,
+        trainings=40, training_seconds=30.0, randomised_cases=20, randomised_steps=3, explain_perturbations=12,
     ),
     "standard": Budget(
         profile="standard", resamples=2000, attack_cases=600, attack_steps=20, attack_restarts=1, explain_cases=200,
@@ -78,8 +83,8 @@ BUDGETS: Mapping[str, Budget] = {
     ),
     "full": Budget(
         profile="full", resamples=10000, attack_cases=None, attack_steps=50, attack_restarts=3, explain_cases=None,
-        explain_steps=32, repeat_cases=256, attack_queries=2000, edit_cases=None, trainings=1000,
-        training_seconds=36000.0, randomised_cases=200, randomised_steps=10,
+        explain_steps=32, repeat_cases=256, attack_queries=2000, severity_cases=None, edit_cases=None, trainings=1000,
+        training_seconds=36000.0, randomised_cases=200, randomised_steps=10, explain_perturbations=100,
     ),
 }  # fmt: skip
 
@@ -199,6 +204,7 @@ class ProbeContext:
         unverified: What the model says of `cohort.unverified`, one row a case; its targets are unknown.
         attacks: Further attacks by name that the run asks for, for example "torchattacks:EADEN".
         surrogates: Models that an attacker may have in place of the audited one.
+        envelope: Acquisitions in clinical use, as declared.
         explain: How decisions are explained, as the run asks for it.
         training: What may be trained, where a recipe is declared; None elsewhere.
     """
@@ -219,6 +225,7 @@ class ProbeContext:
     fairlearn_metrics: tuple[str, ...] = ()
     attacks: tuple[str, ...] = ()
     surrogates: tuple[Surrogate, ...] = ()
+    envelope: Envelope = field(default_factory=Envelope)
     explain: ExplainSpec = field(default_factory=ExplainSpec)
     training: Training | None = None
 

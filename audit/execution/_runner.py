@@ -6,7 +6,7 @@ import hashlib
 import re
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -16,6 +16,7 @@ from audit.core import (
     Artifact,
     Budget,
     Cohort,
+    Envelope,
     ImagingModel,
     IntendedUse,
     Levels,
@@ -62,6 +63,7 @@ class Setting:
         fairlearn_metrics: Metrics of fairlearn or scikit-learn, by name, that the run asks for.
         attacks: Further attacks by name that the run asks for.
         surrogates: Models that an attacker may have in place of the audited one.
+        envelope: Acquisitions in clinical use, as declared.
         training: What may be trained, where a recipe is declared.
     """
 
@@ -82,6 +84,7 @@ class Setting:
     fairlearn_metrics: tuple[str, ...] = ()
     attacks: tuple[str, ...] = ()
     surrogates: tuple[Surrogate, ...] = ()
+    envelope: Envelope = field(default_factory=Envelope)
     training: Training | None = None
 
 
@@ -132,7 +135,7 @@ def run_probe(probe: type[Probe], setting: Setting, progress: Progress) -> Ran:
         budget=setting.budget, levels=setting.levels, intended_use=setting.intended_use, sink=sink,
         golden=setting.golden, golden_tolerance=setting.golden_tolerance, digest_before=setting.digest_before,
         layer=setting.layer, unverified=setting.unverified, fairlearn_metrics=setting.fairlearn_metrics,
-        attacks=setting.attacks, surrogates=setting.surrogates, training=_metered(setting),
+        attacks=setting.attacks, surrogates=setting.surrogates, envelope=setting.envelope, training=_metered(setting),
     )  # fmt: skip
     try:
         measurements = tuple(probe().run(context))

@@ -13,9 +13,11 @@ from audit.core import (
     Attribute,
     AttributeSpec,
     Cohort,
+    Envelope,
     ImagingModel,
     InputSpec,
     IntendedUse,
+    KnobRange,
     Ledger,
     ModelSpec,
     Policy,
@@ -49,6 +51,7 @@ class DemoBundle:
         policy: The policy that is the same for all twins.
         intended_use: What the model would be for.
         threat_model: Against whom it would have to stand.
+        envelope: Acquisitions that are varied, and the loss that is tolerated.
     """
 
     model: ImagingModel
@@ -56,6 +59,7 @@ class DemoBundle:
     policy: Policy
     intended_use: IntendedUse
     threat_model: ThreatModel
+    envelope: Envelope
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -129,6 +133,7 @@ def assemble(weights: Path, *, seed: int, profile: str = "standard") -> DemoBund
             pixels="every stored intensity of the brain, by at most 1 % of its range",
             where="between scanner and model",
         ),
+        envelope=demo_envelope(),
     )
 
 
@@ -214,6 +219,17 @@ def demo_cohort(*, seed: int = SHIPPED_SEED, per_label: int = PER_LABEL["standar
         remarks=("phantom: every image is simulated, and no number here says anything of patients",),
         spacing_mm=(recipe.knobs.pixel_mm, recipe.knobs.pixel_mm),
     )
+
+
+def demo_envelope() -> Envelope:
+    """Return the acquisitions that the demo varies; ranges that show how one is declared, not what is in use."""
+    source = "chosen for the demonstration, before any twin was tried on it"
+    ends = {
+        "mr_noise": (0.0, 0.04), "mr_bias": (0.0, 0.2), "mr_contrast": (-0.1, 0.1), "mr_gain": (-0.1, 0.1),
+        "mr_resolution": (0.0, 0.2), "mr_motion": (0.0, 1.0), "mr_ghost": (0.0, 0.1),
+    }  # fmt: skip
+    knobs = {name: KnobRange(low=low, high=high, source=source) for name, (low, high) in ends.items()}
+    return Envelope(knobs=knobs, tolerated_drop=0.05)
 
 
 def demo_policy() -> Policy:

@@ -8,7 +8,18 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from audit.core import Cohort, Evidence, ImagingModel, IntendedUse, Policy, Profile, Surrogate, ThreatModel, Training
+from audit.core import (
+    Cohort,
+    Envelope,
+    Evidence,
+    ImagingModel,
+    IntendedUse,
+    Policy,
+    Profile,
+    Surrogate,
+    ThreatModel,
+    Training,
+)
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -47,6 +58,7 @@ def run(
     attacks: Sequence[str] = (),
     surrogates: Sequence[Surrogate] = (),
     threat_model: ThreatModel | None = None,
+    envelope: Envelope | None = None,
     training: Training | None = None,
     progress: Progress | None = None,
 ) -> Run:
@@ -70,6 +82,7 @@ def run(
         attacks: Attacks of torchattacks that ADV001 and ADV002 run beside their own, for example "torchattacks:EADEN".
         surrogates: Models that an attacker may have in place of the audited one, for ADV004.
         threat_model: Against whom the model must stand; without it the report calls an attack a stress measurement.
+        envelope: Acquisitions in clinical use and the loss that is tolerated, as in `[envelope]`, for SHIFT002.
         training: What probes may train, as `make_training` gives it.
         progress: Somebody who watches.
 
@@ -90,6 +103,7 @@ def run(
         golden=load_golden(Path(golden)) if isinstance(golden, (str, Path)) else golden,
         fairlearn_metrics=known_metrics(fairlearn_metrics),
         attacks=known_attacks(attacks), surrogates=tuple(surrogates), threat_model=threat_model,
+        envelope=envelope or Envelope(),
         training=training,
     )  # fmt: skip
     return audit_model(model, cohort, rules, options, progress)
@@ -148,6 +162,7 @@ def run_config(
             Surrogate(relation=s.relation, model=models.load_model(s.model, config.root)) for s in config.surrogates
         ),
         threat_model=config.threat_model,
+        envelope=config.envelope,
         training=open_training(config, model, cohort),
         min_cell=config.min_cell if min_cell is None else min_cell,
     )  # fmt: skip
@@ -191,7 +206,7 @@ def run_demo(
     demo = load_demo(twin, profile)
     options = Options(
         profile=profile, seed=seed, workers=workers, out=out, overwrite=overwrite, command=command,
-        intended_use=demo.intended_use, threat_model=demo.threat_model,
+        intended_use=demo.intended_use, threat_model=demo.threat_model, envelope=demo.envelope,
     )  # fmt: skip
     return audit_model(demo.model, demo.cohort, demo.policy, options, progress)
 

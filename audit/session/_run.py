@@ -15,6 +15,7 @@ from audit.core import (
     BUDGETS,
     Budget,
     Cohort,
+    Envelope,
     Evidence,
     ImagingModel,
     IntendedUse,
@@ -107,6 +108,7 @@ class Options:
         attacks: Attacks by name that ADV001 and ADV002 run beside their own.
         surrogates: Models that an attacker may have in place of the audited one, for ADV004.
         threat_model: Against whom the model must stand, where that is declared.
+        envelope: Acquisitions in clinical use, for SHIFT002.
         training: What probes may train, where a recipe is declared.
         min_cell: Cells with fewer patients are left out of report, summary, JUnit and SARIF; 0: none is.
     """
@@ -129,6 +131,7 @@ class Options:
     attacks: tuple[str, ...] = ()
     surrogates: tuple[Surrogate, ...] = ()
     threat_model: ThreatModel | None = None
+    envelope: Envelope = field(default_factory=Envelope)
     training: Training | None = None
     min_cell: int = 0
 
@@ -212,6 +215,7 @@ def _audit(
         golden_tolerance=options.golden_tolerance, digest_before=before, layer=options.layer,
         store=lambda artifact: store_artifact(folder, artifact), show_pixels=options.show_pixels,
         fairlearn_metrics=options.fairlearn_metrics, attacks=options.attacks, surrogates=options.surrogates,
+        envelope=options.envelope,
         unverified=clean.unverified, training=options.training,
     )  # fmt: skip
     ran: dict[str, Ran] = {}
@@ -264,6 +268,7 @@ def _evidence(
             "config_digest": options.config_digest, "intended_use": plain(options.intended_use),
             "unattainable": list(ahead.unattainable), "warnings": list(ahead.warnings), "machine": describe_machine(),
             **({} if options.threat_model is None else {"threat_model": plain(options.threat_model)}),
+            **({"envelope": plain(options.envelope)} if options.envelope else {}),
             **({} if options.training is None else {"training": describe_training(options.training)}),
             **({"min_cell": options.min_cell} if options.min_cell else {}),
         },
