@@ -10,6 +10,7 @@ A probe of a third party is checked like ours:
         check_probe(MyProbe, conforming_contexts())
 """
 
+from audit.testing._blobs import BLOB_NETWORKS, blob_cohort, blob_network, blobs
 from audit.testing._cohorts import (
     ArrayImages,
     attribute,
@@ -26,12 +27,15 @@ from audit.testing._contexts import context, saved_context
 from audit.testing._heads import HEADS, head
 from audit.testing._models import FAULTS, FunctionModel, SavedModel, planted
 from audit.testing._networks import NETWORKS, PlantedNetwork, linear_stands, network, network_cohort
+from audit.testing._planted_maps import PLANTED_MAPS, planted_map
 from audit.testing._recipes import PixelModel, pixel_recipe, trained_context
 
 __all__ = [
+    "BLOB_NETWORKS",
     "FAULTS",
     "HEADS",
     "NETWORKS",
+    "PLANTED_MAPS",
     "ArrayImages",
     "ConformanceError",
     "FunctionModel",
@@ -39,6 +43,9 @@ __all__ = [
     "PlantedNetwork",
     "SavedModel",
     "attribute",
+    "blob_cohort",
+    "blob_network",
+    "blobs",
     "check_probe",
     "comparator",
     "conforming_contexts",
@@ -50,6 +57,7 @@ __all__ = [
     "other_split",
     "pixel_recipe",
     "planted",
+    "planted_map",
     "saved_context",
     "small_cohort",
     "tiny_cohort",

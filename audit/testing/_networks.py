@@ -136,7 +136,10 @@ def declared(module: Any, shape: tuple[int, ...], **spec: Any) -> Any:
     from audit.models import from_module
 
     given = {"operating_point": 0.5, "operating_point_source": "chosen beforehand", **spec}
-    taken = InputSpec(range=(0.0, 1.0), scale=False, size=shape, unit="grey level", tile=given.pop("tile", None))
+    taken = InputSpec(
+        range=(0.0, 1.0), scale=False, size=shape, unit="grey level", tile=given.pop("tile", None),
+        spacing_mm=given.pop("spacing_mm", None),
+    )  # fmt: skip
     return from_module(module, ModelSpec(kind="torch", name="planted", input=taken, **given), phantom=True)
 
 
