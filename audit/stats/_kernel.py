@@ -105,9 +105,14 @@ class Ranking:
         out: Floats = np.einsum("ij,ij->i", weights[:, self.cases], placed) / 2
         return out
 
+    def pairs(self, weights: Floats) -> Floats:
+        """Return (b,) weights of all pairs of a case and a control, for (b, n) weights."""
+        out: Floats = weights[:, self.cases].sum(axis=1) * weights[:, self.controls].sum(axis=1)
+        return out
+
     def area(self, weights: Floats) -> Floats:
         """Return (b,) areas under the ROC curve for (b, n) weights, NaN where a class has no weight."""
-        pairs = weights[:, self.cases].sum(axis=1) * weights[:, self.controls].sum(axis=1)
+        pairs = self.pairs(weights)
         out = np.full(len(weights), np.nan)
         np.divide(self.wins(weights), pairs, out=out, where=pairs > 0)
         return out

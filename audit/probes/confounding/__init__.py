@@ -3,9 +3,13 @@
 from audit.core import Probe
 from audit.probes.confounding.conf001_balanced_resampling import BalancedResampling
 from audit.probes.confounding.conf002_score_follows_confounder import ScoreFollowsConfounder
+from audit.probes.confounding.conf006_pooled_versus_within import PooledVersusWithin
+from audit.probes.confounding.conf007_metadata_comparator import MetadataComparator
 
 PROBES: tuple[type[Probe], ...] = (
     BalancedResampling,
     ScoreFollowsConfounder,
+    PooledVersusWithin,
+    MetadataComparator,
 )
-__all__ = ["PROBES", "BalancedResampling", "ScoreFollowsConfounder"]
+__all__ = ["PROBES", "BalancedResampling", "MetadataComparator", "PooledVersusWithin", "ScoreFollowsConfounder"]
