@@ -15,7 +15,7 @@ from audit.explain._attribution_gradients import gradient_maps
 from audit.explain._attribution_hooks import hook_maps
 from audit.explain._attribution_setup import Part, Setup
 from audit.explain._explained import Explained
-from audit.explain._methods import BY_GRADIENT, BY_HOOK, BY_QUERY, METHODS, OWN_MAP
+from audit.explain._methods import AT_THE_IMAGE, BY_GRADIENT, BY_HOOK, BY_QUERY, METHODS, OWN_MAP
 from audit.explain._own import OwnMap, own_map_of, own_part
 from audit.explain._queries import Queries, query_maps
 
@@ -114,12 +114,13 @@ def _inside(
     setup = Setup(
         model=model, images=images, baseline=baseline, explained=explained, rng=rng, batch=batch, checks=checks
     )
-    reason = refusal_of_gradients(setup) if checks else ""
-    if reason:
-        return Part(values={}, refused=dict.fromkeys(methods, reason))
+    every, local = refusal_of_gradients(setup) if checks else ("", "")
+    refused = {name: every or local for name in methods if every or (local and name in AT_THE_IMAGE)}
+    left = [name for name in methods if name not in refused]
     return _merged(
-        gradient_maps(setup, [n for n in methods if n in BY_GRADIENT]),
-        hook_maps(setup, [n for n in methods if n in BY_HOOK], layer),
+        Part(values={}, refused=refused),
+        gradient_maps(setup, [n for n in left if n in BY_GRADIENT]),
+        hook_maps(setup, [n for n in left if n in BY_HOOK], layer),
     )
 
 

@@ -25,22 +25,27 @@ _ROUNDINGS = 64
 
 
 def refusal_of_weights(model: ImagingModel) -> str:
-    """Return why no map of a model counts: its weights are not those of its digest; empty where they are."""
-    if model.state_digest() == model.card.digest:
+    """Return why no map of a model counts: its weights are not those of its digest; empty where they are.
+
+    Of a model whose weights are not at hand nothing can be said here.
+    """
+    if not hasattr(model, "module") or model.state_digest() == model.card.digest:
         return ""
     return "the weights in memory are not those of the model's digest"
 
 
-def refusal_of_gradients(setup: Setup) -> str:
-    """Return why gradients of a model cannot be believed, empty where they can.
+def refusal_of_gradients(setup: Setup) -> tuple[str, str]:
+    """Return why no gradient of a model can be believed, and why not those at the image; empty where they can.
 
     On up to four cases the derivative of the explained logit along random directions is held against central finite
     differences: next to the image and not on it, at a point moved at random by up to 1 % of the range, since a network
     has kinks where intensities are tied, as in padding. In float64 on a copy where the network allows it (within 1 %),
-    in float32 on the model itself where not (within 10 %).
+    in float32 on the model itself where not (within 10 %). A gradient of 0 on each of them, of a model that answers the
+    images otherwise than their baselines, is no explanation either, whether the network rounds or is saturated; paths
+    from the baseline to the image may still add up to the change, and are checked for that.
 
     Args:
-        setup: Model, images and what is explained.
+        setup: Model, images, baseline and what is explained.
     """
     import torch
 
@@ -53,29 +58,55 @@ def refusal_of_gradients(setup: Setup) -> str:
         x = setup.tensor(near).to(dtype)
         more = tuple(t.to(device=setup.device, dtype=dtype if t.is_floating_point() else t.dtype) for t in given)
         ways = [setup.tensor(setup.rng.choice([-1.0, 1.0], images.shape)).to(dtype) for _ in range(DIRECTIONS)]
-        off = _disagreement(lambda images: setup.explained.logit(forward(images), *more), x, ways, span, kind)
+
+        def output(images: Any) -> Any:
+            return setup.explained.take(slice(0, count)).logit(forward(images), *more)
+
+        slope = _slope(output, x)
+        off = _disagreement(output, x, slope, ways, span)
+        start = setup.tensor(setup.baseline[:count]).to(dtype)
+        flat = not bool(slope.any()) and _moved(output, setup.tensor(images).to(dtype), start)
     except REFUSALS as error:
-        return f"its gradients cannot be taken: {told(error)}"
+        return f"its gradients cannot be taken: {told(error)}", ""
     if not off.any():
-        return ""
+        return "", (
+            "its gradient is 0 on every image that was checked, though its answers change with the image"
+            if flat
+            else ""
+        )
     return (
         f"its gradients do not agree with finite differences of its answers, on {int(off.sum())} of {off.size} cases "
         "that were checked"
-    )
+    ), ""
 
 
-def _disagreement(output: Callable[[Any], Any], x: Any, ways: list[Any], span: float, kind: str) -> NDArray[np.bool_]:
+def _slope(output: Callable[[Any], Any], x: Any) -> Any:
     import torch
 
-    x = x.requires_grad_()
+    x = x.detach().requires_grad_()
     said = output(x)
-    slope = torch.autograd.grad(said.sum(), x, allow_unused=True)[0] if said.requires_grad else None
-    slope = torch.zeros_like(x) if slope is None else slope
+    found = torch.autograd.grad(said.sum(), x, allow_unused=True)[0] if said.requires_grad else None
+    return torch.zeros_like(x) if found is None else found
+
+
+def _moved(output: Callable[[Any], Any], x: Any, start: Any) -> bool:
+    import torch
+
+    with torch.no_grad():
+        here, there = array(output(x)), array(output(start))
+    return bool((np.abs(here - there) > _SAME * np.maximum(np.abs(here), 1.0)).any())
+
+
+def _disagreement(output: Callable[[Any], Any], x: Any, slope: Any, ways: list[Any], span: float) -> NDArray[np.bool_]:
+    import torch
+
+    kind = str(x.dtype).removeprefix("torch.")
     step, eps = _STEP[kind] * span, float(torch.finfo(x.dtype).eps)
     with torch.no_grad():
+        said = array(output(x))
         told = np.stack([array((slope * way).flatten(1).sum(dim=1)) for way in ways])
         seen = np.stack([array(output(x + step * way) - output(x - step * way)) / (2 * step) for way in ways])
-    rounding = _ROUNDINGS * eps * np.maximum(np.abs(array(said)), 1.0) / step
+    rounding = _ROUNDINGS * eps * np.maximum(np.abs(said), 1.0) / step
     distance = np.linalg.norm(told - seen, axis=0)
     out: NDArray[np.bool_] = ~(distance <= TOLERANCE[kind] * np.linalg.norm(seen, axis=0) + rounding)
     return out

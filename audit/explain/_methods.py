@@ -19,6 +19,8 @@ BY_GRADIENT = (
 """Need nothing but the gradient of the output: no hook touches a layer."""
 BY_HOOK = (DEEP_LIFT, GUIDED_BACKPROP, GRAD_CAM, GRAD_CAM_SIGNED)
 """Look into the network's layers."""
+AT_THE_IMAGE = (INPUT_X_GRADIENT, SALIENCY, GUIDED_BACKPROP, GRAD_CAM, GRAD_CAM_SIGNED)
+"""Look at the gradient at the image alone, and at no path that leads to it."""
 BY_QUERY = (OCCLUSION, RISE)
 """Need answers only."""
 METHODS: tuple[str, ...] = (*BY_GRADIENT, *BY_HOOK, *BY_QUERY, OWN_MAP)

@@ -50,7 +50,8 @@ def blob_cohort(
     images, masks = blobs(target, rng, shape)
     if marked > 0:
         bright = rng.random(n) < np.where(target == 1, marked, 1 - marked)
-        images[(bright, 0, *(slice(0, CORNER),) * len(shape))] = _MARKER
+        for case in np.flatnonzero(bright):
+            images[case, 0][(slice(0, CORNER),) * len(shape)] = _MARKER
     sex = np.where(rng.random(n) < 0.5, "female", "male")
     return small_cohort(
         target, images=ArrayImages(array=images), masks=ArrayImages(array=masks[:, None].astype(np.uint8)),

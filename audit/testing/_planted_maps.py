@@ -58,7 +58,8 @@ def _edges(images: NDArray[Any], model: Any) -> NDArray[np.float64]:
     del model
     grey = images.astype(np.float64).mean(axis=1)
     slopes = [np.gradient(grey, axis=axis) for axis in range(1, grey.ndim)]
-    return np.sqrt(np.sum(np.square(slopes), axis=0))
+    out: NDArray[np.float64] = np.sqrt(np.sum(np.square(slopes), axis=0))
+    return out
 
 
 def _product(images: NDArray[Any], model: Any, shift: int) -> NDArray[np.float64]:

@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 import pytest
 import torch
 
-from audit.core import InputSpec
-from audit.explain import BY_GRADIENT, attribute, explained_by
+from audit.core import Access, InputSpec
+from audit.errors import InputError
+from audit.explain import BY_GRADIENT, METHODS, Queries, attribute, chosen, explained_by, methods_for
 from audit.explain._explained import largest_component
+from audit.testing import SavedModel, planted
 from tests.attacks.nets import Linear, Masked, Pixelwise, convolutional, wrap
 
 UNIT = InputSpec(scale=False)
-GRADIENTS = BY_GRADIENT[:4]
+GRADIENTS = BY_GRADIENT
 
 
 def draw(n: int = 6, shape: tuple[int, ...] = (1, 6, 6)) -> tuple[np.ndarray, np.ndarray]:
@@ -44,6 +47,7 @@ def test_a_linear_model_has_its_weights_as_maps() -> None:
     assert maps.values["integrated_gradients_absolute"] == pytest.approx(np.abs(weights * away), abs=1e-5)
     assert maps.values["input_x_gradient"] == pytest.approx(sign * weights * x, abs=1e-5)
     assert maps.values["saliency"] == pytest.approx(np.broadcast_to(np.abs(weights), x.shape), abs=1e-5)
+    assert maps.values["gradient_shap"] == pytest.approx(sign * weights * away, abs=1e-5)
     assert maps.completeness["integrated_gradients"].max() < 1e-3
 
 
@@ -110,11 +114,124 @@ def test_an_empty_mask_has_nothing_to_explain() -> None:
     assert explained_by(model.predict(images), model.card).usable.tolist() == [False, True]
 
 
-def test_a_detached_graph_gives_zero_maps() -> None:
-    """No gradient is a map of zeros, not an exception."""
+@pytest.mark.parametrize("how", ["quantised", "detached", "reversed", "nan"])
+def test_a_gradient_that_is_not_that_of_the_answers_gives_no_map(how: str) -> None:
+    """Hidden, reversed and undefined gradients are refused with the reason; what is asked for still has its map."""
     images, baseline = draw()
-    maps = maps_of(wrap(Masked(np.ones(36), "detached"), input=UNIT), images, baseline)
+    model = wrap(Masked(np.random.default_rng(1).normal(size=36), how), input=UNIT)
+    explained = explained_by(model.predict(images), model.card)
+    maps = attribute(
+        model, images, explained, methods=(*GRADIENTS, "grad_cam", "occlusion"), rng=np.random.default_rng(0), batch=4,
+        baseline=baseline,
+    )  # fmt: skip
+    assert tuple(maps.values) == ("occlusion",)
+    assert set(maps.refused) == {*GRADIENTS, "grad_cam"}
+    for name, reason in maps.refused.items():
+        local = name in ("saliency", "input_x_gradient", "grad_cam")
+        assert ("finite differences" if how != "quantised" else "gradient is 0" if local else "its sum") in reason
+
+
+def test_a_model_that_answers_always_the_same_has_a_map_of_zeros() -> None:
+    """Its gradient of 0 is right; the relative distance of sums is infinite, and nothing is refused for it."""
+    images, baseline = draw()
+    maps = maps_of(wrap(Linear(np.zeros(36), 1.0), input=UNIT), images, baseline)
     assert all((m == 0).all() for m in maps.values.values())
+    assert tuple(maps.values) == GRADIENTS
+    assert np.isinf(maps.completeness["integrated_gradients"]).all()
+
+
+def test_weights_that_are_not_those_of_the_digest_are_refused() -> None:
+    """After one weight has changed no method has a map of any kind."""
+    images, baseline = draw()
+    model = wrap(Linear(np.ones(36)), input=UNIT)
+    explained = explained_by(model.predict(images), model.card)
+    with torch.no_grad():
+        model.module.net.layer.weight[0, 0] += 1
+    maps = attribute(
+        model, images, explained, methods=("saliency", "occlusion"), rng=np.random.default_rng(0), batch=4,
+        baseline=baseline,
+    )  # fmt: skip
+    assert maps.values == {}
+    assert all("digest" in reason for reason in maps.refused.values())
+
+
+def test_a_kink_in_the_path_gets_more_points() -> None:
+    """Of a network that steps steeply between baseline and image, 32 points miss the change; the map does not."""
+
+    class Step(torch.nn.Module):
+        def forward(self, x: Any) -> Any:
+            return torch.tanh(400 * (x.flatten(1).mean(dim=1, keepdim=True) - 0.503)) + 0.5
+
+    images = np.full((3, 1, 4, 4), 0.9, dtype=np.float32)
+    maps = maps_of(wrap(Step(), input=UNIT), images, np.zeros_like(images))
+    assert maps.completeness["integrated_gradients"].max() < 0.05
+
+
+def test_an_unknown_method_is_an_error_and_names_the_known_ones() -> None:
+    """A method that does not exist is no refusal but wrong use."""
+    images, _ = draw()
+    model = wrap(Linear(np.ones(36)), input=UNIT)
+    explained = explained_by(model.predict(images), model.card)
+    with pytest.raises(InputError, match="gradient_shap"):
+        attribute(model, images, explained, methods=["lime"], rng=np.random.default_rng(0), batch=4)
+
+
+def test_a_model_that_can_only_be_asked_is_explained_by_asking() -> None:
+    """Without gradients the methods are occlusion and RISE, in every profile; saved answers have none."""
+    model = planted()
+    assert methods_for(model, model.card) == ("occlusion", "rise")
+    assert chosen(methods_for(model, model.card), "smoke") == ("occlusion", "rise")
+    assert chosen(methods_for(model, model.card), "smoke", ["rise"]) == ("rise",)
+    images = np.zeros((2, 1, 8, 8), np.float32)
+    explained = explained_by(model.predict(images), model.card)
+    maps = attribute(
+        model, images, explained, methods=("saliency", "rise"), rng=np.random.default_rng(0), batch=4,
+        queries=Queries(masks=2),
+    )  # fmt: skip
+    assert tuple(maps.values) == ("rise",)
+    assert maps.refused == {"saliency": "the model gives no gradients"}
+    saved = SavedModel(card=replace(model.card, access=Access.SAVED))
+    assert methods_for(saved, saved.card) == ()
+
+
+def test_the_defaults_of_a_profile_grow() -> None:
+    """Smoke is part of standard, standard of full; a network's own map is looked at in each."""
+    allowed = METHODS
+    small, middle, large = (set(chosen(allowed, p)) for p in ("smoke", "standard", "full"))
+    assert small < middle < large == set(METHODS)
+    assert "own_map" in small
+
+
+def test_few_images_at_a_time_give_the_same_maps(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Memory for a single image changes no map by more than rounding; draws of gradient SHAP differ."""
+    images, baseline = draw(5)
+    model = wrap(convolutional(0), input=UNIT)
+    whole = maps_of(model, images, baseline)
+    monkeypatch.setattr("audit.explain._attribution_setup.MEMORY", 1)
+    alone = maps_of(model, images, baseline)
+    for name, values in [(n, v) for n, v in whole.values.items() if n != "gradient_shap"]:
+        assert alone.values[name] == pytest.approx(values, abs=1e-6)
+
+
+def test_gradient_shap_follows_the_seed_and_leaves_the_process_alone() -> None:
+    """The same generator gives the same map, another one another; torch's and numpy's own states stay."""
+    images, baseline = draw()
+    model = wrap(convolutional(0), input=UNIT)
+    explained = explained_by(model.predict(images), model.card)
+
+    def of(seed: int) -> np.ndarray:
+        maps = attribute(
+            model, images, explained, methods=["gradient_shap"], rng=np.random.default_rng(seed), batch=4,
+            baseline=baseline,
+        )  # fmt: skip
+        return maps.values["gradient_shap"]
+
+    before = torch.random.get_rng_state(), np.random.get_state()[1].copy()  # noqa: NPY002
+    first = of(0)
+    assert torch.equal(before[0], torch.random.get_rng_state())
+    assert (before[1] == np.random.get_state()[1]).all()  # noqa: NPY002
+    assert (first == of(0)).all()
+    assert (first != of(1)).any()
 
 
 def test_channels_are_summed_up() -> None:
