@@ -97,9 +97,10 @@ def read_other(spec: OtherSpec, root: Path, input: InputSpec, faults: list[Audit
         faults.append(error)
         return None
     images = FileSource(references=no_cells(), folder=path.parent, root=root, input=input)
-    return other_split(
+    split = other_split(
         spec.name, table, case=spec.case, patient=spec.patient, image=spec.image, date=spec.date, images=images
     )
+    return replace(split, foreign=spec.foreign)
 
 
 def no_cells() -> NDArray[np.str_]:

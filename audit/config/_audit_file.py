@@ -57,6 +57,10 @@ class InputTable(Table):
     spacing_mm: Spacing | None = None
     orientation: str | None = None
     tile: Size | None = None
+    modalities: list[str] = Field(
+        default_factory=list, description="what each channel is, where channels can be absent"
+    )
+    absent: float | None = Field(default=None, description="stored intensity that stands for an absent modality")
 
 
 class ModelTable(Table):
@@ -81,6 +85,7 @@ class ModelTable(Table):
     golden: str | None = None
     golden_tolerance: float = Field(default=1e-4, ge=0)
     layer: str | None = None
+    monitor: str | None = Field(default=None, min_length=1)
     clinical_tolerance: float | None = Field(default=None, gt=0)
     input: InputTable = Field(default_factory=InputTable)
 
@@ -123,6 +128,7 @@ class OtherTable(TrainingTable):
     """One `[[cohort.other]]`: cases of another split."""
 
     name: str = Field(min_length=1, description="what the split is called")
+    foreign: bool = Field(default=False, description="images that the model is not meant for, for SHIFT006")
 
 
 class AttributeTable(Table):

@@ -55,6 +55,8 @@ def input_spec(t: InputTable) -> InputSpec:
         spacing_mm=None if t.spacing_mm is None else tuple(t.spacing_mm),
         orientation=t.orientation,
         tile=None if t.tile is None else tuple(t.tile),
+        modalities=tuple(t.modalities),
+        absent=t.absent,
     )
 
 
@@ -81,6 +83,7 @@ def model_spec(t: ModelTable) -> ModelSpec:
         golden=t.golden,
         golden_tolerance=t.golden_tolerance,
         layer=t.layer,
+        monitor=t.monitor,
         clinical_tolerance=t.clinical_tolerance,
         horizon=t.horizon,
         training_rater=t.training_rater,
@@ -148,7 +151,8 @@ def cohort_spec(t: CohortTable) -> CohortSpec:
 
 def _other(t: TrainingTable) -> OtherSpec:
     return OtherSpec(
-        name=t.name, manifest=t.manifest, patient=t.patient, image=t.image, case=t.case, date=t.date
+        name=t.name, manifest=t.manifest, patient=t.patient, image=t.image, case=t.case, date=t.date,
+        foreign=getattr(t, "foreign", False),
     )  # fmt: skip
 
 

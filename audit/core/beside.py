@@ -99,6 +99,7 @@ class OtherSplit:
         dates: (m,) str as the table gives them, or None.
         images: Lazy images, or None.
         references: (m,) str, image cells, or None.
+        foreign: True for images that the model is not meant for.
     """
 
     name: str
@@ -109,6 +110,7 @@ class OtherSplit:
     dates: NDArray[np.str_] | None = None
     images: ImageSource | None = None
     references: NDArray[np.str_] | None = None
+    foreign: bool = False
 
     def __len__(self) -> int:
         return len(self.case_ids)

@@ -39,6 +39,7 @@ class Budget:
         repeat_cases: Cases answered twice by the determinism check.
         batch_size: Images a batch.
         image_cases: Images looked at by checks of the images alone, of each split; None for all.
+        foreign_cases: Cases of which images that do not belong are made, None for all.
         attack_queries: Images that an attack without gradients may ask for, a case and size.
         severity_cases: Cases of which changed acquisitions are simulated, None for all.
         explain_masks: Random masks of an explanation that only asks.
@@ -59,6 +60,7 @@ class Budget:
     explain_steps: int
     repeat_cases: int
     batch_size: int = 32
+    foreign_cases: int | None = 150
     image_cases: int | None = None
     attack_queries: int = 200
     severity_cases: int | None = 160
@@ -73,20 +75,56 @@ class Budget:
 
 BUDGETS: Mapping[str, Budget] = {
     "smoke": Budget(
-        profile="smoke", resamples=400, attack_cases=48, attack_steps=8, attack_restarts=1, explain_cases=24,
-        explain_steps=10, repeat_cases=32, image_cases=1000, attack_queries=30, severity_cases=48, edit_cases=60,
-        trainings=40, training_seconds=30.0, randomised_cases=20, randomised_steps=3, explain_perturbations=12,
+        profile="smoke",
+        resamples=400,
+        attack_cases=48,
+        attack_steps=8,
+        attack_restarts=1,
+        explain_cases=24,
+        explain_steps=10,
+        repeat_cases=32,
+        image_cases=1000,
+        foreign_cases=40,
+        attack_queries=30,
+        severity_cases=48,
+        edit_cases=60,
+        trainings=40,
+        training_seconds=30.0,
+        randomised_cases=20,
+        randomised_steps=3,
+        explain_perturbations=12,
     ),
     "standard": Budget(
-        profile="standard", resamples=2000, attack_cases=600, attack_steps=20, attack_restarts=1, explain_cases=200,
-        explain_steps=16, repeat_cases=64, image_cases=20000,
+        profile="standard",
+        resamples=2000,
+        attack_cases=600,
+        attack_steps=20,
+        attack_restarts=1,
+        explain_cases=200,
+        explain_steps=16,
+        repeat_cases=64,
+        image_cases=20000,
     ),
     "full": Budget(
-        profile="full", resamples=10000, attack_cases=None, attack_steps=50, attack_restarts=3, explain_cases=None,
-        explain_steps=32, repeat_cases=256, attack_queries=2000, severity_cases=None, edit_cases=None, trainings=1000,
-        training_seconds=36000.0, randomised_cases=200, randomised_steps=10, explain_perturbations=100,
+        profile="full",
+        resamples=10000,
+        foreign_cases=None,
+        attack_cases=None,
+        attack_steps=50,
+        attack_restarts=3,
+        explain_cases=None,
+        explain_steps=32,
+        repeat_cases=256,
+        attack_queries=2000,
+        severity_cases=None,
+        edit_cases=None,
+        trainings=1000,
+        training_seconds=36000.0,
+        randomised_cases=200,
+        randomised_steps=10,
+        explain_perturbations=100,
     ),
-}  # fmt: skip
+}
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -205,6 +243,8 @@ class ProbeContext:
         attacks: Further attacks by name that the run asks for, for example "torchattacks:EADEN".
         surrogates: Models that an attacker may have in place of the audited one.
         envelope: Acquisitions in clinical use, as declared.
+        monitor: From images (n, channels, *spatial) to (n,) how unlike they are to what the model is meant for; None
+            where none is declared.
         explain: How decisions are explained, as the run asks for it.
         training: What may be trained, where a recipe is declared; None elsewhere.
     """
@@ -226,6 +266,7 @@ class ProbeContext:
     attacks: tuple[str, ...] = ()
     surrogates: tuple[Surrogate, ...] = ()
     envelope: Envelope = field(default_factory=Envelope)
+    monitor: Callable[[Any], Any] | None = None
     explain: ExplainSpec = field(default_factory=ExplainSpec)
     training: Training | None = None
 

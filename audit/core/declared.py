@@ -76,6 +76,7 @@ class OtherSpec:
         image: Column of image references, as in `[cohort]`.
         case: Column of case ids; None: the row number.
         date: Column of dates.
+        foreign: True for images that the model is not meant for.
     """
 
     name: str
@@ -84,6 +85,7 @@ class OtherSpec:
     image: str | None = None
     case: str | None = None
     date: str | None = None
+    foreign: bool = False
 
 
 @dataclass(frozen=True, kw_only=True)

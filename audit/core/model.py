@@ -63,6 +63,8 @@ class InputSpec:
         spacing_mm: Voxel spacing in mm, in the order of `size`.
         orientation: Anatomical axes, for example "RAS".
         tile: Spatial size of one tile where a volume is answered in tiles.
+        modalities: What each channel is, where channels may be absent; one name a channel, or none.
+        absent: Stored intensity that stands for an absent modality; None: the low end of `range`.
     """
 
     modality: str = ""
@@ -78,6 +80,8 @@ class InputSpec:
     spacing_mm: tuple[float, ...] | None = None
     orientation: str | None = None
     tile: tuple[int, ...] | None = None
+    modalities: tuple[str, ...] = ()
+    absent: float | None = None
 
     @property
     def span(self) -> float:
@@ -106,6 +110,7 @@ class ModelSpec:
         golden: `.npz` with `images` and `outputs` that a right set-up reproduces.
         golden_tolerance: Largest absolute difference allowed on the golden batch.
         layer: Name of the layer for layer attributions.
+        monitor: `module:function` that says how unlike its images are to what the model is meant for.
         clinical_tolerance: A change larger than this matters: of a value in the target's unit, of an ordinal answer
             in grades, of a segmentation's volume as a share of the reference's.
         horizon: Survival: the time that a risk is said for, in the unit of the cohort's time.
@@ -129,6 +134,7 @@ class ModelSpec:
     golden: str | None = None
     golden_tolerance: float = 1e-4
     layer: str | None = None
+    monitor: str | None = None
     clinical_tolerance: float | None = None
     horizon: float | None = None
     training_rater: str = ""

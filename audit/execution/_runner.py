@@ -65,6 +65,7 @@ class Setting:
         surrogates: Models that an attacker may have in place of the audited one.
         envelope: Acquisitions in clinical use, as declared.
         training: What may be trained, where a recipe is declared.
+        monitor: The model's declared monitor.
     """
 
     model: ImagingModel
@@ -86,6 +87,7 @@ class Setting:
     surrogates: tuple[Surrogate, ...] = ()
     envelope: Envelope = field(default_factory=Envelope)
     training: Training | None = None
+    monitor: Callable[[Any], Any] | None = None
 
 
 Condition = tuple[str, "NDArray[np.int64]", "NDArray[np.float64]"]
@@ -134,7 +136,8 @@ def run_probe(probe: type[Probe], setting: Setting, progress: Progress) -> Ran:
         model=setting.model, cohort=setting.cohort, clean=setting.clean, rng=np.random.default_rng(seed),
         budget=setting.budget, levels=setting.levels, intended_use=setting.intended_use, sink=sink,
         golden=setting.golden, golden_tolerance=setting.golden_tolerance, digest_before=setting.digest_before,
-        layer=setting.layer, unverified=setting.unverified, fairlearn_metrics=setting.fairlearn_metrics,
+        layer=setting.layer, monitor=setting.monitor, unverified=setting.unverified,
+        fairlearn_metrics=setting.fairlearn_metrics,
         attacks=setting.attacks, surrogates=setting.surrogates, envelope=setting.envelope, training=_metered(setting),
     )  # fmt: skip
     try:

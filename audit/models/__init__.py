@@ -4,11 +4,12 @@ from audit.models._bfloat16 import bfloat16_allowed, cpu_has_bfloat16
 from audit.models._callable import CallableModel, from_callable
 from audit.models._load import load_model
 from audit.models._network import TorchModel, from_module
+from audit.models._objects import load_monitor, named_function
 from audit.models._predictions import SavedPredictions
 from audit.models._threads import fitting_threads
 from audit.models._training import load_training, make_training
 
 __all__ = [
     "CallableModel", "SavedPredictions", "TorchModel", "bfloat16_allowed", "cpu_has_bfloat16", "fitting_threads",
-    "from_callable", "from_module", "load_model", "load_training", "make_training",
+    "from_callable", "from_module", "load_model", "load_monitor", "load_training", "make_training", "named_function",
 ]  # fmt: skip

@@ -6,10 +6,12 @@ import importlib
 import re
 import sys
 import threading
+from collections.abc import Callable
 from pathlib import Path
 from types import ModuleType, TracebackType
 from typing import Any
 
+from audit.core import ModelSpec
 from audit.errors import ModelError
 
 _NAME = re.compile(r"[A-Za-z_]\w*(\.[A-Za-z_]\w*)*:[A-Za-z_]\w*(\.[A-Za-z_]\w*)*")
@@ -75,11 +77,51 @@ class LocalModules:
         return Path(origin).resolve() in (place.with_name(place.name + ".py"), place / "__init__.py")
 
 
-def find_object(name: str) -> Any:
+def named_function(name: str, root: Path, *, key: str) -> Callable[..., Any]:
+    """Return a function by its name, ready to be called.
+
+    Args:
+        name: For example "skin.nets:unlike".
+        root: Folder that is looked in first.
+        key: The key of audit.toml that names it, for errors.
+
+    Raises:
+        ModelError: There is no such function.
+    """
+    local = LocalModules(root)
+    with local:
+        function = find_object(name, key=key)
+    if not callable(function):
+        raise ModelError(
+            f"{key}: {name} cannot be called", expected="a function", got=type(function).__name__, fix=f"correct {key}"
+        )
+
+    def call(*given: Any, **named: Any) -> Any:
+        with local:
+            return function(*given, **named)
+
+    return call
+
+
+def load_monitor(spec: ModelSpec, root: Path) -> Callable[[Any], Any] | None:
+    """Return the function that `[model] monitor` names, None where it names none.
+
+    Args:
+        spec: `[model]`.
+        root: Folder that is looked in first.
+
+    Raises:
+        ModelError: There is no such function.
+    """
+    return None if spec.monitor is None else named_function(spec.monitor, root, key="[model] monitor")
+
+
+def find_object(name: str, *, key: str = "[model] factory") -> Any:
     """Return the object that `module:object` names; call it inside a `LocalModules` block.
 
     Args:
         name: For example "skin.nets:small_cnn".
+        key: The key of audit.toml that names it, for errors.
 
     Raises:
         ModelError: The name has another form, the module cannot be imported, or it has no such object.
@@ -87,7 +129,7 @@ def find_object(name: str) -> Any:
     if not _NAME.fullmatch(name):
         raise ModelError(
             "this names no object", expected='"module:object", for example "nets:small_cnn"', got=repr(name),
-            fix="correct [model] factory",
+            fix=f"correct {key}",
         )  # fmt: skip
     module_name, _, path = name.partition(":")
     try:
@@ -96,7 +138,7 @@ def find_object(name: str) -> Any:
     except (Exception, SystemExit) as error:
         raise ModelError(
             f"the module {module_name} cannot be imported", expected="a module beside audit.toml or an installed one",
-            got=f"{type(error).__name__}: {error}", fix="correct [model] factory, or the module",
+            got=f"{type(error).__name__}: {error}", fix=f"correct {key}, or the module",
         ) from error  # fmt: skip
     for part in path.split("."):
         if not hasattr(found, part):
@@ -104,7 +146,7 @@ def find_object(name: str) -> Any:
             raise ModelError(
                 f"the module {module_name} has no {path}", expected="one of its functions or classes",
                 got=f"a module that has {', '.join(there)}" if there else "a module without any",
-                fix="correct [model] factory",
+                fix=f"correct {key}",
             )  # fmt: skip
         found = getattr(found, part)
     return found

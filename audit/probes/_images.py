@@ -56,3 +56,8 @@ def load_masks(cohort: Cohort, cases: NDArray[np.int64]) -> NDArray[np.int64]:
 def batch_size(image: NDArray[Any], asked: int) -> int:
     """Return how many images of a size go into a batch: as many as asked for, fewer for volumes."""
     return max(1, min(asked, _ELEMENTS // max(1, image.size)))
+
+
+def grey(shares: NDArray[Any]) -> NDArray[np.uint8]:
+    """Return pictures of 256 grey levels from values in [0, 1]; what lies outside is black or white."""
+    return np.clip(np.round(255 * shares), 0, 255).astype(np.uint8)

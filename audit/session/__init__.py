@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -54,6 +54,7 @@ def run(
     golden: Mapping[str, NDArray[Any]] | Path | str | None = None,
     golden_tolerance: float = 1e-4,
     layer: str | None = None,
+    monitor: Callable[[Any], Any] | None = None,
     fairlearn_metrics: Sequence[str] = (),
     attacks: Sequence[str] = (),
     surrogates: Sequence[Surrogate] = (),
@@ -78,6 +79,8 @@ def run(
         golden: Arrays `images` and `outputs` that a right set-up reproduces, or the .npz that holds them.
         golden_tolerance: Largest absolute difference allowed on them.
         layer: Name of the layer for layer attributions.
+        monitor: From images (n, channels, *spatial) to (n,) numbers, the higher the more unlike what the model is meant
+            for; SHIFT006 asks it.
         fairlearn_metrics: Names of metrics of fairlearn or scikit-learn, of which FAIR001 gives the gaps.
         attacks: Attacks of torchattacks that ADV001 and ADV002 run beside their own, for example "torchattacks:EADEN".
         surrogates: Models that an attacker may have in place of the audited one, for ADV004.
@@ -100,6 +103,7 @@ def run(
     options = Options(
         profile=profile, seed=seed, workers=workers, probes=chosen, out=None if out is None else Path(out),
         overwrite=overwrite, intended_use=intended_use or IntendedUse(), golden_tolerance=golden_tolerance, layer=layer,
+        monitor=monitor,
         golden=load_golden(Path(golden)) if isinstance(golden, (str, Path)) else golden,
         fairlearn_metrics=known_metrics(fairlearn_metrics),
         attacks=known_attacks(attacks), surrogates=tuple(surrogates), threat_model=threat_model,
@@ -157,6 +161,7 @@ def run_config(
         config_digest=config.digest, intended_use=config.intended_use,
         golden=None if spec.golden is None else load_golden(config.root / spec.golden),
         golden_tolerance=spec.golden_tolerance, layer=spec.layer, fairlearn_metrics=config.fairlearn_metrics,
+        monitor=models.load_monitor(spec, config.root),
         attacks=config.attacks,
         surrogates=tuple(
             Surrogate(relation=s.relation, model=models.load_model(s.model, config.root)) for s in config.surrogates

@@ -5,7 +5,7 @@ from __future__ import annotations
 import datetime as dt
 import shutil
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -104,6 +104,7 @@ class Options:
         golden: Arrays `images` and `outputs` that a right set-up reproduces.
         golden_tolerance: Largest absolute difference allowed on them.
         layer: Declared layer for layer attributions.
+        monitor: The model's declared monitor.
         fairlearn_metrics: Metrics of fairlearn or scikit-learn by name, of which FAIR001 gives the gaps.
         attacks: Attacks by name that ADV001 and ADV002 run beside their own.
         surrogates: Models that an attacker may have in place of the audited one, for ADV004.
@@ -127,6 +128,7 @@ class Options:
     golden: Mapping[str, NDArray[Any]] | None = None
     golden_tolerance: float = 1e-4
     layer: str | None = None
+    monitor: Callable[[Any], Any] | None = None
     fairlearn_metrics: tuple[str, ...] = ()
     attacks: tuple[str, ...] = ()
     surrogates: tuple[Surrogate, ...] = ()
@@ -215,7 +217,7 @@ def _audit(
         golden_tolerance=options.golden_tolerance, digest_before=before, layer=options.layer,
         store=lambda artifact: store_artifact(folder, artifact), show_pixels=options.show_pixels,
         fairlearn_metrics=options.fairlearn_metrics, attacks=options.attacks, surrogates=options.surrogates,
-        envelope=options.envelope,
+        envelope=options.envelope, monitor=options.monitor,
         unverified=clean.unverified, training=options.training,
     )  # fmt: skip
     ran: dict[str, Ran] = {}

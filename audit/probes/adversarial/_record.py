@@ -8,7 +8,7 @@ import numpy as np
 
 from audit.attacks import Ladder, Meter, Outcome, Plan, Question
 from audit.core import ProbeContext, scores
-from audit.probes._images import load_images
+from audit.probes._images import grey, load_images
 from audit.probes.adversarial._attacked import Attacked
 
 if TYPE_CHECKING:
@@ -42,9 +42,9 @@ def keep_examples(
         "adversarial_examples",
         "Images, the same under attack, and the perturbation (mid grey: none)",
         {
-            "images": _grey((images - low) / span),
-            "perturbed": _grey((outcome.worst - low) / span),
-            "perturbation": _grey(0.5 + (outcome.worst - images) / (2 * _full_scale(outcome.worst - images, plan))),
+            "images": grey((images - low) / span),
+            "perturbed": grey((outcome.worst - low) / span),
+            "perturbation": grey(0.5 + (outcome.worst - images) / (2 * _full_scale(outcome.worst - images, plan))),
             **facts,
         },
         pixels=True,
@@ -58,9 +58,6 @@ def _full_scale(change: NDArray[np.float32], plan: Plan) -> float:
     """Return the change that is drawn white: the size itself, or under L2 the largest one of the images shown."""
     return plan.headline if plan.norm == "linf" else float(np.abs(change).max()) or plan.headline
 
-
-def _grey(shares: NDArray[Any]) -> NDArray[np.uint8]:
-    return np.clip(np.round(255 * shares), 0, 255).astype(np.uint8)
 
 
 def keep_visibility(ctx: ProbeContext, attacked: Attacked, plan: Plan) -> None:
