@@ -63,39 +63,55 @@ class DemoBundle:
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
-class _Images:
-    """Stored grey levels of each case, (1, size, size) float32.
+class _Kept:
+    """Planes that were made.
 
     A plane takes four times as long to simulate as to be answered, and probes read it again and again: once made, it is
-    kept, 16 kB each.
+    kept, 18 kB each.
     """
 
     planes: BrainSlices
-    made: dict[int, NDArray[np.float32]] = field(default_factory=dict, repr=False)
+    made: dict[int, tuple[NDArray[np.float32], dict[str, NDArray[np.uint8]]]] = field(default_factory=dict, repr=False)
+
+    def plane(self, index: int) -> tuple[NDArray[np.float32], dict[str, NDArray[np.uint8]]]:
+        """Return stored grey levels, (1, size, size), and packed masks by name."""
+        found = self.made.get(index)
+        if found is None:
+            plane = self.planes.plane(index)
+            masks = {"lesions": plane.lesions, "distractors": plane.distractors, "brain": plane.brain}
+            found = plane.image.astype(np.float32)[None], {k: np.packbits(v) for k, v in masks.items()}
+            self.made[index] = found
+        return found
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class _Images:
+    """Stored grey levels of each case, (1, size, size) float32."""
+
+    kept: _Kept
 
     def __len__(self) -> int:
-        return len(self.planes)
+        return len(self.kept.planes)
 
     def load(self, index: int) -> NDArray[np.float32]:
         """Return one plane; see `audit.core.ImageSource`."""
-        image = self.made.get(index)
-        if image is None:
-            image = self.made[index] = self.planes.image(index)
-        return image.copy()
+        return self.kept.plane(index)[0].copy()
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class _Masks:
-    """Planted lesions of each case, (1, size, size) uint8."""
+    """Planted lesions or distractors, or the brain, of each case, (1, size, size) uint8."""
 
-    planes: BrainSlices
+    kept: _Kept
+    name: str
 
     def __len__(self) -> int:
-        return len(self.planes)
+        return len(self.kept.planes)
 
     def load(self, index: int) -> NDArray[np.uint8]:
         """Return one mask; see `audit.core.ImageSource`."""
-        return self.planes.mask(index).astype(np.uint8)[None]
+        image, masks = self.kept.plane(index)
+        return np.unpackbits(masks[self.name])[: image.size].reshape(image.shape)
 
 
 def load_demo(twin: str = "biased", profile: str = "standard") -> DemoBundle:
@@ -183,7 +199,7 @@ def demo_cohort(*, seed: int = SHIPPED_SEED, per_label: int = PER_LABEL["standar
     needs("nilearn", "reference")
     recipe = Recipe()
     planes = slices(AUDIT_COMPOSITION, n=2 * per_label, seed=seed, part=AUDIT, recipe=recipe)
-    n = len(planes)
+    kept, n = _Kept(planes=planes), len(planes)
     drawn = [planes.parameters(index) for index in range(n)]
     ids = np.array([f"phantom-{index:05d}" for index in range(n)])
     age = np.array([one.age for one in drawn])
@@ -207,8 +223,10 @@ def demo_cohort(*, seed: int = SHIPPED_SEED, per_label: int = PER_LABEL["standar
             ),
             "age": _attribute("age", "covariate", columns["age"], numbers=age, bins=(45.0, 65.0, 85.0), unit="years"),
         },
-        images=_Images(planes=planes),
-        masks=_Masks(planes=planes),
+        images=_Images(kept=kept),
+        masks=_Masks(kept=kept, name="lesions"),
+        regions=_Masks(kept=kept, name="brain"),
+        distractors={"streak or cortical spot": _Masks(kept=kept, name="distractors")},
         ledger=Ledger(read=n, used=n),
         classes=CLASSES,
         design="enriched",
