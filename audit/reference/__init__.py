@@ -12,6 +12,7 @@ from audit.reference._catalogue import ReferenceModel, build, list_models
 if TYPE_CHECKING:
     from audit.reference._demo import DemoBundle, assemble, demo_cohort, demo_policy, load_demo
     from audit.reference._net import lesion_net
+    from audit.reference._texture import linear_recipe, neighbours_recipe
 
 __all__ = [
     "DemoBundle",
@@ -21,11 +22,14 @@ __all__ = [
     "demo_cohort",
     "demo_policy",
     "lesion_net",
+    "linear_recipe",
     "list_models",
     "load_demo",
+    "neighbours_recipe",
 ]
 
 _LATER = {
+    **dict.fromkeys(("linear_recipe", "neighbours_recipe"), "_texture"),
     "lesion_net": "_net",
     **dict.fromkeys(("DemoBundle", "assemble", "demo_cohort", "demo_policy", "load_demo"), "_demo"),
 }
