@@ -76,6 +76,7 @@ def pooled(maps: NDArray[np.float64], largest: int = _LARGEST) -> NDArray[np.flo
 def compare(
     model: DifferentiableModel, make: Make, images: NDArray[np.float32], explained: Explained,
     found: dict[str, Likeness], *, rng: np.random.Generator, steps: int, number: int, repeat: Sequence[str] = (),
+    alone: bool = True,
 ) -> tuple[tuple[str, ...], ...]:  # fmt: skip
     """Add how alike the maps of some cases of different patients stay under one draw of the weights.
 
@@ -92,6 +93,7 @@ def compare(
         steps: Steps at most.
         number: Number of this draw.
         repeat: Methods whose map is drawn at random, too, so that it is made twice on the audited weights.
+        alone: Whether the further copy is made.
 
     Returns:
         Names of the layers of each step.
@@ -106,9 +108,12 @@ def compare(
     for layers in way:
         net.draw(layers)
         stages.append(_prepared(make(net, images, explained)))
-    single = redrawn(model, rng, image=images[:1])
-    single.draw(way[number % len(way)])
-    _note(found, before, twice, stages, _prepared(make(single, images, explained)), number)
+    lone: dict[str, Prepared] = {}
+    if alone:
+        single = redrawn(model, rng, image=images[:1])
+        single.draw(way[number % len(way)])
+        lone = _prepared(make(single, images, explained))
+    _note(found, before, twice, stages, lone, number)
     return way
 
 
