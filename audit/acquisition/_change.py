@@ -118,6 +118,8 @@ class Knob:
         most: Largest severity that the model can express.
         least: Smallest severity; 0 for a knob that turns one way, below 0 for one that turns both ways.
         volumes: True where it needs planes.
+        channels: Numbers of channels that it can change; empty for any.
+        noise: True where the noise of the image is measured before parameters are drawn.
         standard: Whether it is tried where nothing is declared.
         formula: The model, in one line.
         approximates: What the model leaves out, in one sentence.
@@ -135,6 +137,8 @@ class Knob:
     most: float
     least: float = 0.0
     volumes: bool = False
+    channels: tuple[int, ...] = ()
+    noise: bool = False
     standard: bool = False
     formula: str
     approximates: str
@@ -160,7 +164,16 @@ class Knob:
 
     def fits(self, spec: ImageSpec) -> bool:
         """Return whether an image of this shape can be changed."""
-        return spec.volume or not self.volumes
+        return not self.lacks(spec)
+
+    def lacks(self, spec: ImageSpec) -> str:
+        """Return what an image must have and has not, empty where it can be changed."""
+        if self.volumes and not spec.volume:
+            return "it needs a volume, and the images are single planes"
+        if self.channels and spec.channels not in self.channels:
+            wanted = " or ".join(map(str, self.channels))
+            return f"it needs {wanted} channels, and the images have {spec.channels}"
+        return ""
 
     def sample(self, severity: float, spec: ImageSpec, rng: np.random.Generator) -> Change:
         """Draw the parameters of one image.
@@ -171,12 +184,12 @@ class Knob:
             rng: Draws what the severity leaves open; equal generators give equal parameters.
 
         Raises:
-            ValueError: The severity is not one that the model can express, or the image has no planes and needs them.
+            ValueError: The severity is not one that the model can express, or the image lacks what the knob needs.
         """
         if not self.least <= severity <= self.most:
             raise ValueError(f"{self.name}: expected a severity from {self.least} to {self.most}, got {severity}")
         if not self.fits(spec):
-            raise ValueError(f"{self.name}: expected a volume, got an image of shape {spec.shape}")
+            raise ValueError(f"{self.name}: {self.lacks(spec)}")
         made = None if severity == 0 else self.draw(float(severity), spec, rng)
         return Change(knob=self.name, severity=float(severity), parameters=made, frame=spec.frame)
 

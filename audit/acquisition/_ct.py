@@ -157,7 +157,7 @@ def _inspiration(severity: float, spec: ImageSpec, rng: np.random.Generator) -> 
 KNOBS: tuple[Knob, ...] = (
     Knob(
         name="ct_dose", title="lower dose", unit="share", amount="share of the dose that is saved",
-        kind=LowerDose, draw=_dose, ladder=(0.25, 0.5, 0.75, 0.9), most=0.99, standard=True,
+        kind=LowerDose, noise=True, draw=_dose, ladder=(0.25, 0.5, 0.75, 0.9), most=0.99, standard=True,
         formula="HU + n, noise power ∝ |f| · MTF(f)², σ_add = σ0 · √(D0/D − 1), σ0 measured in homogeneous soft tissue",
         approximates=(
             "Noise that is alike everywhere in the field, independent from plane to plane, of a Gaussian kernel with "

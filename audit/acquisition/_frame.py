@@ -59,7 +59,7 @@ class ImageSpec:
         field: (*shape) bool, where the image may change: not padding, not air, not outside the field of view.
         signal: Mean stored intensity in the field.
         noise_sd: Standard deviation of the noise in homogeneous parts of the field, in stored units; None where there
-            is no homogeneous part.
+            is no homogeneous part, or nobody measured it.
     """
 
     frame: Frame
@@ -83,12 +83,13 @@ def frame_of(spec: InputSpec, spacing_mm: tuple[float, ...] | None = None) -> Fr
     )  # fmt: skip
 
 
-def describe(image: NDArray[Any], frame: Frame) -> ImageSpec:
+def describe(image: NDArray[Any], frame: Frame, *, noise: bool = True) -> ImageSpec:
     """Look at an image.
 
     Args:
         image: (channels, *spatial) stored intensities.
         frame: How it is stored.
+        noise: Whether its noise is measured, which takes longest.
 
     Raises:
         ValueError: The image has neither two nor three spatial axes, or another number of them than the spacing.
@@ -102,7 +103,8 @@ def describe(image: NDArray[Any], frame: Frame) -> ImageSpec:
     inside = values[:, field]
     return ImageSpec(
         frame=frame, shape=values.shape[1:], channels=values.shape[0], field=field,
-        signal=float(inside.mean()) if inside.size else 0.0, noise_sd=homogeneous_sd(values, field, frame),
+        signal=float(inside.mean()) if inside.size else 0.0,
+        noise_sd=homogeneous_sd(values, field, frame) if noise else None,
     )  # fmt: skip
 
 

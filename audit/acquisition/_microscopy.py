@@ -80,7 +80,7 @@ def _background(severity: float, spec: ImageSpec, rng: np.random.Generator) -> S
 KNOBS: tuple[Knob, ...] = (
     Knob(
         name="microscopy_haematoxylin", title="haematoxylin", unit="share", amount="change of the amount of stain",
-        kind=Stains, draw=_haematoxylin, ladder=(0.15, 0.3, 0.6), most=3.0, least=-0.9, standard=True,
+        kind=Stains, channels=(3,), draw=_haematoxylin, ladder=(0.15, 0.3, 0.6), most=3.0, least=-0.9, standard=True,
         formula="OD = −log((I + 1)/256) = M c; c_H′ = (1 + severity) c_H",
         approximates=(
             "The stain vectors of Ruifrok and Johnston for every laboratory; a linear law of Beer and "
@@ -90,7 +90,7 @@ KNOBS: tuple[Knob, ...] = (
     ),
     Knob(
         name="microscopy_eosin", title="eosin", unit="share", amount="change of the amount of stain",
-        kind=Stains, draw=_eosin, ladder=(0.15, 0.3, 0.6), most=3.0, least=-0.9, standard=True,
+        kind=Stains, channels=(3,), draw=_eosin, ladder=(0.15, 0.3, 0.6), most=3.0, least=-0.9, standard=True,
         formula="OD = −log((I + 1)/256) = M c; c_E′ = (1 + severity) c_E",
         approximates=(
             "The stain vectors of Ruifrok and Johnston for every laboratory; a linear law of Beer and "
@@ -100,7 +100,7 @@ KNOBS: tuple[Knob, ...] = (
     ),
     Knob(
         name="microscopy_background", title="background stain", unit="optical density", amount="stain everywhere",
-        kind=Stains, draw=_background, ladder=(0.05, 0.1, 0.2), most=2.0, least=-1.0, standard=True,
+        kind=Stains, channels=(3,), draw=_background, ladder=(0.05, 0.1, 0.2), most=2.0, least=-1.0, standard=True,
         formula="OD = −log((I + 1)/256) = M c; c′ = c + severity for both stains",
         approximates="The same amount everywhere, glass among it.", references=(RUIFROK, TELLEZ),
     ),
@@ -112,7 +112,7 @@ KNOBS: tuple[Knob, ...] = (
     ),
     Knob(
         name="microscopy_jpeg", title="JPEG", unit="quality lost", amount="libjpeg quality below 96",
-        kind=Jpeg, draw=compressed, ladder=(10.0, 30.0, 60.0), most=95.0, standard=True,
+        kind=Jpeg, draw=compressed, channels=(1, 3), ladder=(10.0, 30.0, 60.0), most=95.0, standard=True,
         formula="written with quality 96 − severity and read again",
         approximates="libjpeg as Pillow has it; what was compressed before is compressed again.",
         one_way="what the file lost cannot be regained", references=(TELLEZ,),

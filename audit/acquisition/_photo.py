@@ -226,9 +226,9 @@ KNOBS: tuple[Knob, ...] = (
     Knob(
         name="photo_white_balance", title="white balance", unit="share",
         amount="red up and blue down; below 0 the other way",
-        kind=WhiteBalance, draw=_balance, ladder=(0.1, 0.2, 0.4), most=2.0, least=-0.6, standard=True,
+        kind=WhiteBalance, channels=(3,), draw=_balance, ladder=(0.1, 0.2, 0.4), most=2.0, least=-0.6, standard=True,
         formula="diag(1 + s, 1, 1 / (1 + s)) · L in linear light",
-        approximates="Diagonal: no other illuminant spectrum; a grey image stays as it is.", references=(SRGB,),
+        approximates="Diagonal: no other illuminant spectrum.", references=(SRGB,),
     ),
     Knob(
         name="photo_exposure", title="exposure", unit="stops", amount="change of the exposure",
@@ -265,7 +265,7 @@ KNOBS: tuple[Knob, ...] = (
     ),
     Knob(
         name="photo_jpeg", title="JPEG", unit="quality lost", amount="libjpeg quality below 96",
-        kind=Jpeg, draw=compressed, ladder=(10.0, 30.0, 60.0), most=95.0, standard=True,
+        kind=Jpeg, draw=compressed, channels=(1, 3), ladder=(10.0, 30.0, 60.0), most=95.0, standard=True,
         formula="written with quality 96 − severity and read again",
         approximates="libjpeg as Pillow has it; what was compressed before is compressed again.",
         one_way="what the file lost cannot be regained", references=(HENDRYCKS,),

@@ -234,7 +234,7 @@ KNOBS: tuple[Knob, ...] = (
     ),
     Knob(
         name="us_noise", title="electronic noise", unit="dB", amount="noise above the darkest level shown",
-        kind=ElectronicNoise, draw=_noise, ladder=(6.0, 12.0, 20.0), most=60.0, standard=True,
+        kind=ElectronicNoise, draw=_noise, ladder=(12.0, 24.0, 36.0), most=60.0, standard=True,
         formula="|A + n1 + i n2| of the envelope A, σ = 10^(severity / 20) of the darkest level",
         approximates="White noise that does not grow with depth; added to the envelope, whose phase counts as 0.",
         one_way="noise that is in an image cannot be taken out again", references=(SZABO,),

@@ -270,7 +270,7 @@ def _inverted(severity: float, spec: ImageSpec, rng: np.random.Generator) -> Inv
 KNOBS: tuple[Knob, ...] = (
     Knob(
         name="xray_dose", title="lower dose", unit="share", amount="share of the dose that is saved",
-        kind=LowerExposure, draw=_dose, ladder=(0.25, 0.5, 0.75, 0.9), most=0.99, standard=True,
+        kind=LowerExposure, noise=True, draw=_dose, ladder=(0.25, 0.5, 0.75, 0.9), most=0.99, standard=True,
         formula=(
             "I′ = Poisson(I q d)/(q d) + N(0, σ_e): only what is missing at d = 1 is added; q from the "
             "image's own noise"
@@ -327,7 +327,7 @@ KNOBS: tuple[Knob, ...] = (
     ),
     Knob(
         name="xray_jpeg", title="JPEG", unit="quality lost", amount="libjpeg quality below 96",
-        kind=Jpeg, draw=compressed, ladder=(10.0, 30.0, 60.0), most=95.0, standard=True,
+        kind=Jpeg, draw=compressed, channels=(1, 3), ladder=(10.0, 30.0, 60.0), most=95.0, standard=True,
         formula="written with quality 96 − severity and read again, 8 bits over the stored range",
         approximates="libjpeg as Pillow has it; what was compressed before is compressed again.",
         one_way="what the file lost cannot be regained",

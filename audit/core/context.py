@@ -63,7 +63,7 @@ class Budget:
     foreign_cases: int | None = 150
     image_cases: int | None = None
     attack_queries: int = 200
-    severity_cases: int | None = 160
+    severity_cases: int | None = 200
     explain_masks: int = 400
     explain_perturbations: int = 24
     randomised_cases: int | None = 24

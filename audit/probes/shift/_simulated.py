@@ -1,0 +1,206 @@
+"""What the model says of images that were acquired otherwise."""
+
+from __future__ import annotations
+
+import json
+import zlib
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from audit.acquisition import Change, ImageSpec, apply, describe, frame_of
+from audit.core import Cohort, ModelCard, Predictions, ProbeContext
+from audit.core.attributes import kept
+from audit.metrics import dice, ssim
+from audit.probes._images import batch_size, load_images, load_masks, sample_cases
+from audit.probes.shift._severities import Tried
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    Floats = NDArray[np.float64]
+
+_LOOKED_AT = 4
+TOLERANCE = 1e-4
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Simulated:
+    """Answers to every changed acquisition.
+
+    Args:
+        ctx: The context of the cases that were changed.
+        cases: (m,) their indices in the cohort.
+        seeds: (m,) from which their parameters are drawn.
+        raw: (t, m, k) raw outputs by acquisition; for a segmentation (t, m, 1) Dice, NaN where the reference is empty.
+        similarity: (t,) mean structural similarity with the image as it was, NaN where images are too small for it.
+        examples: (t,) JSON of the parameters of the first case.
+        repeated: Largest difference of the answers to unchanged images from those given before.
+    """
+
+    ctx: ProbeContext
+    cases: NDArray[np.int64]
+    seeds: NDArray[np.int64]
+    raw: Floats
+    similarity: Floats
+    examples: tuple[str, ...]
+    repeated: float
+
+
+def sampled(ctx: ProbeContext) -> tuple[ProbeContext, NDArray[np.int64]]:
+    """Return the context of a sample of patients, those of cases set aside among them, and the cases."""
+    cohort, n = ctx.cohort, len(ctx.cohort)
+    aside, limit = cohort.aside, ctx.budget.severity_cases
+    outside = np.zeros(0, dtype=np.int64) if aside is None else aside.patients
+    if limit is None or limit >= n:
+        return ctx, np.arange(n)
+    everyone = np.concatenate([cohort.patients, outside])
+    rows = sample_cases(everyone, round(limit * everyone.size / n), ctx.rng)
+    cases, lost = rows[rows < n], rows[rows >= n] - n
+    fewer = replace(cohort.subset(cases), aside=_aside(cohort, lost))
+    clean = Predictions(
+        raw=ctx.clean.raw[cases], card=ctx.clean.card, targets=ctx.clean.targets[cases], columns=ctx.clean.columns
+    )
+    return replace(ctx, cohort=fewer, clean=clean), cases
+
+
+def _aside(cohort: Cohort, rows: NDArray[np.int64]) -> Any:
+    aside = cohort.aside
+    if aside is None or not rows.size:
+        return None
+    return replace(
+        aside, case_ids=aside.case_ids[rows], patients=aside.patients[rows], targets=aside.targets[rows],
+        known=aside.known[rows], reasons=aside.reasons[rows],
+        attributes={k: kept(a, rows, set_aside=False) for k, a in aside.attributes.items()},
+        ungradable=None if aside.ungradable is None else aside.ungradable[rows],
+    )  # fmt: skip
+
+
+def simulate(ctx: ProbeContext, cases: NDArray[np.int64], tried: Sequence[Tried]) -> Simulated:
+    """Answer the cases under every acquisition, batch by batch as they are read.
+
+    Args:
+        ctx: The context of the cases alone, as `sampled` gives it.
+        cases: (m,) their indices in the whole cohort.
+        tried: t acquisitions.
+    """
+    m, frame = len(cases), frame_of(ctx.card.input, ctx.cohort.spacing_mm)
+    seeds = ctx.rng.integers(2**32, size=m).astype(np.int64)
+    size = batch_size(load_images(ctx.cohort, np.arange(1))[0], ctx.budget.batch_size)
+    noise = any(knob.noise for one in tried for knob, _ in one.turned)
+    looked = min(_LOOKED_AT, m)
+    similar: list[list[float]] = [[] for _ in tried]
+    answers: list[list[Floats]] = [[] for _ in tried]
+    examples: list[str] = [""] * len(tried)
+    repeated = 0.0
+    for start in range(0, m, size):
+        rows = np.arange(start, min(start + size, m))
+        images = load_images(ctx.cohort, rows)
+        masks = load_masks(ctx.cohort, rows) if ctx.card.task == "segmentation" else None
+        specs = [describe(image, frame, noise=noise) for image in images]
+        if start == 0:
+            repeated = _difference(_answers(ctx, images, masks), before(ctx, rows))
+        batch = _Batch(images=images, specs=specs, seeds=seeds[rows], looked=max(0, looked - start), span=frame.span)
+        for t, (changed, text, alike) in enumerate(batch.under(tried)):
+            answers[t].append(_answers(ctx, changed, masks))
+            examples[t] = examples[t] or text
+            similar[t] += alike
+        ctx.sink.progress(int(rows[-1]) + 1, m)
+    return Simulated(
+        ctx=ctx, cases=cases, seeds=seeds, raw=np.stack([np.concatenate(part) for part in answers]),
+        similarity=np.array([np.mean(s) if s else np.nan for s in similar]), examples=tuple(examples),
+        repeated=repeated,
+    )  # fmt: skip
+
+
+_Made = tuple["NDArray[np.float32]", str, list[float]]
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class _Batch:
+    """Some images that are changed again and again.
+
+    Args:
+        images: (b, channels, *spatial) stored intensities.
+        specs: What the simulators see of each.
+        seeds: (b,) from which parameters are drawn.
+        looked: How many of them are compared with what they were.
+        span: Width of the stored range.
+    """
+
+    images: NDArray[np.float32]
+    specs: Sequence[ImageSpec]
+    seeds: NDArray[np.int64]
+    looked: int
+    span: float
+
+    def under(self, tried: Sequence[Tried]) -> Iterator[_Made]:
+        """Give the images under each acquisition; the next one is made while the model answers the last."""
+        from concurrent.futures import ThreadPoolExecutor
+
+        with ThreadPoolExecutor(max_workers=1) as beside:
+            ahead = [beside.submit(self._made, one) for one in tried[:1]]
+            for following in [*tried[1:], None]:
+                if not ahead:
+                    return
+                made = ahead.pop().result()
+                if following is not None:
+                    ahead.append(beside.submit(self._made, following))
+                yield made
+
+    def _made(self, one: Tried) -> _Made:
+        changes = [draw(one, spec, int(seed)) for spec, seed in zip(self.specs, self.seeds, strict=True)]
+        every = zip(self.images, changes, self.specs, strict=True)
+        changed = np.stack([apply(image, change, field=spec.field) for image, change, spec in every])
+        pairs = zip(self.images[: self.looked], changed[: self.looked], strict=True)
+        alike = [s for a, b in pairs if (s := ssim(a, b, self.span)) is not None]
+        return changed, _text(changes[0]), alike
+
+
+def draw(tried: Tried, spec: ImageSpec, seed: int) -> tuple[Change, ...]:
+    """Return the changes of one image; a knob draws the same at every severity, alone or with others."""
+    return tuple(
+        knob.sample(severity, spec, np.random.default_rng([seed, zlib.crc32(knob.name.encode())]))
+        for knob, severity in tried.turned
+    )
+
+
+def _text(changes: tuple[Change, ...]) -> str:
+    return json.dumps([change.to_json() for change in changes], sort_keys=True)
+
+
+def before(ctx: ProbeContext, rows: NDArray[np.int64]) -> Floats:
+    """Return (m, k) what the model said of some cases as they are; for a segmentation their Dice."""
+    if ctx.card.task != "segmentation":
+        return ctx.clean.raw[rows]
+    empty = ~(ctx.clean.column("volume_reference")[rows] > 0)
+    return np.where(empty, np.nan, ctx.clean.column("dice")[rows])[:, None]
+
+
+def _answers(ctx: ProbeContext, images: NDArray[Any], masks: NDArray[np.int64] | None) -> Floats:
+    raw = np.asarray(ctx.model.predict(images), dtype=np.float64)
+    if masks is None:
+        return raw
+    return np.array([[_dice(ctx.card, answer, mask)] for answer, mask in zip(raw, masks, strict=True)])
+
+
+def _dice(card: ModelCard, answer: Floats, mask: NDArray[np.int64]) -> float:
+    """Return the overlap with a reference; a mask that is no number overlaps with nothing."""
+    if not mask.any():
+        return float("nan")
+    if not np.isfinite(answer).all():
+        return 0.0
+    limit = 0.0 if card.output == "mask_logits" else 0.5
+    predicted = answer.argmax(axis=0) > 0 if answer.shape[0] > 1 else answer[0] >= limit
+    value = dice(predicted, mask.astype(bool))
+    return 0.0 if value is None else float(value)
+
+
+def _difference(now: Floats, then: Floats) -> float:
+    both = np.isfinite(now) & np.isfinite(then)
+    if not np.array_equal(np.isfinite(now), np.isfinite(then)):
+        return float("inf")
+    scale = max(1.0, float(np.abs(then[both]).max())) if both.any() else 1.0
+    return float(np.abs(now - then)[both].max()) / scale if both.any() else 0.0
