@@ -63,4 +63,24 @@ SHIFT: Mapping[str, tuple[str, str]] = {
         "unnoticed",
         "Share of such images that raise no alarm, where one in twenty of the cohort's own would.",
     ),
+    "performance": (
+        "performance",
+        "AUC, or for a regression the mean absolute error, for a segmentation the mean Dice, on the images as said.",
+    ),
+    "performance_change": (
+        "change of performance",
+        "AUC or Dice, or the mean absolute error, on the changed images minus that on the same cases as they were.",
+    ),
+    "sensitivity_change": (
+        "change of sensitivity",
+        "Sensitivity on the changed images minus that on the same cases as they were.",
+    ),
+    "specificity_change": (
+        "change of specificity",
+        "Specificity on the changed images minus that on the same cases as they were.",
+    ),
+    "answered_differently": (
+        "answered differently",
+        "Share of cases whose decision on the changed image is not the one on the image as it was.",
+    ),
 }

@@ -1,0 +1,113 @@
+"""SHIFT005 finds the modality that a model cannot do without."""
+
+import numpy as np
+import pytest
+
+from audit.core import Access, InputSpec, ModelCard, NotApplicable
+from audit.probes.shift import MissingModality
+from audit.testing import ArrayImages, FunctionModel, context, saved_context, small_cohort
+
+SPEC = InputSpec(size=(6, 6), channels=2, range=(0.0, 10.0), modalities=("T1", "FLAIR"), absent=5.0)
+
+
+def card(**more):
+    """Return the card of a model of two modalities."""
+    given = {"task": "binary", "output": "logits", "operating_point": 0.5, "classes": ("well", "ill"), "input": SPEC}
+    return ModelCard(name="m", kind="callable", access=Access.QUERY, digest="d", **{**given, **more})
+
+
+def images(n=160, seed=0):
+    """Return labels and images whose second channel is brighter in the ill, and the first is not."""
+    rng = np.random.default_rng(seed)
+    label = np.arange(n) % 2
+    x = rng.normal(5, 1, (n, 2, 6, 6))
+    x[:, 1] += 0.6 * (label[:, None, None] - 0.5)
+    return label, x.astype(np.float32)
+
+
+def reads(channels, **more):
+    """Return the context of a model that averages some channels."""
+    label, x = images()
+
+    def answer(batch):
+        return 8 * (batch[:, channels].mean(axis=(1, 2, 3)) - 5)[:, None]
+
+    return context(FunctionModel(card=card(**more), answer=answer), small_cohort(label, images=ArrayImages(array=x)))
+
+
+def run(ctx):
+    """Return the measurements by (metric, parameter)."""
+    return {(m.metric, m.condition["parameter"]): m for m in MissingModality().run(ctx)}
+
+
+def test_a_model_that_reads_one_modality_falls_without_it_and_not_without_the_other():
+    """Without FLAIR the scores are all alike: the AUC is one half; without T1 nothing changes."""
+    found = run(reads([1]))
+    assert found["performance", "complete"].value > 0.9
+    assert found["performance_change", "without T1"].value == 0
+    assert found["answered_differently", "without T1"].value == 0
+    assert found["sensitivity_change", "without FLAIR"].value is not None
+    gone = found["performance_change", "without FLAIR"]
+    assert gone.value is None
+    assert "do not vary" in gone.missing
+
+
+def test_a_model_that_averages_both_loses_little_without_the_idle_one():
+    """The healthy model: without T1 it is no worse."""
+    found = run(reads([0, 1]))
+    assert found["performance_change", "without T1"].low > -0.05
+    assert found["performance_change", "without FLAIR"].high < -0.2
+
+
+def test_the_stand_in_is_what_the_pipeline_sends():
+    """The absent channel is 5 everywhere, as declared, whatever the range begins with."""
+    seen = []
+    label, x = images(40)
+
+    def answer(batch):
+        seen.append(batch.copy())
+        return batch.mean(axis=(1, 2, 3))[:, None]
+
+    ctx = context(FunctionModel(card=card(), answer=answer), small_cohort(label, images=ArrayImages(array=x)))
+    seen.clear()
+    run(ctx)
+    without = [b for b in seen if np.all(b[:, 0] == 5.0)]
+    assert without
+    assert all(np.ptp(b[:, 1]) > 0 for b in without)
+
+
+def test_a_real_value_is_judged_by_its_error():
+    """The error grows by what the missing channel carried, to the number of a hand-made difference."""
+    _, x = images(40)
+    carried = x[:, 1].mean(axis=(1, 2)).astype(float)
+    target = carried + np.random.default_rng(1).normal(0, 0.1, 40)
+    model = FunctionModel(
+        card=card(task="regression", output="value", operating_point=None, classes=()),
+        answer=lambda batch: batch[:, 1].mean(axis=(1, 2))[:, None],
+    )
+    found = run(context(model, small_cohort(target, images=ArrayImages(array=x), classes=())))
+    then, now = np.abs(carried - target).mean(), np.abs(5 - target).mean()
+    assert found["performance", "complete"].value == pytest.approx(then, abs=1e-6)
+    assert found["performance_change", "without FLAIR"].value == pytest.approx(now - then, abs=1e-6)
+
+
+def test_no_number_without_it_is_missing_and_not_zero():
+    """A model that answers NaN on an empty channel has no performance there, with the reason."""
+    label, x = images(40)
+
+    def answer(batch):
+        score = batch.mean(axis=(1, 2, 3))
+        return np.where(np.ptp(batch[:, 0], axis=(1, 2)) == 0, np.nan, score)[:, None]
+
+    found = run(context(FunctionModel(card=card(), answer=answer), small_cohort(label, images=ArrayImages(array=x))))
+    assert "no finite number" in found["performance", "without T1"].missing
+    assert found["performance", "without FLAIR"].value is not None
+
+
+def test_without_modalities_or_without_a_model_there_is_no_question():
+    """Colours are no modalities, and saved predictions cannot be asked."""
+    label, _ = images(40)
+    with pytest.raises(NotApplicable, match="modalities"):
+        run(reads([0], input=InputSpec(size=(6, 6), channels=2, range=(0.0, 10.0))))
+    with pytest.raises(NotApplicable, match="saved"):
+        run(saved_context(np.linspace(0, 1, 40), small_cohort(label)))

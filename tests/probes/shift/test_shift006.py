@@ -1,0 +1,147 @@
+"""SHIFT006 hears whether anything says so when an image does not belong."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from audit.core import Access, InputSpec, ModelCard, NotApplicable, OtherSplit
+from audit.probes.shift import OutOfDistribution
+from audit.probes.shift._foreign import KINDS
+from audit.testing import ArrayImages, FunctionModel, context, saved_context, small_cohort
+
+SPEC = InputSpec(size=(24, 24), range=(0.0, 255.0))
+CARD = ModelCard(
+    name="m", kind="callable", task="binary", output="logits", access=Access.QUERY, digest="d", operating_point=0.5,
+    classes=("well", "ill"), input=SPEC,
+)  # fmt: skip
+
+
+def scenes(n=60, seed=0):
+    """Return labels and images of a grey disc on black, with a bright spot in the ill."""
+    rng = np.random.default_rng(seed)
+    y, x = np.meshgrid(*[np.linspace(-1, 1, 24)] * 2, indexing="ij")
+    label = np.arange(n) % 2
+    disc = 100.0 * (y**2 + x**2 < 0.7)
+    spot = 60.0 * ((y - 0.2) ** 2 + (x + 0.1) ** 2 < 0.03)
+    out = disc + label[:, None, None] * spot + rng.normal(0, 4, (n, 24, 24))
+    return label, np.clip(np.round(out), 0, 255).astype(np.float32)[:, None]
+
+
+def answer(batch):
+    """Answer by the brightest pixels, surely."""
+    return 0.2 * (np.sort(batch.reshape(len(batch), -1), axis=1)[:, -8:].mean(axis=1) - 125)[:, None]
+
+
+def unlike(batch):
+    """Return the distance from the mean image of the cohort: a monitor that works."""
+    middle = scenes(200, seed=9)[1].mean(axis=0)
+    return np.abs(batch - middle).mean(axis=(1, 2, 3))
+
+
+def ctx_of(monitor=None, others=(), function=answer):
+    """Return the context of the model with some monitor."""
+    label, x = scenes()
+    cohort = replace(small_cohort(label, images=ArrayImages(array=x)), others=tuple(others))
+    return replace(context(FunctionModel(card=CARD, answer=function), cohort), monitor=monitor)
+
+
+def run(ctx):
+    """Return the measurements by (metric, parameter)."""
+    return {(m.metric, m.condition["parameter"]): m for m in OutOfDistribution().run(ctx)}
+
+
+def test_a_monitor_that_works_hears_every_kind():
+    """The distance from the mean image tells whatever is not of the cohort."""
+    found = run(ctx_of(unlike))
+    for name in KINDS:
+        assert found["ood_auroc", name].low > 0.8, name
+        assert found["unnoticed_rate", name].value < 0.3, name
+    assert found["ood_auroc", "noise"].condition["stratum"] == "by the declared monitor"
+
+
+def test_a_deaf_monitor_is_caught():
+    """A monitor that draws lots tells nothing: one half is inside, and nearly all goes unnoticed."""
+    rng = np.random.default_rng(1)
+    found = run(ctx_of(lambda batch: rng.random(len(batch))))
+    m = found["ood_auroc", "noise"]
+    assert m.low < 0.5 < m.high
+    assert found["unnoticed_rate", "incidental finding"].low > 0.8
+
+
+def test_a_model_without_a_monitor_is_heard_by_its_own_doubt():
+    """The gorilla is no brighter than the disc, so the model is as sure as ever and says nothing."""
+    found = run(ctx_of())
+    m = found["ood_auroc", "incidental finding"]
+    assert m.condition["stratum"] == "by the model's own doubt"
+    assert m.low < 0.5 < m.high
+    assert found["unnoticed_rate", "incidental finding"].value > 0.8
+    assert found["confident_rate", "incidental finding"].value > 0.3
+
+
+def test_every_case_counts_once_and_patients_are_the_unit():
+    """As many foreign images as cases were drawn, of as many patients; both sides of the AUC."""
+    found = run(ctx_of(unlike))
+    assert (found["unnoticed_rate", "noise"].n, found["unnoticed_rate", "noise"].n_patients) == (40, 40)
+    assert (found["ood_auroc", "noise"].n, found["ood_auroc", "noise"].n_patients) == (80, 40)
+
+
+def test_declared_images_of_another_organ_are_asked_about():
+    """A split that is declared foreign is a kind of its own; another split is not asked about."""
+    rng = np.random.default_rng(2)
+    x = rng.uniform(0, 255, (30, 1, 24, 24)).astype(np.float32)
+    ids = np.array([f"k{i}" for i in range(30)])
+    knee = OtherSplit(name="knee", case_ids=ids, patient_ids=ids, images=ArrayImages(array=x), foreign=True)
+    found = run(ctx_of(unlike, [knee, replace(knee, name="training", foreign=False)]))
+    assert found["ood_auroc", "knee"].low > 0.85
+    assert found["ood_auroc", "knee"].n_patients == 70
+    assert ("ood_auroc", "training") not in found
+
+
+def test_a_monitor_without_a_number_is_missing():
+    """NaN is no alarm and no silence."""
+    found = run(ctx_of(lambda batch: np.full(len(batch), np.nan)))
+    assert "no finite number" in found["ood_auroc", "noise"].missing
+    assert found["unnoticed_rate", "noise"].value is None
+
+
+def test_a_monitor_of_the_wrong_shape_says_so():
+    """One number an image, or the error says what came."""
+    with pytest.raises(ValueError, match="one an image"):
+        run(ctx_of(lambda batch: np.zeros((len(batch), 2))))
+
+
+def test_results_do_not_depend_on_the_batch():
+    """Every case has a generator of its own."""
+    one, two = ctx_of(unlike), ctx_of(unlike)
+    two = replace(two, budget=replace(two.budget, batch_size=7))
+    first, second = run(one), run(two)
+    assert {k: m.value for k, m in first.items()} == {k: m.value for k, m in second.items()}
+
+
+@pytest.mark.parametrize("name", list(KINDS))
+@pytest.mark.parametrize("shape", [(1, 24, 24), (3, 20, 16), (1, 6, 16, 12)])
+def test_foreign_images_keep_shape_range_and_steps(name, shape):
+    """Whatever is made of an image can be stored as the image is, and differs from it; the lesion stays visible."""
+    image = np.random.default_rng(0).integers(20, 200, shape).astype(np.float32)
+    keep = np.zeros(shape[1:], bool)
+    keep[..., :4, :4] = True
+    made = KINDS[name].make(image, keep, np.random.default_rng(1))
+    assert made.shape == image.shape
+    assert made.dtype == np.float32
+    assert image.min() <= made.min() <= made.max() <= image.max()
+    assert np.array_equal(made, np.round(made)) or name == "incidental finding"
+    assert not np.array_equal(made, image)
+    if name == "incidental finding":
+        assert np.array_equal(made[:, keep], image[:, keep])
+
+
+def test_saved_predictions_and_values_without_a_monitor_have_no_question():
+    """Nothing can be asked of saved scores, and a value cannot be doubted."""
+    label, x = scenes(40)
+    with pytest.raises(NotApplicable, match="saved"):
+        run(saved_context(np.linspace(0, 1, 40), small_cohort(label)))
+    value = replace(CARD, task="regression", output="value", operating_point=None, classes=())
+    cohort = small_cohort(label.astype(float), images=ArrayImages(array=x), classes=())
+    with pytest.raises(NotApplicable, match="monitor"):
+        run(context(FunctionModel(card=value, answer=lambda b: b.mean(axis=(1, 2, 3))[:, None]), cohort))
