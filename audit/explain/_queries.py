@@ -29,7 +29,7 @@ class Queries:
         window_share: Side of an occluding window as a share of the image's, (0, 1].
         overlap: Share of a window by which two neighbours overlap, [0, 1).
         masks: Random masks of RISE.
-        cells: Cells of a random mask along the shortest side that is longer than 1.
+        cells: Cells of a random mask along the longest side.
         kept: Probability that a cell is kept, (0, 1).
     """
 
@@ -82,9 +82,6 @@ def query_maps(
         RISE: lambda: _rise(ask, images, baseline, queries, rng, batch),
     }
     return {name: ways[name]() for name in methods}
-
-
-Ask = "Callable[[NDArray[np.float32], NDArray[np.int64]], NDArray[np.float64]]"
 
 
 def _occlusion(
@@ -154,13 +151,13 @@ def random_mask(shape: Sequence[int], queries: Queries, rng: np.random.Generator
     """
     from scipy import ndimage
 
-    longer = [s for s in shape if s > 1]
-    cell = max(1.0, min(longer) / queries.cells) if longer else 1.0
+    cell = max(1.0, max(shape) / queries.cells)
     counts = [max(1, int(np.ceil(side / cell))) for side in shape]
     grid = (rng.random([c + 1 for c in counts]) < queries.kept).astype(np.float64)
     shift = [rng.uniform(0, 1) if side > 1 else 0.0 for side in shape]
     places = np.meshgrid(*[np.arange(side) / cell + s for side, s in zip(shape, shift, strict=True)], indexing="ij")
-    out: NDArray[np.float64] = ndimage.map_coordinates(grid, places, order=1, mode="nearest")
+    # Rounding of the interpolation aside, no pixel is kept by more than whole.
+    out: NDArray[np.float64] = np.clip(ndimage.map_coordinates(grid, places, order=1, mode="nearest"), 0.0, 1.0)
     return out
 
 
