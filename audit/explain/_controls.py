@@ -25,8 +25,9 @@ def control_maps(
 ) -> dict[str, NDArray[np.float64]]:
     """Return maps that know nothing of what the model has learnt.
 
-    `random` is chance, `edge` the slope of the image, `centre` minus the distance from its middle, `magnitude` how far
-    a pixel lies from its blurred surroundings, |I - blur(I)|, which is high on small lesions whatever the model does.
+    `random` is chance, `edge` the slope of the image, `centre` how much nearer than the corners to its middle,
+    `magnitude` how far a pixel lies from its blurred surroundings, |I - blur(I)|, which is high on small lesions
+    whatever the model does.
 
     Args:
         images: (n, channels, *spatial) stored intensities.
@@ -46,7 +47,7 @@ def control_maps(
         away = away + (((np.arange(side) - (side - 1) / 2) / max(side, 2)) ** 2).reshape(shape)
     magnitude = np.abs(images.astype(np.float64) - blurred(images)).sum(axis=1)
     known = {
-        "random": rng.random(grey.shape), "edge": edge, "centre": np.broadcast_to(-away, grey.shape),
+        "random": rng.random(grey.shape), "edge": edge, "centre": np.broadcast_to(away.max() - away, grey.shape),
         "magnitude": magnitude,
     }  # fmt: skip
     return known | {untrained_control(method): values for method, values in (untrained or {}).items()}
@@ -97,6 +98,13 @@ class Untrained:
         return ""
 
 
+def has_weights(model: Any) -> bool:
+    """Return whether a model has weights that can be drawn anew."""
+    if model.card.access < Access.GRADIENT or not hasattr(model, "module"):
+        return False
+    return next(model.module.parameters(), None) is not None
+
+
 def untrained(model: Any, rng: np.random.Generator) -> DifferentiableModel | None:
     """Return the model's architecture untrained, or None where its weights are not at hand.
 
@@ -111,13 +119,11 @@ def untrained(model: Any, rng: np.random.Generator) -> DifferentiableModel | Non
     References:
         Adebayo et al. 2018, Sanity checks for saliency maps, NeurIPS.
     """
-    if model.card.access < Access.GRADIENT or not hasattr(model, "module"):
+    if not has_weights(model):
         return None
     import torch
 
     twin = copy.deepcopy(model.module)
-    if next(twin.parameters(), None) is None:
-        return None
     with torch.no_grad():
         for module in twin.modules():
             redraw(module, rng)

@@ -1,4 +1,4 @@
-"""Deletion and insertion curves, the controls that they are held against, and the advantage over the best of them."""
+"""Deletion and insertion curves, and the advantage of a method over the best of its controls."""
 
 from __future__ import annotations
 
@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from audit.core import Curve, Estimate, Levels
+from audit.explain._controls import plain_name
+from audit.explain._fills import Fill
 from audit.stats import paired_difference
 
 if TYPE_CHECKING:
@@ -38,30 +40,29 @@ def fractions(steps: int) -> NDArray[np.float64]:
 
 
 def curves(
-    ask: Callable[[NDArray[np.float32]], NDArray[np.float64]], images: NDArray[np.float32], fill: NDArray[np.float32],
-    places: NDArray[np.int64], shares: NDArray[np.float64], *, insertion: bool,
-    ends: tuple[NDArray[np.float64], NDArray[np.float64]],
+    ask: Callable[[NDArray[np.float32]], NDArray[np.float64]], fill: Fill, places: NDArray[np.int64],
+    shares: NDArray[np.float64], *, insertion: bool, ends: tuple[NDArray[np.float64], NDArray[np.float64]],
 ) -> NDArray[np.float64]:  # fmt: skip
-    """Return how the explained score changes as pixels are replaced, most relevant first.
+    """Return how the explained score changes as pixels are replaced.
+
+    Deletion removes the most relevant first. Insertion starts from an image of which all is removed and puts the most
+    relevant back first; read from its end it removes the least relevant first.
 
     Args:
         ask: From (n, channels, *spatial) images to (n,) scores.
-        images: The images.
-        fill: What replaces their pixels, the same shape.
-        places: (n, *spatial) the order.
+        fill: What takes the place of removed pixels.
+        places: (n, *spatial) the order, 0 for the most relevant.
         shares: (s,) shares of the pixels, rising from 0 to 1.
-        insertion: Start from the fill and put the image back, else start from the image.
-        ends: (n,) scores of the images and of the fill, the same for every order.
+        insertion: Whether pixels are put back.
+        ends: (n,) scores of the images, and of images of which all is removed; the same for every order.
 
     Returns:
         (n, s).
     """
     first, last = reversed(ends) if insertion else ends
-    columns = [first]
-    for count in np.round(shares[1:-1] * places[0].size).astype(np.int64):
-        touched = (places < count)[:, None]
-        columns.append(ask(np.where(touched == insertion, images, fill)))
-    return np.stack([*columns, last], axis=1)
+    counts = np.round(shares[1:-1] * places[0].size).astype(np.int64)
+    between = [ask(fill(places >= count if insertion else places < count)) for count in counts]
+    return np.stack([first, *between, last], axis=1)
 
 
 def area(curve: NDArray[np.float64], shares: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -72,13 +73,13 @@ def area(curve: NDArray[np.float64], shares: NDArray[np.float64]) -> NDArray[np.
 
 def advantage(
     own: NDArray[np.float64], controls: Mapping[str, NDArray[np.float64]], patients: NDArray[np.int64], levels: Levels,
-    *, lower_is_better: bool,
+    *, lower_is_better: bool, resolution: float = 0.0, support: tuple[float | None, float | None] = (None, None),
 ) -> tuple[Estimate, str]:  # fmt: skip
     """Return how much better a method is than the control that comes closest to it.
 
     The control is picked by the same cases, so its name alone would be a winner's choice. The low bound is therefore
-    the least over all controls (each must be beaten), the high bound the least over all controls at a third of the
-    level (Bonferroni), so that neither side is narrower than it claims.
+    the least over all controls (each must be beaten), the high bound the least over all controls at the level divided
+    by their number (Bonferroni), so that neither side is narrower than it claims.
 
     Args:
         own: (n,) areas of the method.
@@ -86,26 +87,31 @@ def advantage(
         patients: (n,) patient codes.
         levels: Levels of the bounds.
         lower_is_better: True for deletion.
+        resolution: Differences so small are those of the arithmetic; both bounds are moved apart by it, so that two
+            orders that tie but for rounding do not count as better and worse.
+        support: Smallest and largest possible difference, where there is one.
 
     Returns:
         The mean difference from that control, above 0 where the method is better, and the control's name.
     """
     pairs = {name: (a, own) if lower_is_better else (own, a) for name, a in controls.items()}
-    found = {name: paired_difference(a, b, patients, levels) for name, (a, b) in pairs.items()}
+    found = {name: paired_difference(a, b, patients, levels, support=support) for name, (a, b) in pairs.items()}
     for name, estimate in found.items():
         if estimate.value is None:
             return estimate, name
     stricter = _Divided(confidence=levels.confidence, by=len(pairs))
-    strict = [paired_difference(a, b, patients, stricter).curve for a, b in pairs.values()]
+    strict = [paired_difference(a, b, patients, stricter, support=support).curve for a, b in pairs.values()]
     loose = [estimate.curve for estimate in found.values()]
     rungs = zip(levels.rungs, zip(*loose, strict=True), zip(*strict, strict=True), strict=True)
-    curve: Curve = tuple((p, min(low for _, low, _ in a), min(high for _, _, high in b)) for p, a, b in rungs)
+    curve: Curve = tuple(
+        (p, min(low for _, low, _ in a) - resolution, min(high for _, _, high in b) + resolution) for p, a, b in rungs
+    )
     nearest = min(found, key=lambda name: found[name].value or 0.0)
     chosen = found[nearest]
     estimate = Estimate(
         value=chosen.value,
         curve=curve,
-        method=f"{chosen.method}; least over {len(found)} controls",
+        method=f"{chosen.method}; least over {len(found)} controls, closest: {plain_name(nearest)}",
         n=chosen.n,
         n_patients=chosen.n_patients,
     )

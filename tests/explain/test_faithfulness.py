@@ -17,6 +17,7 @@ from audit.explain import (
     fractions,
     ranks,
 )
+from audit.explain._fills import Still
 from audit.stats import paired_difference
 
 LEVELS = Levels()
@@ -33,8 +34,9 @@ def test_the_curves_of_a_sum_are_worked_by_hand() -> None:
         return x.sum(axis=(1, 2, 3)).astype(float)
 
     ends = (ask(images), ask(np.zeros_like(images)))
-    deletion = curves(ask, images, np.zeros_like(images), places, shares, insertion=False, ends=ends)
-    insertion = curves(ask, images, np.zeros_like(images), places, shares, insertion=True, ends=ends)
+    black = Still(images=images, instead=np.zeros_like(images))
+    deletion = curves(ask, black, places, shares, insertion=False, ends=ends)
+    insertion = curves(ask, black, places, shares, insertion=True, ends=ends)
     assert deletion.tolist() == [[10, 6, 3, 1, 0]]
     assert insertion.tolist() == [[0, 4, 7, 9, 10]]
     assert area(deletion, shares) == pytest.approx([(10 / 2 + 6 + 3 + 1) / 4])

@@ -2,6 +2,7 @@
 
 from audit.core import Probe
 from audit.probes.explanation.xai001_unfaithful_attribution import UnfaithfulAttribution
+from audit.probes.explanation.xai005_infidelity import Infidelity
 
-PROBES: tuple[type[Probe], ...] = (UnfaithfulAttribution,)
-__all__ = ["PROBES", "UnfaithfulAttribution"]
+PROBES: tuple[type[Probe], ...] = (UnfaithfulAttribution, Infidelity)
+__all__ = ["PROBES", "Infidelity", "UnfaithfulAttribution"]

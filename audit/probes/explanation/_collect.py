@@ -1,36 +1,94 @@
-"""The curves of every case, batch by batch."""
+"""Batches of cases with the maps of all methods and controls, and the curves of every case."""
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from audit.core import ImagingModel, ProbeContext
+from audit.core import ProbeContext
 from audit.explain import (
-    CONTROLS,
+    BLUR,
+    LINEAR,
+    MEAN,
+    OWN_MAP,
     Explained,
-    Maps,
+    Fill,
     area,
-    attribute,
-    blurred,
     control_maps,
+    controls_of,
     curves,
     explained_by,
-    flat,
+    has_weights,
+    make_fill,
     ranks,
+    untrained,
 )
-from audit.probes._images import load_images
+from audit.probes._images import load_images, sample_cases
+from audit.probes.explanation._maps import Explainer, batches
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-METHODS = ("integrated_gradients", "integrated_gradients_absolute", "input_x_gradient", "saliency")
-HEADLINE = METHODS[0]
-"""The method that is shown in figures and repeated with another fill."""
 SHOWN = 3
 """Maps offered as examples."""
+DELETION, INSERTION = "deletion", "insertion"
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Batch:
+    """Some cases, what the model said of them, and every map of them.
+
+    Args:
+        images: (m, channels, *spatial) stored intensities.
+        explained: What is explained.
+        cases: (m,) indices into the cohort.
+        methods: (m, *spatial) maps by method.
+        controls: (m, *spatial) maps by control.
+    """
+
+    images: NDArray[np.float32]
+    explained: Explained
+    cases: NDArray[np.int64]
+    methods: dict[str, NDArray[np.float64]]
+    controls: dict[str, NDArray[np.float64]]
+
+    def maps(self) -> dict[str, NDArray[np.float64]]:
+        """Return all maps by name."""
+        return {**self.methods, **self.controls}
+
+
+def explained_batches(ctx: ProbeContext, explainer: Explainer) -> Iterator[Batch]:
+    """Yield a sample of the cohort in batches; cases with nothing to explain are left out.
+
+    Args:
+        ctx: The probe's context.
+        explainer: Makes the maps; keeps which methods it refused.
+    """
+    model: Any = ctx.model
+    blank = untrained(model, ctx.rng)
+    cases = sample_cases(ctx.cohort.patients, ctx.budget.explain_cases, ctx.rng)
+    done = 0
+    for part in batches(cases, explainer.batch):
+        images = load_images(ctx.cohort, part)
+        explained = explained_by(model.predict(images), ctx.card)
+        rows = np.flatnonzero(explained.usable)
+        done += part.size
+        if rows.size:
+            images, explained = images[rows], explained.take(rows)
+            methods = explainer(model, images, explained)
+            blanks = {} if blank is None else explainer(blank, images, explained)
+            own = {name: values for name, values in blanks.items() if name in methods and has_blank(explainer, name)}
+            controls = control_maps(images, ctx.rng, untrained=own)
+            yield Batch(images=images, explained=explained, cases=part[rows], methods=methods, controls=controls)
+        ctx.sink.progress(done, cases.size)
+
+
+def has_blank(explainer: Explainer, method: str) -> bool:
+    """Return whether a method must have a map of the untrained network: all but maps that come from elsewhere."""
+    return has_weights(explainer.ctx.model) and (method != OWN_MAP or explainer.own is None)
 
 
 @dataclass(kw_only=True, eq=False)
@@ -42,58 +100,56 @@ class Found:
         curves: (m, s) by (fill, direction) and map, one array a batch.
         cases: Cases, by batch.
         names: Class decided for, by batch.
-        completeness: Errors of integrated gradients, by batch.
+        values: Clean values of a regression, by batch.
         examples: Images and maps of the first cases.
-        skipped: Cases without anything to explain, or whose changed images gave no number.
     """
 
     shares: NDArray[np.float64]
     curves: dict[tuple[str, str], dict[str, list[NDArray[np.float64]]]] = field(default_factory=dict)
     cases: list[NDArray[np.int64]] = field(default_factory=list)
     names: list[NDArray[np.str_]] = field(default_factory=list)
-    completeness: list[NDArray[np.float64]] = field(default_factory=list)
+    values: list[NDArray[np.float64]] = field(default_factory=list)
     examples: dict[str, NDArray[Any]] = field(default_factory=dict)
-    skipped: int = 0
+
+    def add(self, ctx: ProbeContext, batch: Batch, headline: str) -> None:
+        """Add the curves of one batch: of all maps with imputed pixels, of one method with the other fills, too."""
+        places = {name: ranks(values, ctx.rng) for name, values in batch.maps().items()}
+        few = {name: places[name] for name in (headline, *controls_of(headline, places)) if name in places}
+        change = Change(ask=score_of(ctx, batch), images=batch.images, shares=self.shares)
+        for fill, orders, directions in (
+            (LINEAR, places, (DELETION, INSERTION)), (BLUR, few, (DELETION, INSERTION)), (MEAN, few, (DELETION,)),
+        ):  # fmt: skip
+            made = make_fill(fill, batch.images, ctx.rng, spacing=ctx.card.input.spacing_mm)
+            for direction, new in change.curves(made, orders, directions).items():
+                kept = self.curves.setdefault((fill, direction), {})
+                for name, values in new.items():
+                    kept.setdefault(name, []).append(values)
+        self.cases.append(batch.cases)
+        self.names.append(batch.explained.names)
+        self.values.append(batch.explained.value)
+        if not self.examples and headline in batch.methods:
+            self.examples = {"images": batch.images[:SHOWN], "maps": batch.methods[headline][:SHOWN]}
+
+    def names_of(self, fill: str, direction: str) -> tuple[str, ...]:
+        """Return the maps that have a curve of every case."""
+        return tuple(k for k, v in self.curves.get((fill, direction), {}).items() if len(v) == len(self.cases))
+
+    def curve(self, fill: str, direction: str, name: str) -> NDArray[np.float64]:
+        """Return (n, s) the curves of one map."""
+        return np.concatenate(self.curves[fill, direction][name])
 
     def areas(self, fill: str, direction: str) -> dict[str, NDArray[np.float64]]:
         """Return (n,) areas by map."""
-        return {name: area(np.concatenate(c), self.shares) for name, c in self.curves[fill, direction].items()}
+        return {name: area(self.curve(fill, direction, name), self.shares) for name in self.names_of(fill, direction)}
 
-
-def explain(ctx: ProbeContext, found: Found, cases: NDArray[np.int64], batch: int) -> None:
-    """Add the curves of one batch."""
-    model: Any = ctx.model
-    images = load_images(ctx.cohort, cases)
-    explained = explained_by(model.predict(images), ctx.card)
-    rows = np.flatnonzero(explained.usable)
-    found.skipped += cases.size - rows.size
-    if not rows.size:
-        return
-    images, explained, cases = images[rows], explained.take(rows), cases[rows]
-    blur = blurred(images)
-    maps = attribute(model, images, explained, methods=METHODS, rng=ctx.rng, batch=batch, baseline=blur)
-    orders = {**maps.values, **control_maps(images, ctx.rng)}
-    places = {name: ranks(values, ctx.rng) for name, values in orders.items()}
-    plain = {name: places[name] for name in (HEADLINE, *CONTROLS)}
-    change = Change(model=model, explained=explained, images=images, shares=found.shares)
-    new = {
-        ("blur", "deletion"): change.curves(blur, places, insertion=False),
-        ("blur", "insertion"): change.curves(blur, places, insertion=True),
-        ("mean", "deletion"): change.curves(flat(images), plain, insertion=False),
-    }
-    sound = np.logical_and.reduce([np.isfinite(c).all(axis=1) for group in new.values() for c in group.values()])
-    found.skipped += int((~sound).sum())
-    if not sound.any():
-        return
-    for key, group in new.items():
-        kept = found.curves.setdefault(key, {})
-        for name, values in group.items():
-            kept.setdefault(name, []).append(values[sound])
-    found.cases.append(cases[sound])
-    found.names.append(explained.names[sound])
-    found.completeness.append(maps.completeness[HEADLINE][sound])
-    if not found.examples:
-        found.examples = _examples(images, maps, sound)
+    def falls(self, fill: str) -> NDArray[np.float64]:
+        """Return (n,) the largest fall of the score below that of the image, over all orders and steps of a fill."""
+        every = [self.curve(fill, d, name) for d in (DELETION, INSERTION) for name in self.names_of(fill, d)]
+        clean = self.curve(fill, DELETION, self.names_of(fill, DELETION)[0])[:, 0]
+        # The very ends are the same for all orders and say nothing of any.
+        least = np.min([c[:, 1:-1].min(axis=1) for c in every], axis=0)
+        out: NDArray[np.float64] = np.maximum(clean - least, 0.0)
+        return out
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -101,33 +157,35 @@ class Change:
     """One batch whose pixels are replaced.
 
     Args:
-        model: The model, untouched.
-        explained: What is explained of the batch.
+        ask: From (m, channels, *spatial) images to (m,) scores.
         images: (m, channels, *spatial) stored intensities.
         shares: (s,) shares of the pixels.
     """
 
-    model: ImagingModel
-    explained: Explained
+    ask: Callable[[NDArray[np.float32]], NDArray[np.float64]]
     images: NDArray[np.float32]
     shares: NDArray[np.float64]
 
-    def ask(self, changed: NDArray[np.float32]) -> NDArray[np.float64]:
-        """Return (m,) how much of each decision is left."""
-        with np.errstate(invalid="ignore"):
-            return self.explained.score(self.model.predict(changed))
-
     def curves(
-        self, fill: NDArray[np.float32], places: dict[str, NDArray[np.int64]], *, insertion: bool
-    ) -> dict[str, NDArray[np.float64]]:
-        """Return (m, s) curves by order."""
-        ends = self.ask(self.images), self.ask(fill)
+        self, fill: Fill, places: dict[str, NDArray[np.int64]], directions: tuple[str, ...]
+    ) -> dict[str, dict[str, NDArray[np.float64]]]:
+        """Return (m, s) curves by direction and order; all share both ends."""
+        everything = np.ones((len(self.images), *self.images.shape[2:]), bool)
+        ends = self.ask(self.images), self.ask(fill(everything))
         return {
-            name: curves(self.ask, self.images, fill, order, self.shares, insertion=insertion, ends=ends)
-            for name, order in places.items()
+            direction: {
+                name: curves(self.ask, fill, order, self.shares, insertion=direction == INSERTION, ends=ends)
+                for name, order in places.items()
+            }
+            for direction in directions
         }
 
 
-def _examples(images: NDArray[np.float32], maps: Maps, sound: NDArray[np.bool_]) -> dict[str, NDArray[Any]]:
-    rows = np.flatnonzero(sound)[:SHOWN]
-    return {"images": images[rows], "maps": maps.values[HEADLINE][rows]}
+def score_of(ctx: ProbeContext, batch: Batch) -> Callable[[NDArray[np.float32]], NDArray[np.float64]]:
+    model, explained = ctx.model, batch.explained
+
+    def ask(changed: NDArray[np.float32]) -> NDArray[np.float64]:
+        with np.errstate(invalid="ignore"):
+            return explained.score(model.predict(changed))
+
+    return ask

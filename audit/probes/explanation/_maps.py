@@ -31,6 +31,8 @@ class Explainer:
         batch: Images a batch.
         refused: Why a method has no map, by method; it is not asked again.
         checked: Whether the methods were verified on a batch.
+        completeness: Errors of the methods whose sums must equal a change of the output, by method, one array a batch
+            of the audited model.
     """
 
     ctx: ProbeContext
@@ -39,6 +41,7 @@ class Explainer:
     batch: int
     refused: dict[str, str] = field(default_factory=dict)
     checked: bool = False
+    completeness: dict[str, list[NDArray[np.float64]]] = field(default_factory=dict)
 
     @property
     def standing(self) -> tuple[str, ...]:
@@ -57,6 +60,8 @@ class Explainer:
         if audited:
             self.checked = True
             self.refused.update(maps.refused)
+            for name, errors in maps.completeness.items():
+                self.completeness.setdefault(name, []).append(errors)
         return maps.values
 
 
