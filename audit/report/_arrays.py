@@ -12,6 +12,7 @@ from audit.core import StoredArtifact
 from audit.report._array_parts import Arrays
 from audit.report._arrays_curves import CURVES
 from audit.report._arrays_rows import ROWS
+from audit.report._arrays_severity import SEVERITY
 from audit.report._arrays_shift import SHIFT
 from audit.report._chart import Matrix
 from audit.report._figures import Figure
@@ -90,5 +91,5 @@ def _matrix(artifact: StoredArtifact, arrays: Arrays) -> Figure | None:
 
 
 _MAKERS: Mapping[str, Callable[[StoredArtifact, Arrays], Figure | None]] = {
-    **CURVES, **ROWS, **SHIFT, "stratum_matrix": _matrix,
+    **CURVES, **ROWS, **SEVERITY, **SHIFT, "stratum_matrix": _matrix,
 }  # fmt: skip

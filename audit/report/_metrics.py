@@ -8,6 +8,7 @@ from audit.report._metrics_attacks import ATTACKS
 from audit.report._metrics_calibration import CALIBRATION
 from audit.report._metrics_data import DATA
 from audit.report._metrics_performance import PERFORMANCE
+from audit.report._metrics_severity import SEVERITY
 from audit.report._metrics_shift import SHIFT
 
 # Name as printed, and definition.
@@ -263,5 +264,6 @@ METRICS: Mapping[str, tuple[str, str]] = {
     **DATA,
     **CALIBRATION,
     **PERFORMANCE,
+    **SEVERITY,
     **SHIFT,
 }

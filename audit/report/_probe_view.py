@@ -18,6 +18,7 @@ from audit.report._numbers import number, whole
 from audit.report._pictures import Gallery, gallery
 from audit.report._plotly import specify
 from audit.report._room import Budget
+from audit.report._severity_table import severity_table
 from audit.report._strip import Strip, group_of
 from audit.report._svg import draw
 from audit.report._table import Numbers, numbers
@@ -29,6 +30,9 @@ if TYPE_CHECKING:
 ArrayLoader = Callable[[StoredArtifact], "Mapping[str, NDArray[Any]]"]
 _MOST_STORED, _MOST_NAMED, _MORE_JUDGED = 3, 3, 2
 _WIDE, _TALL = 8, 10
+_TABLES = {"attack_winners": winners, "severity_summary": severity_table}
+# What makes images again, for machines to read.
+_REPLAYED = ("acquisition_parameters",)
 # Arrays over the plane of the images that are no picture of a case.
 _MAPS = ("text_places",)
 
@@ -227,8 +231,11 @@ def _pictures(evidence: Evidence, result: ProbeResult, arrays: ArrayLoader, budg
                 tables.append(checks)
                 notes += [doubt] if doubt else []
                 continue
-            if artifact.name == "attack_winners":
-                tables.append(winners(artifact, loaded))
+            if artifact.name in _TABLES:
+                tables.append(_TABLES[artifact.name](artifact, loaded))
+                continue
+            if artifact.name in _REPLAYED:
+                notes.append(f"{artifact.title}: among the artifacts, with the seeds that make every image again.")
                 continue
             made = figure(artifact, loaded)
             table = None if made else columns(artifact, loaded, budget.thrift.stored)

@@ -7,6 +7,7 @@ from typing import Any
 
 from audit.core import MISSING_LEVEL, Measurement
 from audit.report._metrics import METRICS
+from audit.report._metrics_severity import OF_SHIFT002
 from audit.report._numbers import number, whole
 
 FAMILY_NAMES: Mapping[str, str] = {
@@ -42,6 +43,7 @@ METHODS: Mapping[str, str] = {
 
 # A slope of probabilities is another thing than a slope of measured values on the reference.
 _BY_PROBE: Mapping[tuple[str, str], tuple[str, str]] = {
+    **OF_SHIFT002,
     ("PERF001", "slope"): (
         "slope of model on reference",
         "Slope of the model's values on those of the reference; 1 where a difference is shown at its full size.",
@@ -115,7 +117,21 @@ def where_parts(m: Measurement) -> tuple[str, ...]:
     return tuple(p for p in (*parts, *(_condition(m, key) for key in keys)) if p)
 
 
-_ORDER = ("attribute", "class", "attribution", "attack", "epsilon", "stratum", "control", "parameter")
+_ORDER = (
+    "attribute",
+    "class",
+    "attribution",
+    "attack",
+    "epsilon",
+    "stratum",
+    "control",
+    "parameter",
+    "severity",
+    "protocol",
+)
+
+
+_TURNED = {"more": "turned up", "less": "turned down"}
 
 
 def _condition(m: Measurement, key: str) -> str:
@@ -127,6 +143,8 @@ def _condition(m: Measurement, key: str) -> str:
         return f"change of {epsilon_text(m.condition)}"
     if key == "attribute":
         return "" if str(value) in m.subgroup else attribute_name(value)
+    if key == "protocol" and value in _TURNED:
+        return _TURNED[str(value)]
     text = number(value) if isinstance(value, float) else str(value).replace("_", " ")
     if key == "attack":
         return text.upper() if text.isalpha() and len(text) <= 4 else text

@@ -44,7 +44,7 @@ class Curve:
 def curves(ctx: ProbeContext, drawn: Sequence[Curve], made: Simulated, single: Sequence[Tried]) -> None:
     """Keep one set of curves a knob: the change of every quantity, the range in use, and critical severities."""
     similarity = {t.turned[0]: float(s) for t, s in zip(single, made.similarity[: len(single)], strict=True)}
-    for knob in dict.fromkeys(c.knob for c in drawn):
+    for knob in sorted(dict.fromkeys(c.knob for c in drawn), key=lambda k: _soonest(ctx, drawn, k)):
         mine = [c for c in drawn if c.knob is knob and any(e.value is not None for _, _, e in c.path)]
         if not mine:
             continue
@@ -72,6 +72,18 @@ def curves(ctx: ProbeContext, drawn: Sequence[Curve], made: Simulated, single: S
             },
             **meta,
         )  # fmt: skip
+
+
+def _soonest(ctx: ProbeContext, drawn: Sequence[Curve], knob: Knob) -> tuple[float, float]:
+    """Return how soon a knob breaks anything, in ranges in use, then how much it changes at all."""
+    declared, soonest, most = ctx.envelope.knobs.get(knob.name), float("inf"), 0.0
+    for curve in (c for c in drawn if c.knob is knob):
+        most = max([most, *(abs(e.value) for _, _, e in curve.path if e.value is not None)])
+        for way, found in curve.critical.items():
+            end = None if declared is None else declared.high if way == "more" else -declared.low
+            if _crossed(found) and found.value is not None:
+                soonest = min(soonest, found.value / (end or max(knob.ladder)))
+    return soonest, -most
 
 
 def _with_zero(curve: Curve) -> list[tuple[float, str, Estimate | None]]:
