@@ -67,6 +67,18 @@ class FileSource:
         except IsADirectoryError:
             raise ReadError("image reference names a folder") from None
 
+    def on_disk(self, index: int) -> tuple[str, int]:
+        """Return the suffix of an image's file, in small letters, and its size in bytes.
+
+        Raises:
+            ReadError: The reference names no file that can be looked at.
+        """
+        reference = resolve(str(self.references[index]), folder=self.folder, root=self.root)
+        try:
+            return reference.path.suffix.lower(), reference.path.stat().st_size
+        except OSError:
+            raise ReadError(NOT_FOUND) from None
+
     def _read(self, reference: Reference) -> Stored:
         if reference.kind == "array":
             return Stored(with_channels(self.files.read(reference), self.input))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -15,6 +16,7 @@ if TYPE_CHECKING:
 
 FOLDS, INNER = 5, 3
 LEAST = 20
+STEPS, SMALLEST_STEP = 50, 1e-6
 PENALTIES = (0.01, 0.1, 1.0, 10.0)
 
 
@@ -46,12 +48,23 @@ def lacking(labels: NDArray[np.bool_], patients: NDArray[np.int64], what: str = 
     return None
 
 
+@dataclass(frozen=True, kw_only=True, eq=False)
+class OutOfFold:
+    """What small models say of patients whom they were not trained on.
+
+    Args:
+        values: (n,) log odds or values; only those of one fold come from one fit and can be ranked together.
+        fold: (n,) fold of each case.
+    """
+
+    values: Floats
+    fold: NDArray[np.int64]
+
+
 def log_odds_out_of_fold(
     x: Floats, labels: NDArray[np.bool_], patients: NDArray[np.int64], rng: np.random.Generator, *, learner: str,
-) -> Floats:  # fmt: skip
-    """Return (n,) log odds out of fold, above the share of positives that the fold's model was trained on.
-
-    Without that share, folds with more positives to train on would rank all of their cases lower than other folds'.
+) -> OutOfFold:  # fmt: skip
+    """Return log odds out of fold.
 
     Args:
         x: (n, p) columns, NaN where unknown.
@@ -60,30 +73,26 @@ def log_odds_out_of_fold(
         rng: Draws folds and seeds.
         learner: One of `CLASSIFIERS`.
     """
+    fold = folds_of(patients, labels, FOLDS, rng)
     out = np.zeros(len(labels))
-    for train, test in _splits(patients, labels, FOLDS, rng):
-        share = labels[train].mean()
-        raw = CLASSIFIERS[learner](x[train], labels[train], x[test], patients[train], rng)
-        out[test] = raw - (np.log(share) - np.log1p(-share))
-    return out
+    for train, test in _splits(fold):
+        out[test] = CLASSIFIERS[learner](x[train], labels[train], x[test], patients[train], rng)
+    return OutOfFold(values=out, fold=fold)
 
 
 def values_out_of_fold(
     x: Floats, target: Floats, patients: NDArray[np.int64], rng: np.random.Generator, *, learner: str
-) -> Floats:
-    """Return (n,) predicted values out of fold; see `log_odds_out_of_fold`."""
+) -> OutOfFold:
+    """Return predicted values out of fold; see `log_odds_out_of_fold`."""
+    fold = folds_of(patients, target > np.median(target), FOLDS, rng)
     out = np.zeros(len(target))
-    halves = target > np.median(target)
-    for train, test in _splits(patients, halves, FOLDS, rng):
+    for train, test in _splits(fold):
         out[test] = REGRESSORS[learner](x[train], target[train], x[test], patients[train], rng)
-    return out
+    return OutOfFold(values=out, fold=fold)
 
 
-def _splits(
-    patients: NDArray[np.int64], groups: NDArray[Any], folds: int, rng: np.random.Generator
-) -> Iterator[tuple[NDArray[np.int64], NDArray[np.int64]]]:
-    fold = folds_of(patients, groups, folds, rng)
-    for i in range(folds):
+def _splits(fold: NDArray[np.int64]) -> Iterator[tuple[NDArray[np.int64], NDArray[np.int64]]]:
+    for i in np.unique(fold):
         yield np.flatnonzero(fold != i), np.flatnonzero(fold == i)
 
 
@@ -99,12 +108,11 @@ def _scaled(x: Floats, new: Floats) -> tuple[Floats, Floats]:
 
 def _logistic(x: Floats, y: NDArray[Any], new: Floats, patients: NDArray[np.int64], rng: np.random.Generator) -> Floats:
     """Fit a logistic regression whose penalty is chosen on inner folds by the log loss."""
-    from sklearn.linear_model import LogisticRegression
 
     def fitted(a: Floats, b: NDArray[Any], at: Floats, penalty: float) -> Floats:
         first, second = _scaled(a, at)
-        model = LogisticRegression(C=penalty, solver="newton-cholesky", max_iter=100)
-        out: Floats = model.fit(first, b).decision_function(second)
+        beta = logistic_fit(first, np.asarray(b, dtype=np.float64), penalty)
+        out: Floats = second @ beta[1:] + beta[0]
         return out
 
     def loss(truth: NDArray[Any], raw: Floats) -> float:
@@ -112,6 +120,43 @@ def _logistic(x: Floats, y: NDArray[Any], new: Floats, patients: NDArray[np.int6
 
     penalty = _chosen(fitted, loss, x, y, np.asarray(y), patients, rng)
     return fitted(x, y, new, penalty)
+
+
+def logistic_fit(x: Floats, y: Floats, penalty: float) -> Floats:
+    """Return intercept and coefficients of a ridge logistic regression, by Newton's method with halved steps.
+
+    scikit-learn's Newton solver gives up on indicators that add up to 1, and its other solvers take ten times as long
+    for the hundreds of small fits that nested folds need; it is the oracle in the tests.
+
+    Args:
+        x: (n, p) finite.
+        y: (n,) 0 or 1.
+        penalty: Inverse strength of the ridge on the coefficients, as scikit-learn's C; the intercept has none.
+
+    Returns:
+        (1 + p,).
+    """
+    table = np.concatenate([np.ones((len(x), 1)), x], axis=1)
+    ridge = np.full(table.shape[1], 1 / penalty)
+    ridge[0] = 1e-9
+
+    def loss(beta: Floats) -> float:
+        raw = table @ beta
+        return float(np.logaddexp(0, raw).sum() - raw @ y + 0.5 * ridge @ beta**2)
+
+    beta = np.zeros(table.shape[1])
+    for _ in range(STEPS):
+        p = 0.5 * (1 + np.tanh(0.5 * (table @ beta)))
+        slope = table.T @ (y - p) - ridge * beta
+        curve = (table * (p * (1 - p))[:, None]).T @ table + np.diag(ridge)
+        step = np.linalg.lstsq(curve, slope, rcond=None)[0]
+        here, size = loss(beta), 1.0
+        while loss(beta + size * step) > here and size > SMALLEST_STEP:
+            size /= 2
+        beta = beta + size * step
+        if np.abs(step).max() < 1e-7 or size <= SMALLEST_STEP:
+            break
+    return beta
 
 
 def _ridge(x: Floats, y: Floats, new: Floats, patients: NDArray[np.int64], rng: np.random.Generator) -> Floats:
@@ -133,7 +178,7 @@ def _chosen(
     fitted: Callable[[Floats, NDArray[Any], Floats, float], Floats], loss: Callable[[NDArray[Any], Floats], float],
     x: Floats, y: NDArray[Any], groups: NDArray[Any], patients: NDArray[np.int64], rng: np.random.Generator,
 ) -> float:  # fmt: skip
-    splits = list(_splits(patients, groups, INNER, rng))
+    splits = list(_splits(folds_of(patients, groups, INNER, rng)))
     losses = [
         sum(loss(y[test], fitted(x[train], y[train], x[test], penalty)) for train, test in splits)
         for penalty in PENALTIES
@@ -145,8 +190,8 @@ def _boosted(x: Floats, y: NDArray[Any], new: Floats, patients: NDArray[np.int64
     from sklearn.ensemble import HistGradientBoostingClassifier
 
     del patients
-    model = HistGradientBoostingClassifier(**_shape(rng))
-    out: Floats = model.fit(x, y).decision_function(new)
+    kept = _varying(x)
+    out: Floats = HistGradientBoostingClassifier(**_shape(rng)).fit(x[:, kept], y).decision_function(new[:, kept])
     return out
 
 
@@ -154,8 +199,16 @@ def _boosted_values(x: Floats, y: Floats, new: Floats, patients: NDArray[np.int6
     from sklearn.ensemble import HistGradientBoostingRegressor
 
     del patients
-    out: Floats = HistGradientBoostingRegressor(**_shape(rng)).fit(x, y).predict(new)
+    kept = _varying(x)
+    out: Floats = HistGradientBoostingRegressor(**_shape(rng)).fit(x[:, kept], y).predict(new[:, kept])
     return out
+
+
+def _varying(x: Floats) -> NDArray[np.bool_]:
+    """Return (p,) bool, the columns with two known values at least; the library cannot bin the others."""
+    several = [np.unique(c[np.isfinite(c)]).size > 1 for c in x.T]
+    # Where none varies in this fold the first one stands for all of them, as a constant.
+    return np.array(several) if any(several) else np.arange(x.shape[1]) == 0
 
 
 def _shape(rng: np.random.Generator) -> dict[str, Any]:

@@ -39,7 +39,7 @@ from audit.stats._selective import SelectiveRisk, selective_risk
 from audit.stats._shrinkage import shrunken_proportions
 from audit.stats._simultaneous import simultaneous
 from audit.stats._strata import gaps_within
-from audit.stats._strata_auc import stratified_auc
+from audit.stats._strata_auc import stratified_auc, stratified_auc_difference
 from audit.stats._survival import kaplan_meier
 from audit.stats._trainings import over_trainings
 
@@ -55,5 +55,5 @@ __all__ = [
     "mean_gap", "median", "non_inferiority", "observed_risk", "over_trainings", "p_above", "p_below", "paired_difference",
     "patients_for_gap", "proportion", "proportion_gap", "ranking_at_horizon", "rate_difference", "repeat_icc",
     "resampled_auc", "resampled_sums", "selective_risk", "shrunken_proportions", "simultaneous",
-    "smallest_detectable_gap", "stratified_auc", "within_patient_cv", "within_patient_sd",
+    "smallest_detectable_gap", "stratified_auc", "stratified_auc_difference", "within_patient_cv", "within_patient_sd",
 ]  # fmt: skip

@@ -86,14 +86,15 @@ def auc_difference(scores: Floats, other: Floats, labels: Bools, patients: Ints,
     if reason:
         return Estimate.absent(reason, method=DIFFERENCE, n=n, n_patients=found.count)
     areas = area_of(values[0], positive, found), area_of(values[1], positive, found)
-    bounds = _difference_bounds(areas[0], areas[1], alphas(levels))
+    bounds = difference_bounds(areas[0], areas[1], alphas(levels))
     if bounds is None:
         return Estimate.absent(ALIKE, method=DIFFERENCE, n=n, n_patients=found.count)
     value = areas[0].value - areas[1].value
     return estimate(value, bounds, levels, method=DIFFERENCE, n=n, n_patients=found.count)
 
 
-def _difference_bounds(one: Area, two: Area, alpha: Floats) -> Bounds | None:
+def difference_bounds(one: Area, two: Area, alpha: Floats) -> Bounds | None:
+    """Return bounds of the difference of two areas over the same patients, None where one of them has none."""
     first, second = area_bounds(one, alpha), area_bounds(two, alpha)
     if first is None or second is None:
         return None

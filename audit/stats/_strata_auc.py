@@ -9,9 +9,11 @@ import numpy as np
 from audit.core.levels import Levels
 from audit.core.measurement import Estimate
 from audit.stats._auc import Area, area_bounds, area_of
+from audit.stats._auc_pairs import difference_bounds
 from audit.stats._common import Bools, Floats, Ints, Patients, alphas, estimate, finite, same_length, too_few
 
 METHOD = "Mantel-Haenszel weights over strata, Obuchowski on the logit scale"
+WITHIN = "paired Obuchowski within strata, the wider of t and MOVER of logit bounds"
 LEAST_SHARED = 0.5
 ALIKE = "no interval: the ranks of the scores do not vary between patients"
 
@@ -50,18 +52,61 @@ def stratified_auc(scores: Floats, members: Bools, strata: Ints, patients: Ints,
         Obuchowski 1997, Nonparametric analysis of clustered ROC curve data, Biometrics 53.
     """
     same_length(scores=scores, members=members, strata=strata, patients=patients)
-    values, side, found = finite("scores", scores), np.asarray(members, dtype=bool), Patients.of(patients)
+    side, found = np.asarray(members, dtype=bool), Patients.of(patients)
     usable = _usable(side, strata, found)
     n, n_patients = int(usable.sum()), int(np.unique(found.code[usable]).size)
     reason = _lacking(side, usable, found)
-    if reason:
-        return Estimate.absent(reason, method=METHOD, n=n, n_patients=n_patients)
-    parts = [_part(values, side, found, usable & (strata == s)) for s in np.unique(strata[usable])]
-    area = _joined(parts, found, side & usable, ~side & usable)
-    bounds = area_bounds(area, alphas(levels))
+    bounds = None
+    if reason is None:
+        area = _area(finite("scores", scores), side, strata, found, usable)
+        bounds = area_bounds(area, alphas(levels))
     if bounds is None:
-        return Estimate.absent(ALIKE, method=METHOD, n=n, n_patients=n_patients)
+        return Estimate.absent(reason or ALIKE, method=METHOD, n=n, n_patients=n_patients)
     return estimate(area.value, bounds, levels, method=METHOD, n=n, n_patients=n_patients)
+
+
+def stratified_auc_difference(
+    scores: Floats, other: Floats, labels: Bools, strata: Ints, patients: Ints, levels: Levels
+) -> Estimate:
+    """Estimate the AUC of one score minus that of another within the same strata; see `auc_difference`.
+
+    Scores that come from several fits, one a fold, can be compared within a fold only: over all folds together, a
+    fold whose fit learned from more positives of a kind has fewer of them itself, so ties are broken the wrong way.
+
+    Args:
+        scores: (n,) finite; higher means more likely positive.
+        other: (n,) finite, of the comparator, on any scale.
+        labels: (n,) True for positive cases.
+        strata: (n,) int, for example the fold.
+        patients: (n,) patient codes.
+        levels: Levels of the bounds.
+
+    Returns:
+        Value in [-1, 1]; absent as for `stratified_auc`.
+
+    Raises:
+        ValueError: The arrays are not of one length, or a score is not finite.
+
+    References:
+        Obuchowski 1997, Biometrics 53; Zou 2007, Psychological Methods 12.
+    """
+    same_length(scores=scores, other=other, labels=labels, strata=strata, patients=patients)
+    side, found = np.asarray(labels, dtype=bool), Patients.of(patients)
+    usable = _usable(side, strata, found)
+    n, n_patients = int(usable.sum()), int(np.unique(found.code[usable]).size)
+    reason = _lacking(side, usable, found)
+    bounds = None
+    if reason is None:
+        one, two = (_area(finite("scores", v), side, strata, found, usable) for v in (scores, other))
+        bounds = difference_bounds(one, two, alphas(levels))
+    if bounds is None:
+        return Estimate.absent(reason or ALIKE, method=WITHIN, n=n, n_patients=n_patients)
+    return estimate(one.value - two.value, bounds, levels, method=WITHIN, n=n, n_patients=n_patients)
+
+
+def _area(values: Floats, side: Bools, strata: Ints, found: Patients, usable: Bools) -> Area:
+    parts = [_part(values, side, found, usable & (strata == s)) for s in np.unique(strata[usable])]
+    return _joined(parts, found, side & usable, ~side & usable)
 
 
 def _usable(side: Bools, strata: Ints, found: Patients) -> Bools:

@@ -87,7 +87,7 @@ class MetadataComparator(Probe):
 
 
 def _classes(ctx: ProbeContext, table: Floats) -> Iterator[Measurement]:
-    from audit.stats import auc, auc_difference
+    from audit.stats import stratified_auc, stratified_auc_difference
 
     patients = ctx.cohort.patients
     for done, view in enumerate(ctx.clean.views):
@@ -96,8 +96,10 @@ def _classes(ctx: ProbeContext, table: Floats) -> Iterator[Measurement]:
             advantage = own = _without(ctx, view)
             if advantage is None or own is None:
                 other = log_odds_out_of_fold(table, view.labels, patients, ctx.rng, learner=learner)
-                advantage = _noted(auc_difference(view.scores, other, view.labels, patients, ctx.levels))
-                own = _noted(auc(other, view.labels, patients, ctx.levels))
+                scores, labels, fold = other.values, view.labels, other.fold
+                advantage = stratified_auc_difference(view.scores, scores, labels, fold, patients, ctx.levels)
+                own = stratified_auc(scores, labels, fold, patients, ctx.levels)
+                advantage, own = _noted(advantage), _noted(own)
             condition = {**view.condition, "parameter": learner}
             yield _given(ctx, advantage, ADVANTAGE, condition)
             yield _given(ctx, own, "metadata_auc", condition)
@@ -126,7 +128,7 @@ def _values(ctx: ProbeContext, table: Floats) -> Iterator[Measurement]:
             reason = f"{ctx.cohort.n_patients} patients, fewer than the {2 * LEAST} that learning out of fold needs"
             estimate = _absent(ctx, reason)
         else:
-            theirs = np.abs(values_out_of_fold(table, target, patients, ctx.rng, learner=learner) - target)
+            theirs = np.abs(values_out_of_fold(table, target, patients, ctx.rng, learner=learner).values - target)
             estimate = _noted(paired_difference(theirs, own, patients, ctx.levels))
         yield _given(ctx, estimate, "mae_advantage", {"parameter": learner})
         found.append((learner, "mae_advantage", estimate))

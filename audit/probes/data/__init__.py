@@ -6,6 +6,7 @@ from audit.probes.data.data002_near_duplicates import NearDuplicates
 from audit.probes.data.data003_cases_lost import CasesLost
 from audit.probes.data.data004_missing_not_at_random import MissingNotAtRandom
 from audit.probes.data.data005_label_source_differs import LabelSourceDiffers
+from audit.probes.data.data006_metadata_predicts_label import MetadataPredictsLabel
 from audit.probes.data.data007_burned_in_text import BurnedInText
 from audit.probes.data.data008_declared_format import DeclaredFormat
 from audit.probes.data.data009_unlike_intended_population import UnlikeIntendedPopulation
@@ -17,6 +18,7 @@ PROBES: tuple[type[Probe], ...] = (
     CasesLost,
     MissingNotAtRandom,
     LabelSourceDiffers,
+    MetadataPredictsLabel,
     BurnedInText,
     DeclaredFormat,
     UnlikeIntendedPopulation,
@@ -28,6 +30,7 @@ __all__ = [
     "CasesLost",
     "DeclaredFormat",
     "LabelSourceDiffers",
+    "MetadataPredictsLabel",
     "MissingNotAtRandom",
     "NearDuplicates",
     "PartialVerification",

@@ -25,11 +25,15 @@ class Looked:
         values: (channels, *spatial) intensities as they are stored; None where the image cannot be read.
         spacing: mm along the spatial axes; () where the format could say it and the file does not, None where the
             format knows none.
+        suffix: Of its file, in small letters; "" where it lies in none.
+        size: Bytes of its file, None where it lies in none.
     """
 
     case: int
     values: NDArray[Any] | None
     spacing: tuple[float, ...] | None = None
+    suffix: str = ""
+    size: int | None = None
 
 
 def look(source: ImageSource, index: int) -> Looked:
@@ -43,9 +47,11 @@ def look(source: ImageSource, index: int) -> Looked:
         if stored is None:
             return Looked(case=index, values=np.asarray(inner.load(row)))
         image = stored(row)
+        on_disk = getattr(inner, "on_disk", None)
+        suffix, size = ("", None) if on_disk is None else on_disk(row)
     except ReadError:
         return Looked(case=index, values=None)
-    return Looked(case=index, values=np.asarray(image.values), spacing=image.spacing)
+    return Looked(case=index, values=np.asarray(image.values), spacing=image.spacing, suffix=suffix, size=size)
 
 
 def images_of(ctx: ProbeContext) -> ImageSource:

@@ -7,9 +7,9 @@ import pytest
 
 from audit.core import NotApplicable
 from audit.probes._metadata import columns_of, known_before
-from audit.probes._out_of_fold import folds_of, log_odds_out_of_fold
+from audit.probes._out_of_fold import folds_of, log_odds_out_of_fold, logistic_fit
 from audit.probes.confounding import MetadataComparator
-from audit.stats import auc
+from audit.stats import stratified_auc
 from audit.testing import attribute, check_probe, conforming_contexts, saved_context, small_cohort
 from tests.probes.confounding.binormal import number
 
@@ -96,10 +96,26 @@ def test_log_odds_are_those_of_the_library():
     for f in range(5):
         train = fold != f
         model = LogisticRegression(C=1e6).fit(x[train], label[train])
-        share = label[train].mean()
-        expected[~train] = model.decision_function(x[~train]) - np.log(share / (1 - share))
-    np.testing.assert_allclose(found, expected, atol=0.35)
-    np.testing.assert_allclose(np.argsort(found[fold == 0]), np.argsort(expected[fold == 0]))
+        expected[~train] = model.decision_function(x[~train])
+    np.testing.assert_array_equal(found.fold, fold)
+    np.testing.assert_allclose(found.values, expected, atol=0.35)
+    np.testing.assert_allclose(np.argsort(found.values[fold == 0]), np.argsort(expected[fold == 0]))
+
+
+@pytest.mark.parametrize("penalty", [0.01, 1.0, 10.0])
+@pytest.mark.parametrize("shift", [1.0, 50.0])
+def test_the_small_regression_is_that_of_the_library(penalty, shift):
+    """Coefficients equal scikit-learn's to 1e-4, also where indicators add up to 1 and where a column separates."""
+    from sklearn.linear_model import LogisticRegression
+
+    rng = np.random.default_rng(3)
+    kind = rng.integers(0, 3, 200)
+    x = np.concatenate([np.eye(3)[kind], rng.normal(size=(200, 1))], axis=1)
+    y = (rng.random(200) < 1 / (1 + np.exp(-shift * x[:, 3]))).astype(float)
+    found = logistic_fit(x, y, penalty)
+    model = LogisticRegression(C=penalty, tol=1e-10, max_iter=5000).fit(x, y)
+    np.testing.assert_allclose(found[1:], model.coef_[0], atol=1e-4)
+    assert found[0] == pytest.approx(model.intercept_[0], abs=1e-4)
 
 
 def test_columns_are_what_is_declared():
@@ -181,12 +197,15 @@ def test_an_equal_file_is_seldom_beaten():
 
 
 def test_the_comparators_auc_is_that_of_its_log_odds():
-    """`metadata_auc` is the plain clustered AUC of the out-of-fold log odds, to the last digit."""
+    """`metadata_auc` is the AUC of the log odds within folds, and the advantage that of the model there minus it."""
     ctx = filed(300)
     table = columns_of(known_before(ctx.cohort), ctx.cohort.patients)
     labels = ctx.clean.targets == 1
     other = log_odds_out_of_fold(
         table, labels, ctx.cohort.patients, np.random.default_rng(0), learner="logistic regression"
     )
-    expected = auc(other, labels, ctx.cohort.patients, ctx.levels)
-    assert run(ctx)["metadata_auc", "logistic regression"].curve == expected.curve
+    theirs = stratified_auc(other.values, labels, other.fold, ctx.cohort.patients, ctx.levels)
+    own = stratified_auc(ctx.clean.scores, labels, other.fold, ctx.cohort.patients, ctx.levels)
+    found = run(ctx)
+    assert found["metadata_auc", "logistic regression"].curve == theirs.curve
+    assert found["auc_advantage", "logistic regression"].value == pytest.approx(own.value - theirs.value, abs=1e-12)
