@@ -198,6 +198,15 @@ class ThreatModelTable(Table):
     where: str = Field(min_length=1, description="at which place, for example 'between the archive and the model'")
 
 
+class ExplainTable(Table):
+    """`[audit.explain]`: how the model's decisions are explained."""
+
+    methods: Texts = Field(default_factory=list)
+    own_map: str | None = Field(default=None, min_length=1)
+    window_mm: float | None = Field(default=None, gt=0)
+    window_share: float = Field(default=0.125, gt=0, le=1)
+
+
 class RunTable(Table):
     """`[audit]`."""
 
@@ -211,6 +220,7 @@ class RunTable(Table):
     attacks: Texts = Field(default_factory=list)
     surrogate: list[SurrogateTable] = Field(default_factory=list)
     threat_model: ThreatModelTable | None = None
+    explain: ExplainTable = Field(default_factory=ExplainTable)
     min_cell: int = Field(default=0, ge=0)
 
 

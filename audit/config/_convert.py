@@ -10,6 +10,7 @@ from audit.core import (
     AttributeSpec,
     CohortSpec,
     Comparator,
+    ExplainSpec,
     InputSpec,
     IntendedUse,
     Limit,
@@ -27,6 +28,7 @@ from audit.core import (
 if TYPE_CHECKING:
     from audit.config._audit_file import (
         CohortTable,
+        ExplainTable,
         InputTable,
         IntendedUseTable,
         ModelTable,
@@ -161,6 +163,13 @@ def training(t: RecipeTable | None) -> TrainingSpec | None:
     if t is None:
         return None
     return TrainingSpec(recipe=t.recipe, manifest=t.manifest, name=t.name, target=t.target, seconds=t.seconds)
+
+
+def explain(t: ExplainTable) -> ExplainSpec:
+    """Return `[audit.explain]`; a method that is named twice counts once."""
+    return ExplainSpec(
+        methods=tuple(dict.fromkeys(t.methods)), own_map=t.own_map, window_mm=t.window_mm, window_share=t.window_share
+    )
 
 
 def threat_model(t: ThreatModelTable | None) -> ThreatModel | None:

@@ -36,6 +36,7 @@ def audit_faults(raw: Mapping[str, Any]) -> list[ConfigError]:
         *_prevalence(table(raw, "intended_use", "prevalence")),
         *_fairlearn(table(raw, "audit").get("fairlearn_metrics"), model.get("task")),
         *_attacks(table(raw, "audit").get("attacks")),
+        *_explain(table(raw, "audit", "explain")),
     ]
 
 
@@ -257,6 +258,20 @@ def _attacks(names: Any) -> Iterator[ConfigError]:
     for name in [names] if isinstance(names, str) else names if isinstance(names, list) else []:
         if isinstance(name, str) and name not in CATALOGUE:
             yield unknown("audit.attacks", name, CATALOGUE, noun="attack")
+
+
+def _explain(spec: Mapping[str, Any]) -> Iterator[ConfigError]:
+    from audit.explain import METHODS
+
+    names = spec.get("methods")
+    for name in [names] if isinstance(names, str) else names if isinstance(names, list) else []:
+        if isinstance(name, str) and name not in METHODS:
+            yield unknown("audit.explain.methods", name, METHODS, noun="method")
+    own = spec.get("own_map")
+    if isinstance(own, str) and own.count(":") != 1:
+        yield ConfigError(
+            "audit.explain.own_map: wrong form", expected="module:function", got=shown(own), fix='"maps:attention"'
+        )
 
 
 def _prevalence(spec: Mapping[str, Any]) -> Iterator[ConfigError]:

@@ -12,7 +12,7 @@ from audit.config import _beside, _check, _crosscheck, _population
 from audit.config._envelope import envelope_faults
 from audit.config._faults import from_validation, one_line, shown
 from audit.config._types import AuditConfig
-from audit.core import Policy, ProbeInfo, digest
+from audit.core import ExplainSpec, Policy, ProbeInfo, digest
 from audit.errors import AuditError, ConfigError, FaultsError
 
 if TYPE_CHECKING:
@@ -79,6 +79,12 @@ def _config(
         settings["attacks"] = run.attacks
     if surrogates:
         settings["surrogates"] = surrogates
+    explained = _convert.explain(run.explain)
+    if explained != ExplainSpec():
+        settings["explain"] = {
+            "methods": explained.methods, "own_map": explained.own_map, "window_mm": explained.window_mm,
+            "window_share": explained.window_share,
+        }  # fmt: skip
     threat = _convert.threat_model(run.threat_model)
     if threat is not None:
         settings["threat_model"] = threat
@@ -106,6 +112,7 @@ def _config(
         attacks=tuple(dict.fromkeys(run.attacks)),
         surrogates=surrogates,
         threat_model=threat,
+        explain=explained,
         envelope=within,
         training=recipe,
         min_cell=run.min_cell,

@@ -8,6 +8,7 @@ from pathlib import Path
 from audit.core import (
     CohortSpec,
     Envelope,
+    ExplainSpec,
     IntendedUse,
     ModelSpec,
     Policy,
@@ -41,6 +42,7 @@ class AuditConfig:
         threat_model: Against whom the model must stand, where that is declared.
         envelope: Acquisitions in clinical use, as declared.
         training: `[training]`, None where no recipe is declared.
+        explain: How decisions are explained.
         min_cell: Cells with fewer patients are left out of what is shared.
     """
 
@@ -60,6 +62,7 @@ class AuditConfig:
     attacks: tuple[str, ...] = ()
     surrogates: tuple[SurrogateSpec, ...] = ()
     threat_model: ThreatModel | None = None
+    explain: ExplainSpec = field(default_factory=ExplainSpec)
     envelope: Envelope = field(default_factory=Envelope)
     training: TrainingSpec | None = None
     min_cell: int = 0

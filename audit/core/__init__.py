@@ -11,6 +11,7 @@ from audit.core.declared import (
     CohortSpec,
     Comparator,
     ComparatorOutput,
+    ExplainSpec,
     OtherSpec,
     ThreatModel,
 )
@@ -118,6 +119,7 @@ __all__ = [
     "Envelope",
     "Estimate",
     "Evidence",
+    "ExplainSpec",
     "Finding",
     "ImageSource",
     "ImagingModel",

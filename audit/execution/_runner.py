@@ -17,6 +17,7 @@ from audit.core import (
     Budget,
     Cohort,
     Envelope,
+    ExplainSpec,
     ImagingModel,
     IntendedUse,
     Levels,
@@ -64,6 +65,7 @@ class Setting:
         attacks: Further attacks by name that the run asks for.
         surrogates: Models that an attacker may have in place of the audited one.
         envelope: Acquisitions in clinical use, as declared.
+        explain: How decisions are explained.
         training: What may be trained, where a recipe is declared.
         monitor: The model's declared monitor.
     """
@@ -86,6 +88,7 @@ class Setting:
     attacks: tuple[str, ...] = ()
     surrogates: tuple[Surrogate, ...] = ()
     envelope: Envelope = field(default_factory=Envelope)
+    explain: ExplainSpec = field(default_factory=ExplainSpec)
     training: Training | None = None
     monitor: Callable[[Any], Any] | None = None
 
@@ -139,6 +142,7 @@ def run_probe(probe: type[Probe], setting: Setting, progress: Progress) -> Ran:
         layer=setting.layer, monitor=setting.monitor, unverified=setting.unverified,
         fairlearn_metrics=setting.fairlearn_metrics,
         attacks=setting.attacks, surrogates=setting.surrogates, envelope=setting.envelope, training=_metered(setting),
+        explain=setting.explain,
     )  # fmt: skip
     try:
         measurements = tuple(probe().run(context))

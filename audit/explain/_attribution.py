@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -16,7 +16,7 @@ from audit.explain._attribution_hooks import hook_maps
 from audit.explain._attribution_setup import Part, Setup
 from audit.explain._explained import Explained
 from audit.explain._methods import AT_THE_IMAGE, BY_GRADIENT, BY_HOOK, BY_QUERY, METHODS, OWN_MAP
-from audit.explain._own import OwnMap, own_map_of, own_part
+from audit.explain._own import OwnMap, as_own_map, own_part
 from audit.explain._queries import Queries, query_maps
 
 if TYPE_CHECKING:
@@ -46,7 +46,7 @@ class Maps:
 def attribute(
     model: ImagingModel, images: NDArray[np.float32], explained: Explained, *, methods: Sequence[str],
     rng: np.random.Generator, batch: int, layer: str | None = None, baseline: NDArray[np.float32] | None = None,
-    own: OwnMap | None = None, queries: Queries | None = None, checks: bool = True,
+    own: OwnMap | Callable[..., Any] | None = None, queries: Queries | None = None, checks: bool = True,
 ) -> Maps:  # fmt: skip
     """Return attribution maps of the explained logit, each one verified before it is given.
 
@@ -64,7 +64,7 @@ def attribute(
         batch: Images a batch at most; fewer are taken where memory asks for it.
         layer: Layer of Grad-CAM by its name in the network; None: chosen by the rule of `audit.explain.layer_of`.
         baseline: (n, channels, *spatial) where paths start and what occlusion puts in; None: the blurred images.
-        own: The model's own maps; None: those that the module gives.
+        own: The model's own maps, or the function that gives them; None: those that the module gives.
         queries: Windows and masks of the methods that only ask.
         checks: False: skips what does not change from batch to batch (finite differences, digest, agreement of two
             ways); sums are checked all the same. For copies whose weights are changed on purpose, and for batches
@@ -97,7 +97,7 @@ def attribute(
         found = query_maps(model, images, baseline, explained, asks, queries or Queries(), rng, batch)
         parts.append(Part(values=found))
     if OWN_MAP in asked:
-        given = own if own is not None else own_map_of(model)
+        given = as_own_map(own, model)
         parts.append(own_part(given, model, images, explained, baseline, rng, batch=batch, checks=checks))
     return _joined(parts)
 

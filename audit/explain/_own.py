@@ -43,6 +43,14 @@ class OwnMap:
     inside: bool = False
 
 
+def as_own_map(given: OwnMap | Callable[..., Any] | None, model: Any) -> OwnMap | None:
+    """Return what was given as own maps: a function with its name and its `digest`, if any; else the module's."""
+    if given is None or isinstance(given, OwnMap):
+        return given or own_map_of(model)
+    name = str(getattr(given, "__name__", type(given).__name__))
+    return OwnMap(function=given, name=name, digest=str(getattr(given, "digest", "")))
+
+
 def own_map_of(model: Any) -> OwnMap | None:
     """Return the map that a torch network gives by its method `attention_map`, None where it has none.
 
@@ -198,7 +206,8 @@ def _other_weights(
 def same_file(function: Any, model: Any) -> bool:
     """Return whether a function of own maps stands in the file of an audited callable, which its digest covers."""
     try:
-        return model.card.kind == "callable" and inspect.getfile(function) == inspect.getfile(model.function)
+        own = inspect.unwrap(function)
+        return model.card.kind == "callable" and inspect.getfile(own) == inspect.getfile(model.function)
     except (AttributeError, TypeError, OSError):
         return False
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import importlib
 import re
 import sys
@@ -96,6 +97,8 @@ def named_function(name: str, root: Path, *, key: str) -> Callable[..., Any]:
             f"{key}: {name} cannot be called", expected="a function", got=type(function).__name__, fix=f"correct {key}"
         )
 
+    # What it takes and where it stands can still be asked of it.
+    @functools.wraps(function, updated=())
     def call(*given: Any, **named: Any) -> Any:
         with local:
             return function(*given, **named)

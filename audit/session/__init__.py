@@ -12,6 +12,7 @@ from audit.core import (
     Cohort,
     Envelope,
     Evidence,
+    ExplainSpec,
     ImagingModel,
     IntendedUse,
     Policy,
@@ -29,7 +30,7 @@ if TYPE_CHECKING:
     from audit.session._run import Run
 
 from audit.session._folder import check_folder, default_folder
-from audit.session._open import known_attacks, known_metrics, load_cohort, load_golden, load_model
+from audit.session._open import known_attacks, known_metrics, load_cohort, load_golden, load_model, with_own_map
 from audit.session._training import make_training, open_training
 from audit.session.saved import Asked, score_table, scores
 
@@ -60,6 +61,7 @@ def run(
     surrogates: Sequence[Surrogate] = (),
     threat_model: ThreatModel | None = None,
     envelope: Envelope | None = None,
+    explain: ExplainSpec | None = None,
     training: Training | None = None,
     progress: Progress | None = None,
 ) -> Run:
@@ -85,6 +87,7 @@ def run(
         attacks: Attacks of torchattacks that ADV001 and ADV002 run beside their own, for example "torchattacks:EADEN".
         surrogates: Models that an attacker may have in place of the audited one, for ADV004.
         threat_model: Against whom the model must stand; without it the report calls an attack a stress measurement.
+        explain: How decisions are explained, as in `[audit.explain]`; `own` is the function of the model's own maps.
         envelope: Acquisitions in clinical use and the loss that is tolerated, as in `[envelope]`, for SHIFT002.
         training: What probes may train, as `make_training` gives it.
         progress: Somebody who watches.
@@ -107,7 +110,7 @@ def run(
         golden=load_golden(Path(golden)) if isinstance(golden, (str, Path)) else golden,
         fairlearn_metrics=known_metrics(fairlearn_metrics),
         attacks=known_attacks(attacks), surrogates=tuple(surrogates), threat_model=threat_model,
-        envelope=envelope or Envelope(),
+        envelope=envelope or Envelope(), explain=explain or ExplainSpec(),
         training=training,
     )  # fmt: skip
     return audit_model(model, cohort, rules, options, progress)
@@ -167,7 +170,7 @@ def run_config(
             Surrogate(relation=s.relation, model=models.load_model(s.model, config.root)) for s in config.surrogates
         ),
         threat_model=config.threat_model,
-        envelope=config.envelope,
+        envelope=config.envelope, explain=with_own_map(config.explain, config.root),
         training=open_training(config, model, cohort),
         min_cell=config.min_cell if min_cell is None else min_cell,
     )  # fmt: skip

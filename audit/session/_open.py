@@ -3,11 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from inspect import signature
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from audit.core import AttributeSpec, Cohort, CohortSpec, Comparator, ImagingModel, InputSpec, ModelSpec, OtherSpec
+from audit.core import (
+    AttributeSpec,
+    Cohort,
+    CohortSpec,
+    Comparator,
+    ExplainSpec,
+    ImagingModel,
+    InputSpec,
+    ModelSpec,
+    OtherSpec,
+)
 from audit.errors import InputError
 
 if TYPE_CHECKING:
@@ -193,6 +204,19 @@ def known_metrics(names: Sequence[str]) -> tuple[str, ...]:
                 f"fairlearn_metrics: unknown metric {name!r}", expected=f"one of {', '.join(FAIRLEARN)}", got=repr(name)
             )
     return given
+
+
+def with_own_map(spec: ExplainSpec, root: Path) -> ExplainSpec:
+    """Return how decisions are explained with the function that `[audit.explain] own_map` names.
+
+    Raises:
+        ModelError: There is no such function.
+    """
+    if spec.own_map is None:
+        return spec
+    from audit.models import named_function
+
+    return replace(spec, own=named_function(spec.own_map, root, key="[audit.explain] own_map"))
 
 
 def known_attacks(names: Sequence[str] | str) -> tuple[str, ...]:

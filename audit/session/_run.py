@@ -17,6 +17,7 @@ from audit.core import (
     Cohort,
     Envelope,
     Evidence,
+    ExplainSpec,
     ImagingModel,
     IntendedUse,
     Levels,
@@ -110,6 +111,7 @@ class Options:
         surrogates: Models that an attacker may have in place of the audited one, for ADV004.
         threat_model: Against whom the model must stand, where that is declared.
         envelope: Acquisitions in clinical use, for SHIFT002.
+        explain: How decisions are explained.
         training: What probes may train, where a recipe is declared.
         min_cell: Cells with fewer patients are left out of report, summary, JUnit and SARIF; 0: none is.
     """
@@ -134,6 +136,7 @@ class Options:
     surrogates: tuple[Surrogate, ...] = ()
     threat_model: ThreatModel | None = None
     envelope: Envelope = field(default_factory=Envelope)
+    explain: ExplainSpec = field(default_factory=ExplainSpec)
     training: Training | None = None
     min_cell: int = 0
 
@@ -217,7 +220,7 @@ def _audit(
         golden_tolerance=options.golden_tolerance, digest_before=before, layer=options.layer,
         store=lambda artifact: store_artifact(folder, artifact), show_pixels=options.show_pixels,
         fairlearn_metrics=options.fairlearn_metrics, attacks=options.attacks, surrogates=options.surrogates,
-        envelope=options.envelope, monitor=options.monitor,
+        envelope=options.envelope, monitor=options.monitor, explain=options.explain,
         unverified=clean.unverified, training=options.training,
     )  # fmt: skip
     ran: dict[str, Ran] = {}
