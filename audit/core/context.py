@@ -47,6 +47,7 @@ class Budget:
         randomised_cases: Cases whose explanation is made again on drawn weights, None for one of every patient.
         randomised_steps: Steps from the output down in which the weights are drawn.
         edit_cases: Cases whose images are edited (evidence removed, markers, lesions), or None for all.
+        feature_cases: Cases whose features inside a network are looked at, or None for all.
         trainings: Models that a probe may train, where a training recipe is declared.
         training_seconds: Seconds that these may take, where the run declares none.
     """
@@ -69,6 +70,7 @@ class Budget:
     randomised_cases: int | None = 24
     randomised_steps: int = 4
     edit_cases: int | None = 200
+    feature_cases: int | None = 2000
     trainings: int = 100
     training_seconds: float = 600.0
 
@@ -88,6 +90,7 @@ BUDGETS: Mapping[str, Budget] = {
         attack_queries=30,
         severity_cases=48,
         edit_cases=60,
+        feature_cases=300,
         trainings=40,
         training_seconds=30.0,
         randomised_cases=20,
@@ -118,6 +121,7 @@ BUDGETS: Mapping[str, Budget] = {
         attack_queries=2000,
         severity_cases=None,
         edit_cases=None,
+        feature_cases=None,
         trainings=1000,
         training_seconds=36000.0,
         randomised_cases=200,
