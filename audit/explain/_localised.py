@@ -15,7 +15,7 @@ RADIUS_MM = 3.0
 """A peak hits a lesion within so many mm, or within the diagonal of a voxel where that is more."""
 RADIUS_SHARE = 0.02
 """Without a known spacing: within this share of the shorter side, or the diagonal of a pixel where that is more."""
-ALLOWED: tuple[int, ...] = (0, 1, 2, 4, 8)
+ALLOWED: tuple[int, ...] = (0, 1, 2)
 """False marks of a case up to which its share of lesions found is averaged."""
 MOST_PEAKS = 64
 _CANDIDATES = 2048

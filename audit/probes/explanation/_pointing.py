@@ -92,7 +92,7 @@ class Rows:
         if has_blank(self.make, method) and untrained_control(method) not in self.found.complete():
             return NO_BLANK
         if not stands(self.told, self.ctx.levels):
-            return "even the lesion masks themselves do not stand out from the controls, so no map could"
+            return "even the lesion masks themselves are not shown to stand out from the controls, so no map could be"
         return ""
 
     def _of(self, method: str) -> Iterator[Measurement]:

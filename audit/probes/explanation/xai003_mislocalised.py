@@ -33,10 +33,10 @@ class Mislocalised(Probe):
         `control_relevance_mass` in closed form for the area of the lesions within the organ (`attribution =
         "chance"`), and all three for a random map, edges, the centre, and the intensity baseline: how far a pixel lies
         from its blurred surroundings, |I - blur(I)|. These controls are told where the organ is; the methods are not.
-        `localisation_advantage` is the share of a case's lesions found before 0, 1, 2, 4 and 8 false marks of that
-        case, mean over the five, minus that of the closest control, the same network untrained among them: above 0,
-        the method points at lesions better than every one of them. It is paired by case and clustered by patient, and
-        the interval covers the choice of the control. `pointing_advantage` and `mass_advantage` are the same
+        `localisation_advantage` is the share of a case's lesions that are found with no, one and two false marks in
+        that case, mean over the three, minus that of the closest control, the same network untrained among them: above
+        0, the method points at lesions better than every one of them. It is paired by case and clustered by patient,
+        and the interval covers the choice of the control. `pointing_advantage` and `mass_advantage` are the same
         differences of the other two.
 
         Only methods that are sound on this model are measured. On a sample of its own the probe tries every method as
