@@ -69,7 +69,7 @@ def pixel_recipe(task: Task = "binary", classes: int = 0) -> Callable[..., Pixel
         mean, scale = flat.mean(axis=0), flat.std(axis=0) + 1e-6
         # A little noise of its own, as the initial weights of a network are.
         x = (flat - mean) / scale + np.random.default_rng(seed).normal(0, 0.05, flat.shape)
-        made = Ridge(alpha=1 / STRENGTH) if task == "regression" else LogisticRegression(C=STRENGTH, max_iter=300)
+        made = Ridge(alpha=1 / STRENGTH) if task == "regression" else LogisticRegression(C=STRENGTH, max_iter=100, tol=1e-3)
         made.fit(x, targets, sample_weight=weights)
         return PixelModel(fitted=made, mean=mean, scale=scale, classes=classes)
 

@@ -7,6 +7,7 @@ from audit.probes.performance.perf003_observer_agreement import ObserverAgreemen
 from audit.probes.performance.perf004_repeatability import Repeatability
 from audit.probes.performance.perf005_no_better_than_comparator import NoBetterThanComparator
 from audit.probes.performance.perf006_association_parity import AssociationParity
+from audit.probes.performance.perf007_training_size import TrainingSize
 from audit.probes.performance.perf008_metrics_disagree import MetricsDisagree
 from audit.probes.performance.perf009_implausible_output import ImplausibleOutput
 from audit.probes.performance.perf010_operational_load import OperationalLoad
@@ -19,6 +20,7 @@ PROBES: tuple[type[Probe], ...] = (
     Repeatability,
     NoBetterThanComparator,
     AssociationParity,
+    TrainingSize,
     MetricsDisagree,
     ImplausibleOutput,
     OperationalLoad,
@@ -27,5 +29,5 @@ PROBES: tuple[type[Probe], ...] = (
 __all__ = [
     "PROBES", "AssociationParity", "HeadlinePerformance", "ImplausibleOutput", "MetricsDisagree",
     "NoBetterThanComparator", "ObserverAgreement", "OperatingPoint", "OperationalLoad",
-    "PerformanceAtHorizon", "Repeatability",
+    "PerformanceAtHorizon", "Repeatability", "TrainingSize",
 ]  # fmt: skip
