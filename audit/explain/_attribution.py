@@ -83,7 +83,7 @@ def attribute(
     if baseline is None:
         from audit.explain._fills import blurred
 
-        baseline = blurred(images)
+        baseline = blurred(images, spacing=model.card.input.spacing_mm)
     asked = [name for name in METHODS if name in methods]
     reason = refusal_of_weights(model) if checks else ""
     if reason:

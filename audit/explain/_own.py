@@ -176,13 +176,14 @@ def _other_weights(
     own: OwnMap, model: Any, images: NDArray[np.float32], maps: NDArray[np.float64], explained: Explained,
     rng: np.random.Generator,
 ) -> str:  # fmt: skip
-    if own.digest:
+    said = own.digest or str(getattr(own.function, "digest", ""))
+    if said and said != model.card.digest:
         return (
-            ""
-            if own.digest == model.card.digest
-            else f"{own.name} was computed on other weights: its digest is {own.digest[:12]}, the audited model's "
+            f"{own.name} was computed on other weights: its digest is {said[:12]}, the audited model's "
             f"{model.card.digest[:12]}"
         )
+    if said:
+        return ""
     if takes_model(own) and model.card.access >= Access.GRADIENT:
         from audit.explain._controls import untrained
 

@@ -2,6 +2,7 @@
 
 from audit.models._bfloat16 import bfloat16_allowed, cpu_has_bfloat16
 from audit.models._callable import CallableModel, from_callable
+from audit.models._fast import bfloat16_pays, fast_copy, fast_predict, folded, has_convolutions
 from audit.models._load import load_model
 from audit.models._network import TorchModel, from_module
 from audit.models._objects import load_monitor, named_function
@@ -10,6 +11,7 @@ from audit.models._threads import fitting_threads
 from audit.models._training import load_training, make_training
 
 __all__ = [
-    "CallableModel", "SavedPredictions", "TorchModel", "bfloat16_allowed", "cpu_has_bfloat16", "fitting_threads",
-    "from_callable", "from_module", "load_model", "load_monitor", "load_training", "make_training", "named_function",
+    "CallableModel", "SavedPredictions", "TorchModel", "bfloat16_allowed", "bfloat16_pays", "cpu_has_bfloat16",
+    "fast_copy", "fast_predict", "fitting_threads", "folded", "from_callable", "from_module", "has_convolutions",
+    "load_model", "load_monitor", "load_training", "make_training", "named_function",
 ]  # fmt: skip

@@ -11,6 +11,8 @@ import torch
 from audit.attacks import Meter, Plan, attack, fast_forward, questions
 from audit.attacks import _fast as fast
 from audit.core import InputSpec
+from audit.models import fast_predict, folded
+from audit.testing import planted
 from tests.attacks.nets import Linear, convolutional, wrap
 
 
@@ -78,13 +80,13 @@ def test_in_float32_the_copy_answers_as_the_model_does(net: Any) -> None:
 def test_batch_normalisation_is_folded_where_it_can_be() -> None:
     """Both normalisations of a traceable network are gone; the network itself keeps them."""
     net = Residual().eval()
-    folded = fast._folded(net)
-    kinds = [type(m).__name__ for m in folded.modules()]
-    assert "BatchNorm2d" not in [type(folded.get_submodule(n.target)).__name__ for n in folded.graph.nodes
+    traced = folded(net)
+    kinds = [type(m).__name__ for m in traced.modules()]
+    assert "BatchNorm2d" not in [type(traced.get_submodule(n.target)).__name__ for n in traced.graph.nodes
                                  if n.op == "call_module"]  # fmt: skip
     assert "Conv2d" in kinds
     assert isinstance(net.norm1, torch.nn.BatchNorm2d)
-    assert fast._folded(Untraceable().eval()).__class__ is Untraceable
+    assert folded(Untraceable().eval()).__class__ is Untraceable
 
 
 def test_a_network_without_convolutions_is_left_alone() -> None:
@@ -153,8 +155,40 @@ class Shifted(torch.nn.Module):
 
 def test_the_environment_can_forbid_bfloat16(monkeypatch: pytest.MonkeyPatch) -> None:
     """AUDIT_BF16=off is obeyed on any hardware."""
-    monkeypatch.setattr(fast, "cpu_has_bfloat16", lambda: True)
+    monkeypatch.setattr("audit.models._fast.cpu_has_bfloat16", lambda: True)
     monkeypatch.delenv("AUDIT_BF16", raising=False)
     assert fast.bfloat16_pays(torch.device("cpu"))
     monkeypatch.setenv("AUDIT_BF16", "off")
     assert not fast.bfloat16_pays(torch.device("cpu"))
+
+
+def test_answers_of_the_copy_are_those_of_the_model(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Within 1e-5, in 2-D and 3-D; never in bfloat16, whatever the hardware; the model is left as it is."""
+    monkeypatch.setattr("audit.models._fast.bfloat16_pays", lambda device: True)
+    for dimensions in (2, 3):
+        images = np.random.default_rng(0).normal(size=(9, 1, *[8] * dimensions)).astype(np.float32)
+        model = wrap(Residual(dimensions))
+        before = model.state_digest()
+        fast_one = fast_predict(model, images)
+        assert fast_one != model.predict
+        assert fast_one(images) == pytest.approx(model.predict(images), abs=1e-5)
+        assert model.state_digest() == before
+
+
+def test_answers_that_differ_are_the_models_own() -> None:
+    """Without convolutions, without weights at hand, or where the copy answers otherwise, `predict` itself is used."""
+    images = np.zeros((2, 1, 6, 6), np.float32)
+    linear = wrap(Linear(np.ones(36)))
+    assert fast_predict(linear, images) == linear.predict
+    asked = planted()
+    assert fast_predict(asked, images) == asked.predict
+    model = wrap(convolutional(1))
+
+    class Otherwise:
+        card, module = model.card, model.module
+
+        def predict(self, given: Any) -> Any:
+            return model.predict(given) + 0.5
+
+    other: Any = Otherwise()
+    assert fast_predict(other, images) == other.predict
