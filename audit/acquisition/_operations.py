@@ -135,7 +135,7 @@ def resampled_planes(volume: Floats, *, thickness: float, spacing: float) -> Flo
     """
     n = volume.shape[1]
     cumulated = np.concatenate([np.zeros_like(volume[:, :1]), np.cumsum(volume, axis=1)], axis=1)
-    count = max(1, int(np.floor((n - 1e-9) / spacing)))
+    count = max(1, int(np.floor(n / spacing + 1e-9)))
     middles = (n - spacing * (count - 1)) / 2 + spacing * np.arange(count)
     low, high = np.clip(middles - thickness / 2, 0, n), np.clip(middles + thickness / 2, 0, n)
     slabs = (_at(cumulated, high) - _at(cumulated, low)) / (high - low)[None, :, None, None]

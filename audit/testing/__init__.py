@@ -29,6 +29,7 @@ from audit.testing._models import FAULTS, FunctionModel, SavedModel, planted
 from audit.testing._networks import NETWORKS, PlantedNetwork, linear_stands, network, network_cohort
 from audit.testing._planted_maps import PLANTED_MAPS, planted_map
 from audit.testing._recipes import PixelModel, pixel_recipe, trained_context
+from audit.testing._scenes import Scene, scene
 
 __all__ = [
     "BLOB_NETWORKS",
@@ -42,6 +43,7 @@ __all__ = [
     "PixelModel",
     "PlantedNetwork",
     "SavedModel",
+    "Scene",
     "attribute",
     "blob_cohort",
     "blob_network",
@@ -59,6 +61,7 @@ __all__ = [
     "planted",
     "planted_map",
     "saved_context",
+    "scene",
     "small_cohort",
     "tiny_cohort",
     "trained_context",

@@ -97,9 +97,13 @@ def together(ctx: ProbeContext, knobs: tuple[Knob, ...]) -> Iterator[Tried]:
     ranges = {knob: ctx.envelope.knobs[knob.name] for knob in knobs if knob.name in ctx.envelope.knobs}
     if len(ranges) < 2:
         return
+    seen = set()
     for trial in range(_TRIALS[ctx.budget.profile]):
         turned = tuple((knob, float(f"{_place(trial, r, ctx.rng):.6g}")) for knob, r in ranges.items())
-        yield Tried(turned=turned, standing="in use")
+        # Where every knob turns one way there is one corner only.
+        if turned not in seen:
+            seen.add(turned)
+            yield Tried(turned=turned, standing="in use")
 
 
 def _place(trial: int, declared: KnobRange, rng: np.random.Generator) -> float:

@@ -153,7 +153,8 @@ def trials(
         if quantity.reason:
             continue
         of = quantity.condition.get("class")
-        label = quantity.stratum if of is None else f"{quantity.stratum}, {of}"
+        named = "AUC" if quantity.stratum == "auc" else quantity.stratum
+        label = named if of is None else f"{named}, {of}"
         found = [quantity.change(made.raw[start + t]) for t in range(len(combined))]
         columns[f"change of {label}"] = np.array([np.nan if e.value is None else e.value for e in found])
     columns["similarity"] = made.similarity[start:]
