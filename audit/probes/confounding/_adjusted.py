@@ -68,7 +68,7 @@ def adjusted_cost(ctx: ProbeContext, strata: Strata, view: ClassView, others: Se
 
     names = ", ".join(other.attribute for other in others)
     method = f"adjusted for {names}: weights p(stratum given class) / p(stratum given class and level)"
-    rows, reason = _usable(ctx, strata, view, joint(others))
+    rows, reason = comparable_rows(ctx, strata, view, joint(others))
     n_patients = count_patients(ctx.cohort.patients, rows)
     if reason:
         return Estimate.absent(reason, method=method, n=int(rows.sum()), n_patients=n_patients)
@@ -90,7 +90,9 @@ def adjusted_cost(ctx: ProbeContext, strata: Strata, view: ClassView, others: Se
     )  # fmt: skip
 
 
-def _usable(ctx: ProbeContext, strata: Strata, view: ClassView, other: Strata) -> tuple[NDArray[np.bool_], str | None]:
+def comparable_rows(
+    ctx: ProbeContext, strata: Strata, view: ClassView, other: Strata
+) -> tuple[NDArray[np.bool_], str | None]:
     """Return (n,) bool, the cases in strata that hold every level of their class, and why they are too few, or None."""
     patients, both = ctx.cohort.patients, strata.known & other.known
     rows = np.zeros(len(both), dtype=bool)
