@@ -147,7 +147,7 @@ def smoothed(values: NDArray[np.float64], on: Grid) -> NDArray[np.float64]:
     positive = np.maximum(values, 0.0)
     scale = float(positive.max(initial=0.0)) or 1.0
     sigma = [0.0 if s == 1 else on.radius / 2 / mm for s, mm in zip(values.shape, on.spacing, strict=True)]
-    out: NDArray[np.float64] = ndimage.gaussian_filter(positive / scale, sigma, mode="constant")
+    out: NDArray[np.float64] = ndimage.gaussian_filter(positive / scale, sigma, mode="reflect")
     return out
 
 

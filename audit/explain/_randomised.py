@@ -120,7 +120,7 @@ def _layers(module: Any, image: NDArray[np.float32] | None) -> tuple[str, ...]:
     """
     named = list(module.named_modules())
     holders = [name for name, m in named if any(True for _ in m.parameters(recurse=False))]
-    if image is None:
+    if image is None or not holders:
         return tuple(reversed(holders))
     called = _called(module, named, image)
     place = {name: (called[_caller(name, called)], index) for index, name in enumerate(holders)}
