@@ -28,7 +28,7 @@ from audit.testing._heads import HEADS, head
 from audit.testing._models import FAULTS, FunctionModel, SavedModel, planted
 from audit.testing._networks import NETWORKS, PlantedNetwork, linear_stands, network, network_cohort
 from audit.testing._planted_maps import PLANTED_MAPS, planted_map
-from audit.testing._recipes import PixelModel, pixel_recipe, trained_context
+from audit.testing._recipes import PixelModel, RegionModel, pixel_recipe, region_recipe, trained_context
 from audit.testing._scenes import Scene, scene
 
 __all__ = [
@@ -42,6 +42,7 @@ __all__ = [
     "FunctionModel",
     "PixelModel",
     "PlantedNetwork",
+    "RegionModel",
     "SavedModel",
     "Scene",
     "attribute",
@@ -60,6 +61,7 @@ __all__ = [
     "pixel_recipe",
     "planted",
     "planted_map",
+    "region_recipe",
     "saved_context",
     "scene",
     "small_cohort",

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from audit.core import Cohort, ProbeContext, Task
+from audit.testing._cohorts import LESION, MARKER, STRIPE
 from audit.testing._contexts import context
 from audit.testing._models import planted
 
@@ -69,11 +70,57 @@ def pixel_recipe(task: Task = "binary", classes: int = 0) -> Callable[..., Pixel
         mean, scale = flat.mean(axis=0), flat.std(axis=0) + 1e-6
         # A little noise of its own, as the initial weights of a network are.
         x = (flat - mean) / scale + np.random.default_rng(seed).normal(0, 0.05, flat.shape)
-        made = Ridge(alpha=1 / STRENGTH) if task == "regression" else LogisticRegression(C=STRENGTH, max_iter=100, tol=1e-3)
+        made = Ridge(alpha=1 / STRENGTH)
+        if task != "regression":
+            made = LogisticRegression(C=STRENGTH, max_iter=100, tol=1e-3)
         made.fit(x, targets, sample_weight=weights)
         return PixelModel(fitted=made, mean=mean, scale=scale, classes=classes)
 
     return recipe
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class RegionModel:
+    """A linear model of the mean brightness of the lesion, the marker of sex and the stripe of the scanner.
+
+    Args:
+        weights: (3,) weights.
+        offset: Added to the sum.
+    """
+
+    weights: NDArray[np.float64]
+    offset: float
+
+    def predict(self, images: NDArray[Any]) -> NDArray[np.float64]:
+        """Return (n, 1) logits."""
+        return (_regions(images) @ self.weights + self.offset)[:, None]
+
+
+def _regions(images: NDArray[Any]) -> NDArray[np.float64]:
+    parts = [images[:, 0, *where].mean(axis=(1, 2)) for where in (LESION, MARKER, STRIPE)]
+    return np.stack(parts, axis=1).astype(np.float64)
+
+
+def region_recipe(
+    images: NDArray[np.float32], targets: NDArray[Any], seed: int, weights: NDArray[np.float64] | None = None
+) -> RegionModel:
+    """Train a linear discriminant of the three regions of `tiny_cohort`: it leans on whatever goes with the label.
+
+    Args:
+        images: (n, 1, 8, 8).
+        targets: (n,) 0 or 1.
+        seed: Draws the subsample that is trained on, nine cases of ten, as the noise of a training.
+        weights: (n,) weights of the cases.
+    """
+    kept = np.random.default_rng(seed).random(len(images)) < 0.9
+    each = np.where(kept, 1.0 if weights is None else weights, 0.0)
+    x, y = _regions(images), np.asarray(targets) == 1
+    shares = [np.where(y == side, each, 0.0) / max(each[y == side].sum(), 1e-12) for side in (False, True)]
+    means = [share @ x for share in shares]
+    apart = x - np.where(y[:, None], means[1], means[0])
+    spread = (apart * each[:, None]).T @ apart / max(each.sum(), 1e-12) + 1e-3 * np.eye(3)
+    found = np.linalg.solve(spread, means[1] - means[0])
+    return RegionModel(weights=found, offset=-float(found @ (means[0] + means[1]) / 2))
 
 
 def trained_context(

@@ -9,6 +9,7 @@ from audit.core import Attribute, Measurement, Probe, ProbeContext, ProbeInfo
 from audit.probes._shared import comparable
 from audit.probes.confounding._balance import Question
 from audit.probes.confounding._errors import error_changes
+from audit.probes.confounding._retrained import retrained
 from audit.probes.confounding._strata import JOINT, Strata, all_strata, beside
 
 
@@ -37,6 +38,14 @@ class BalancedResampling(Probe):
         volume of a segmentation there is `mae_change`: the mean absolute error of a cohort in which every level is
         equally frequent at each reference value (in each fifth of them), minus that of the cohort as it is.
 
+        Where `[training]` declares a recipe, models are trained again, five times each and on equally many cases and
+        controls of the development cohort: with the level that goes with the disease most in 85 % of the cases and 35 %
+        of the controls (biased), and in half of either (balanced). `auc_by_training` is the AUC of each on a cohort of
+        each composition, by exact pair weights; `balancing_gain` what balanced training gains on balanced data;
+        `shift_by_training` the AUC of the score for the level among controls; and `auc_by_share` the AUC within the
+        level and within the others where 0, 25, 50, 75 and 100 % of the training set are of it. They describe the
+        recipe, so none may block.
+
     Why it matters clinically:
         A model that has learned that portable films come from sicker patients looks excellent until it meets an
         ill patient who walked in. Its overall AUC does not show this; its AUC in exactly those patients does.
@@ -52,7 +61,8 @@ class BalancedResampling(Probe):
         without a level are left out and counted; where they are more than 5 % of the cases or of the controls the
         number is missing, since the leaning may show in just them. Neither "as it is minus balanced" nor "within minus
         pooled" is judged, since each is blind on one kind of cohort. A cost of 0 does not show that the scores do not
-        follow the confounder where it goes with no error in ranking; see CONF002.
+        follow the confounder where it goes with no error in ranking; see CONF002. Models are trained again for two
+        classes only, the level against all others, and with 20 patients in every cell of either cohort.
 
     Example:
         85 % of the fractures but 35 % of the controls come from one scanner, and the model adds to the score for it.
@@ -65,6 +75,8 @@ class BalancedResampling(Probe):
         - Zech and others 2018, Variable generalization performance of a deep learning model to detect pneumonia in
           chest radiographs, PLoS Medicine 15.
         - Obuchowski 1997, Nonparametric analysis of clustered ROC curve data, Biometrics 53.
+        - Larrazabal and others 2020, Gender imbalance in medical imaging datasets produces biased classifiers for
+          computer-aided diagnosis, Proceedings of the National Academy of Sciences 117.
     """
 
     info: ClassVar[ProbeInfo] = ProbeInfo(
@@ -76,8 +88,12 @@ class BalancedResampling(Probe):
         metrics=(
             "confounder_cost", "worst_cross_auc", "auc_drop", "confounder_cost_adjusted", "auc_within", "auc_balanced",
             "auc_balanced_weighted", "random_drop", "mae_change",
+            "auc_by_training", "balancing_gain", "shift_by_training", "auc_by_share",
         ),
-        descriptive=("auc_balanced_weighted", "random_drop"),
+        descriptive=(
+            "auc_balanced_weighted", "random_drop", "auc_by_training", "balancing_gain", "shift_by_training",
+            "auc_by_share",
+        ),
         version=2,
         title="Leaning on a confounder",
         question="Does it lean on something beside the disease?",
@@ -93,6 +109,7 @@ class BalancedResampling(Probe):
             "Badgeley and others 2019, npj Digital Medicine 2",
             "Zech and others 2018, PLoS Medicine 15",
             "Obuchowski 1997, Biometrics 53",
+            "Larrazabal and others 2020, PNAS 117",
         ),
     )  # fmt: skip
 
@@ -122,3 +139,4 @@ def _all(ctx: ProbeContext, attributes: Sequence[Attribute], strata: Sequence[St
             given += list(error_changes(ctx, part))
         found[part.attribute] = given
         yield from given
+    yield from retrained(ctx, attributes)

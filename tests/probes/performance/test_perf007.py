@@ -15,7 +15,6 @@ from audit.probes.performance._learning import BEYOND, _isotonic, cases_needed, 
 from audit.probes.performance.perf007_training_size import sizes_of
 from audit.testing import check_probe, context, pixel_recipe, planted, tiny_cohort, trained_context
 
-
 TARGET = 0.75
 
 
