@@ -10,16 +10,16 @@ import numpy as np
 
 from audit.core import StoredArtifact
 from audit.report._array_parts import Arrays
+from audit.report._arrays_confounding import CONFOUNDING
 from audit.report._arrays_curves import CURVES
 from audit.report._arrays_rows import ROWS
 from audit.report._arrays_severity import SEVERITY
 from audit.report._arrays_shift import SHIFT
-from audit.report._chart import Matrix
 from audit.report._figures import Figure
 from audit.report._numbers import number, whole
 from audit.report._words import capital
 
-_MOST_ROWS, _MOST_LEVELS = 40, 8
+_MOST_ROWS = 40
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -62,34 +62,6 @@ def _cell(value: Any) -> str:
     return whole(int(value)) if isinstance(value, (np.integer, int)) and not isinstance(value, bool) else str(value)
 
 
-def _matrix(artifact: StoredArtifact, arrays: Arrays) -> Figure | None:
-    auc = np.asarray(arrays["auc"], dtype=float)
-    if auc.ndim != 2 or auc.shape[0] != auc.shape[1]:
-        raise ValueError("expected a square matrix")
-    named = str(artifact.meta.get("levels", "")).split("|")
-    levels = tuple(named) if len(named) == len(auc) else tuple(f"level {i + 1}" for i in range(len(auc)))
-    if len(levels) > _MOST_LEVELS:
-        return None
-    values = tuple(tuple(float(v) if np.isfinite(v) else None for v in row) for row in auc)
-    texts = tuple(tuple("too few" if v is None else number(v, 2) for v in row) for row in values)
-    counts = ""
-    if "n_cases" in arrays and "n_controls" in arrays:
-        both = zip(levels, arrays["n_cases"], arrays["n_controls"], strict=True)
-        words = ", ".join(f"{a} {whole(int(b))} and {whole(int(c))}" for a, b, c in both)
-        counts = f" Cases and controls: {words}."
-    cells = "; ".join(
-        f"cases of {a} against controls of {b}: {text}"
-        for a, row in zip(levels, texts, strict=True)
-        for b, text in zip(levels, row, strict=True)
-    )
-    chart = Matrix(
-        title=f"{artifact.title}: {cells}",
-        row_label="cases of", column_label="controls of", levels=levels, values=values, texts=texts,
-    )  # fmt: skip
-    title = artifact.title.replace("(joint)", "all confounders jointly")
-    return Figure(chart=chart, caption=f"{title}. Off the diagonal, the level and the label disagree.{counts}")
-
-
 _MAKERS: Mapping[str, Callable[[StoredArtifact, Arrays], Figure | None]] = {
-    **CURVES, **ROWS, **SEVERITY, **SHIFT, "stratum_matrix": _matrix,
+    **CONFOUNDING, **CURVES, **ROWS, **SEVERITY, **SHIFT,
 }  # fmt: skip

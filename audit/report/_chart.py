@@ -136,6 +136,7 @@ class Matrix:
         levels: Names of rows and columns.
         values: Row by row; None where there is no number.
         texts: What is written in the cells.
+        notes: What stands below it, for example counts; empty for nothing.
     """
 
     title: str
@@ -144,6 +145,7 @@ class Matrix:
     levels: tuple[str, ...]
     values: tuple[tuple[float | None, ...], ...]
     texts: tuple[tuple[str, ...], ...]
+    notes: tuple[tuple[str, ...], ...] = ()
 
 
 Chart = Forest | Curve | Matrix

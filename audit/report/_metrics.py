@@ -6,6 +6,7 @@ from collections.abc import Mapping
 
 from audit.report._metrics_attacks import ATTACKS
 from audit.report._metrics_calibration import CALIBRATION
+from audit.report._metrics_confounding import CONFOUNDING
 from audit.report._metrics_data import DATA
 from audit.report._metrics_performance import PERFORMANCE
 from audit.report._metrics_severity import SEVERITY
@@ -127,26 +128,7 @@ METRICS: Mapping[str, tuple[str, str]] = {
     "mae_gap": ("absolute error gap", "Mean absolute error of the subgroup minus that of the rest."),
     "dice_gap": ("Dice gap", "Mean Dice of the subgroup minus that of the rest."),
     "volume_bias_gap": ("volume bias gap", "Mean relative volume error of the subgroup minus that of the rest."),
-    "confounder_cost": (
-        "confounder cost",
-        "AUC within levels of the confounder minus AUC with the confounder balanced: what leaning on it "
-        "costs. 0: no leaning.",
-    ),
-    "worst_cross_auc": (
-        "worst cross AUC",
-        "Lowest AUC of cases of one level against controls of another; far below the rest where the model "
-        "follows the level.",
-    ),
-    "auc_drop": ("AUC drop", "AUC as it is minus AUC balanced: how much this cohort flatters the model."),
-    "score_shift_auc": (
-        "score shift",
-        "How well the score tells the level from the rest among cases of equal label; 0.5: not at all.",
-    ),
     "score_offset": ("score offset", "Mean score of the level minus that of the rest among cases of equal label."),
-    "decodability_auc": (
-        "decodability",
-        "How well the attribute can be read from the model's features; encoded is not yet used.",
-    ),
     "robust_accuracy": (
         "accuracy under attack",
         "Share of attacked cases that the model still calls rightly; an upper bound, since a stronger attack "
@@ -232,7 +214,6 @@ METRICS: Mapping[str, tuple[str, str]] = {
         "Cases by which a table's denominators differ from the cohort; 0 where they add up.",
     ),
     "weighted_kappa": ("weighted kappa", "Agreement of grades beyond chance, near misses counting less; 1 is perfect."),
-    "mae_change": ("absolute error change", "Mean absolute error balanced for the confounder minus that as it is."),
     "faults": ("faults", "Number of faults found."),
     "pairs": ("pairs", "Number of pairs found."),
     "share_set_aside": ("share set aside", "Share of rows of the manifest that did not enter the audit."),
@@ -261,6 +242,7 @@ METRICS: Mapping[str, tuple[str, str]] = {
         "Model's volume minus reference volume, as a share of the reference.",
     ),
     **ATTACKS,
+    **CONFOUNDING,
     **DATA,
     **CALIBRATION,
     **PERFORMANCE,

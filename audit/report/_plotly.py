@@ -210,7 +210,7 @@ def _matrix(chart: Matrix) -> dict[str, Any]:
         {
             "x": j,
             "y": i,
-            "text": _words(chart.texts[i][j]),
+            "text": "<br>".join(_words(t) for t in (chart.texts[i][j], *(r[j] for r in chart.notes[i : i + 1]))),
             "showarrow": False,
             "font": {"color": "var(--ink)", "size": 12},
         }

@@ -126,7 +126,10 @@ def _matrix(chart: Matrix, name: str) -> str:
                 f'height="{cell - 4}" rx="4" style="fill-opacity:{min(0.45, shade):.3f}"/>'
             )
             middle = f"{label_width + width * (j + 0.5) - 0.3:.1f}%"
-            parts.append(text(middle, top + cell * i + cell / 2 + 4, chart.texts[i][j], anchor="middle", kind="t ink"))
+            line_at = top + cell * i + cell / 2 + (-3 if chart.notes else 4)
+            parts.append(text(middle, line_at, chart.texts[i][j], anchor="middle", kind="t ink"))
+            if chart.notes:
+                parts.append(text(middle, line_at + 15, chart.notes[i][j], anchor="middle"))
     return "".join([*parts, "</svg>"])
 
 
