@@ -12,6 +12,7 @@ from audit.core import StoredArtifact
 from audit.report._array_parts import Arrays
 from audit.report._arrays_confounding import CONFOUNDING
 from audit.report._arrays_curves import CURVES
+from audit.report._arrays_explain import EXPLAINED
 from audit.report._arrays_rows import ROWS
 from audit.report._arrays_severity import SEVERITY
 from audit.report._arrays_shift import SHIFT
@@ -63,5 +64,5 @@ def _cell(value: Any) -> str:
 
 
 _MAKERS: Mapping[str, Callable[[StoredArtifact, Arrays], Figure | None]] = {
-    **CONFOUNDING, **CURVES, **ROWS, **SEVERITY, **SHIFT,
+    **CONFOUNDING, **CURVES, **EXPLAINED, **ROWS, **SEVERITY, **SHIFT,
 }  # fmt: skip

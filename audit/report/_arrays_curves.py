@@ -221,24 +221,6 @@ def _steps(artifact: StoredArtifact, arrays: Arrays) -> Figure:
     return Figure(chart=chart, caption=f"{artifact.title}.{dashed}")
 
 
-def _deletion(artifact: StoredArtifact, arrays: Arrays) -> Figure:
-    x = floats(arrays["fraction"])
-    shape = np.asarray(arrays["fraction"]).shape
-    others = [k for k in arrays if k != "fraction" and np.asarray(arrays[k]).shape == shape]
-    series = tuple(
-        Series(name=k.replace("_", " "), shape="line", x=x, y=floats(arrays[k]), ink=ink)
-        for ink, k in enumerate(sorted(others, key=lambda k: k != "attribution")[:4], start=1)
-    )
-    seen = [v for s in series for v in s.y]
-    low, high = min([0.0, *seen]), max([1.0, *seen])
-    chart = Curve(
-        title=f"{artifact.title}: one line for each order of pixels", x_label="Share of pixels", y_label="Answer",
-        series=series, x_domain=(0, 1), y_domain=(low, high),
-    )  # fmt: skip
-    faster = "rises" if artifact.name == "insertion_curve" else "falls"
-    return Figure(chart=chart, caption=f"{artifact.title}. The faster it {faster}, the better the order of pixels.")
-
-
 def _range(artifact: StoredArtifact, arrays: Arrays) -> Figure:
     low, high = floats(arrays["low"]), floats(arrays["high"])
     x = tuple(i / max(1, len(low) - 1) for i in range(len(low)))
@@ -261,5 +243,4 @@ CURVES: Mapping[str, Callable[[StoredArtifact, Arrays], Figure | None]] = {
     "risk_coverage": _coverage,
     "stored_range": _range, "paired_errors": _paired,
     "bland_altman": _bland_altman, "score_distribution": _steps, "output_spread": _steps,
-    "deletion_curve": _deletion, "insertion_curve": _deletion,
 }  # fmt: skip

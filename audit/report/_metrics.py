@@ -8,6 +8,7 @@ from audit.report._metrics_attacks import ATTACKS
 from audit.report._metrics_calibration import CALIBRATION
 from audit.report._metrics_confounding import CONFOUNDING
 from audit.report._metrics_data import DATA
+from audit.report._metrics_explain import EXPLAIN
 from audit.report._metrics_performance import PERFORMANCE
 from audit.report._metrics_severity import SEVERITY
 from audit.report._metrics_shift import SHIFT
@@ -165,28 +166,6 @@ METRICS: Mapping[str, tuple[str, str]] = {
         "certificate: enough steps",
         "Share of cases that stand and fall to twice the steps; a high share means that the attack stopped too early.",
     ),
-    "deletion_advantage": (
-        "deletion advantage",
-        "How much faster the answer falls when the pixels named by the explanation go first than under the "
-        "best control; above 0 is better.",
-    ),
-    "insertion_advantage": (
-        "insertion advantage",
-        "How much faster the answer rises when the pixels named by the explanation come first than under the "
-        "best control; above 0 is better.",
-    ),
-    "deletion_advantage_by_class": (
-        "deletion advantage by class",
-        "Deletion advantage on the cases of one class alone.",
-    ),
-    "deletion_advantage_mean_fill": (
-        "deletion advantage, mean fill",
-        "Deletion advantage where removed pixels take the mean of the image: a check that the fill does not decide.",
-    ),
-    "completeness_error": (
-        "completeness error",
-        "Largest distance between the sum of an attribution and the change of the answer that it has to explain.",
-    ),
     "robust_accuracy_stored": (
         "accuracy under attack, stored steps",
         "Accuracy under attack where only changes that the stored file can hold are allowed; an upper bound.",
@@ -244,6 +223,7 @@ METRICS: Mapping[str, tuple[str, str]] = {
     **ATTACKS,
     **CONFOUNDING,
     **DATA,
+    **EXPLAIN,
     **CALIBRATION,
     **PERFORMANCE,
     **SEVERITY,

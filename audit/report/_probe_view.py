@@ -13,6 +13,7 @@ from audit.evidence import withheld
 from audit.report._arrays import Columns, columns, figure
 from audit.report._attacks import certificate, threat, winners
 from audit.report._chart import TONES, Curve
+from audit.report._explanations import CAVEAT, methods_by_metric
 from audit.report._figures import Figure, from_measurements
 from audit.report._numbers import number, whole
 from audit.report._pictures import Gallery, gallery
@@ -100,6 +101,7 @@ class FamilyView:
     name: str
     question: str
     remark: str
+    overview: Columns | None
     probes: tuple[ProbeView, ...]
     fails: int
     opens: int
@@ -120,12 +122,17 @@ def families(
             out.append(
                 FamilyView(
                     code=code, anchor=f"family-{code.lower()}", name=FAMILY_NAMES.get(code, code),
-                    question=FAMILY_QUESTIONS.get(code, ""), remark=threat(evidence) if code == "ADV" else "",
+                    question=FAMILY_QUESTIONS.get(code, ""), remark=_remark(evidence, code),
+                    overview=methods_by_metric(evidence) if code == "XAI" else None,
                     probes=tuple(probes),
                     fails=found.count("FAIL"), opens=found.count("INCONCLUSIVE"),
                 )
             )  # fmt: skip
     return tuple(sorted(out, key=lambda f: (min(_rank(p) for p in f.probes), family_weight(f.code))))
+
+
+def _remark(evidence: Evidence, family: str) -> str:
+    return threat(evidence) if family == "ADV" else CAVEAT if family == "XAI" else ""
 
 
 _ORDER = ("FAIL", "INCONCLUSIVE", "ERROR", "NOT_RUN", "PASS", "MEASURED", "NOT_APPLICABLE")

@@ -12,6 +12,7 @@ import pytest
 from audit.core import StoredArtifact
 from audit.report._arrays import columns, figure
 from audit.report._arrays_curves import CURVES
+from audit.report._arrays_explain import EXPLAINED
 from audit.report._arrays_rows import ROWS
 from audit.report._chart import Curve, Forest
 from audit.report._plotly import specify
@@ -47,8 +48,14 @@ STORED: dict[str, dict[str, Any]] = {
     "bland_altman": {"mean": X, "difference": X - 0.5},
     "score_distribution": {"edges": np.linspace(0, 1, 4), "negatives": N, "positives": N[::-1]},
     "output_spread": {"edges": np.linspace(0, 9, 4), "model": N, "reference": N[::-1]},
-    "deletion_curve": {"fraction": X, "attribution": 1 - X, "edge": 1 - X / 2},
+    "deletion_curve": {"fraction": X, "attribution": 1 - X, "edge": 1 - X / 2, "random": 1 - X / 3, "method b": X},
     "insertion_curve": {"fraction": X, "attribution": X, "edge": X / 2},
+    "deletion_margins": {"control": np.array(["random", "edge", "untrained"]), "difference": MID, "low": LOW,
+                         "high": HIGH},
+    "insertion_margins": {"control": np.array(["random", "edge", "untrained"]), "difference": MID, "low": LOW,
+                          "high": HIGH},
+    "infidelity_by_map": {"map": np.array(["saliency", "random", "edge"]), "control": np.array([False, True, True]),
+                          "infidelity": HIGH, "low": MID, "high": HIGH, "n_patients": N},
     "stored_range": {"low": X * 3, "high": X * 3 + 250},
     "agreement_by_reader": {
         "name": THREE, "reader": MID, "reader_low": LOW, "reader_high": HIGH, "model": MID, "model_low": LOW,
@@ -103,7 +110,7 @@ def made(name: str) -> Any:
 
 def test_each_drawn_artifact_is_among_those_below() -> None:
     """No maker of a figure is without a test."""
-    assert set(STORED) == {*CURVES, *ROWS}
+    assert set(STORED) == {*CURVES, *EXPLAINED, *ROWS}
 
 
 @pytest.mark.parametrize("name", sorted(STORED))
@@ -179,8 +186,9 @@ def test_every_drawn_artifact_is_stored_by_a_probe() -> None:
     """No maker of a figure waits for arrays that nothing stores."""
     root = Path(__file__).resolve().parents[2] / "audit" / "probes"
     text = "\n".join(p.read_text() for p in sorted(root.rglob("*.py")))
-    names = set(re.findall(r'sink\.artifact\(\s*f?"([a-z_{}]+)"', text)) | {"deletion_curve", "insertion_curve"}
-    assert {*CURVES, *ROWS} <= names
+    made = {f"{direction}_{kind}" for direction in ("deletion", "insertion") for kind in ("curve", "margins")}
+    names = set(re.findall(r'sink\.artifact\(\s*f?"([a-z_{}]+)"', text)) | made
+    assert {*CURVES, *EXPLAINED, *ROWS} <= names
 
 
 def test_unequal_columns_and_words_become_a_table() -> None:
@@ -189,3 +197,16 @@ def test_unequal_columns_and_words_become_a_table() -> None:
     table = columns(stored, {"a": np.array(["x", "y"]), "b": np.array([1.0, np.nan])})
     assert table is not None
     assert table.rows == (("x", "1"), ("y", "no number"))
+
+
+def test_a_method_is_drawn_among_its_controls() -> None:
+    """The room of all controls, the closest one by name, chance, and the method in front; other methods are not."""
+    found = made("deletion_curve")
+    assert [(s.name, s.shape) for s in found.chart.series] == [
+        ("all 2 controls", "band"), ("edges", "line"), ("random order", "line"), ("attribution", "line"),
+    ]  # fmt: skip
+    assert "Closest control: edges." in found.caption
+    assert "Closest control: edges." in made("insertion_curve").caption
+    assert [r.label for r in made("infidelity_by_map").chart.rows] == [
+        "Saliency", "Control: random order", "Control: edges",
+    ]  # fmt: skip

@@ -181,17 +181,26 @@ def _rows(
         yield advantage_row(
             ctx, made, "infidelity_advantage", kept, method, who, lower_is_better=True, reason=reason, parameter=kind
         )
-    _keep(ctx, made, kept, kind)
+    if not reason:
+        _keep(ctx, made, kept, who, kind)
 
 
-def _keep(ctx: ProbeContext, made: Explainer, values: dict[str, NDArray[np.float64]], kind: str) -> None:
-    """Keep the mean infidelity of every method and of the controls of all."""
-    names = [n for n in values if n in made.methods or plain_name(n) == n]
-    if not names or not len(values[names[0]]):
+def _keep(
+    ctx: ProbeContext, made: Explainer, values: dict[str, NDArray[np.float64]], patients: NDArray[np.int64], kind: str
+) -> None:
+    """Keep the mean infidelity of every method and of the controls of all, with intervals."""
+    from audit.stats import mean
+
+    names = [n for n in values if plain_name(n) == n and n not in made.refused and np.isfinite(values[n]).all()]
+    found = [mean(values[n], patients, ctx.levels, support=(0.0, 1.0)) for n in names]
+    bounds = [e.bounds((1 - ctx.levels.confidence) / 2) or (np.nan, np.nan) for e in found]
+    if not names:
         return
     columns = {
-        "map": np.array(names), "infidelity": np.array([values[n].mean() for n in names]),
-        "control": np.array([n not in made.methods for n in names]),
+        "map": np.array(names), "control": np.array([n not in made.methods for n in names]),
+        "infidelity": np.array([np.nan if e.value is None else e.value for e in found]),
+        "low": np.array([b[0] for b in bounds]), "high": np.array([b[1] for b in bounds]),
+        "n_patients": np.array([e.n_patients for e in found]),
     }  # fmt: skip
     ctx.sink.artifact("infidelity_by_map", "Infidelity of methods and of controls", columns, parameter=kind)
 
