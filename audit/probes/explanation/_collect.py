@@ -26,6 +26,7 @@ from audit.explain import (
     ranks,
     untrained,
 )
+from audit.models import fast_predict
 from audit.probes._images import load_images, sample_cases
 from audit.probes.explanation._maps import Explainer, batches
 
@@ -47,6 +48,7 @@ class Batch:
         cases: (m,) indices into the cohort.
         methods: (m, *spatial) maps by method.
         controls: (m, *spatial) maps by control.
+        predict: Answers as the model does, as fast as can be had; see `audit.models.fast_predict`.
     """
 
     images: NDArray[np.float32]
@@ -54,6 +56,7 @@ class Batch:
     cases: NDArray[np.int64]
     methods: dict[str, NDArray[np.float64]]
     controls: dict[str, NDArray[np.float64]]
+    predict: Callable[[NDArray[np.floating[Any]]], NDArray[np.float64]]
 
     def maps(self) -> dict[str, NDArray[np.float64]]:
         """Return all maps by name."""
@@ -70,7 +73,7 @@ def explained_batches(ctx: ProbeContext, explainer: Explainer) -> Iterator[Batch
     model: Any = ctx.model
     blank = untrained(model, ctx.rng)
     cases = sample_cases(ctx.cohort.patients, ctx.budget.explain_cases, ctx.rng)
-    done = 0
+    done, predict = 0, None
     for part in batches(cases, explainer.batch):
         images = load_images(ctx.cohort, part)
         explained = explained_by(model.predict(images), ctx.card)
@@ -82,7 +85,11 @@ def explained_batches(ctx: ProbeContext, explainer: Explainer) -> Iterator[Batch
             blanks = {} if blank is None else explainer(blank, images, explained)
             own = {name: values for name, values in blanks.items() if name in methods and has_blank(explainer, name)}
             controls = control_maps(images, ctx.rng, untrained=own)
-            yield Batch(images=images, explained=explained, cases=part[rows], methods=methods, controls=controls)
+            predict = predict or fast_predict(model, images)
+            yield Batch(
+                images=images, explained=explained, cases=part[rows], methods=methods, controls=controls,
+                predict=predict,
+            )  # fmt: skip
         ctx.sink.progress(done, cases.size)
 
 
@@ -115,7 +122,7 @@ class Found:
         """Add the curves of one batch: of all maps with imputed pixels, of one method with the other fills, too."""
         places = {name: ranks(values, ctx.rng) for name, values in batch.maps().items()}
         few = {name: places[name] for name in (headline, *controls_of(headline, places)) if name in places}
-        change = Change(ask=score_of(ctx, batch), images=batch.images, shares=self.shares)
+        change = Change(ask=score_of(batch), images=batch.images, shares=self.shares)
         for fill, orders, directions in (
             (LINEAR, places, (DELETION, INSERTION)), (BLUR, few, (DELETION, INSERTION)), (MEAN, few, (DELETION,)),
         ):  # fmt: skip
@@ -181,11 +188,11 @@ class Change:
         }
 
 
-def score_of(ctx: ProbeContext, batch: Batch) -> Callable[[NDArray[np.float32]], NDArray[np.float64]]:
-    model, explained = ctx.model, batch.explained
+def score_of(batch: Batch) -> Callable[[NDArray[np.float32]], NDArray[np.float64]]:
+    explained = batch.explained
 
     def ask(changed: NDArray[np.float32]) -> NDArray[np.float64]:
         with np.errstate(invalid="ignore"):
-            return explained.score(model.predict(changed))
+            return explained.score(batch.predict(changed))
 
     return ask

@@ -130,7 +130,7 @@ def _infidelities(ctx: ProbeContext, made: Explainer, batch: Batch, kind: str) -
 
     def ask(changed: NDArray[np.float32]) -> NDArray[np.float64]:
         with np.errstate(invalid="ignore"):
-            return batch.explained.strength(ctx.model.predict(changed))
+            return batch.explained.strength(batch.predict(changed))
 
     base = blurred(batch.images, spacing=ctx.card.input.spacing_mm)
     local = {n for m in made.methods if m in LOCAL for n in (m, untrained_control(m))}
