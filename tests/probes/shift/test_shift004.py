@@ -54,7 +54,7 @@ def run(ctx):
 @pytest.fixture(scope="module")
 def moved():
     """A disease that shows elsewhere on scanner B."""
-    ctx = given(elsewhere)
+    ctx = given(elsewhere, n=500, audited=400)
     return run(ctx), ctx
 
 
