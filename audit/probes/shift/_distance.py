@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 FIFTHS = 5
 LEARNER = "logistic regression"
-METHOD = "out of fold by patient, Obuchowski within labels"
+METHOD = "out of fold by patient, Obuchowski within labels and folds"
 IMAGES, OUTPUTS = "images", "outputs"
 
 
@@ -51,12 +51,14 @@ class Told:
         source: What it was told from.
         level: The level.
         evidence: (m,) log odds for the level, None where nothing could be learned.
+        fold: (m,) fold of each case; only evidence of one fold comes from one fit and can be ranked together.
         reason: Why not.
     """
 
     source: Source
     level: Level
     evidence: Floats | None
+    fold: Ints
     reason: str = ""
 
 
@@ -102,9 +104,9 @@ def told(ctx: ProbeContext, source: Source, level: Level) -> Told:
     members, patients = level.members[source.rows], ctx.cohort.patients[source.rows]
     reason = lacking(members, patients, f"cases of {level.name}")
     if reason:
-        return Told(source=source, level=level, evidence=None, reason=reason)
-    evidence = log_odds_out_of_fold(source.columns, members, patients, ctx.rng, learner=LEARNER)
-    return Told(source=source, level=level, evidence=evidence)
+        return Told(source=source, level=level, evidence=None, fold=np.zeros_like(source.rows), reason=reason)
+    found = log_odds_out_of_fold(source.columns, members, patients, ctx.rng, learner=LEARNER)
+    return Told(source=source, level=level, evidence=found.values, fold=found.fold)
 
 
 def effect(ctx: ProbeContext, found: Told, strata: Ints) -> Estimate:
@@ -116,7 +118,8 @@ def effect(ctx: ProbeContext, found: Told, strata: Ints) -> Estimate:
     if found.evidence is None:
         own = patients[members]
         return Estimate.absent(found.reason, method=METHOD, n=int(members.sum()), n_patients=int(np.unique(own).size))
-    return stratified_auc(found.evidence, members, strata[rows], patients, ctx.levels)
+    both = joint_codes([strata[rows], found.fold])
+    return stratified_auc(found.evidence, members, both, patients, ctx.levels)
 
 
 def told_of_each(ctx: ProbeContext, source: Source, levels: Sequence[Level]) -> list[Told]:
@@ -125,7 +128,7 @@ def told_of_each(ctx: ProbeContext, source: Source, levels: Sequence[Level]) -> 
         return [told(ctx, source, level) for level in levels]
     first = told(ctx, source, levels[0])
     mirrored = None if first.evidence is None else -first.evidence
-    return [first, Told(source=source, level=levels[1], evidence=mirrored, reason=first.reason)]
+    return [first, Told(source=source, level=levels[1], evidence=mirrored, fold=first.fold, reason=first.reason)]
 
 
 def within_others(

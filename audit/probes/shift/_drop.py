@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from audit.core import Attribute, Estimate, Measurement, ProbeContext
-from audit.probes.shift._distance import Told, label_strata
+from audit.probes.shift._distance import Told, joint_codes, label_strata
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -67,7 +67,8 @@ def _correlated(ctx: ProbeContext, pairs: Sequence[tuple[Weighted, Weighted]], p
 def _distance(ctx: ProbeContext, found: Told) -> Weighted | None:
     """Return the distance under any weights: the classifier's AUC within labels."""
     rows = found.source.rows
-    members, strata, evidence = found.level.members[rows], label_strata(ctx)[rows], found.evidence
+    members, evidence = found.level.members[rows], found.evidence
+    strata = joint_codes([label_strata(ctx)[rows], found.fold])
     if evidence is None:
         return None
     return _areas([(evidence, members & (strata == s), ~members & (strata == s)) for s in np.unique(strata)])
