@@ -17,9 +17,9 @@ from audit.probes.explanation._randomised import randomised
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-CASES, STEPS = 32, 8
+CASES, STEPS = 64, 8
 """Cases that deletion is tried on, and steps of its curve."""
-DRAWN_CASES, DRAWN_STEPS = 20, 3
+DRAWN_CASES, DRAWN_STEPS = 24, 3
 HALF = 0.5
 """Nearer to the map of another patient and network than to a map made twice; see `similarity_after_randomisation`."""
 

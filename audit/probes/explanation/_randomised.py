@@ -11,7 +11,7 @@ from audit.explain import Likeness, compare, corrected, draws, explained_by, ove
 from audit.probes._images import load_images
 from audit.probes.explanation._maps import DRAWN, Explainer, one_a_patient
 
-A_DRAW = 4
+A_DRAW = 3
 """Cases that share a draw of the weights."""
 LEAST_DRAWS = 5
 NONE_LEFT = "fewer than two patients have anything to explain"

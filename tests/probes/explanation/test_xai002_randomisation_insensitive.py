@@ -150,14 +150,14 @@ def recipe(images: np.ndarray, targets: np.ndarray, seed: int) -> Any:
 
 
 def test_models_of_shuffled_labels_are_compared_where_a_recipe_is_declared() -> None:
-    """Five trainings of a recipe whose networks share nothing with the audited one: near 0, over 20 patients."""
+    """Five trainings of a recipe whose networks share nothing with the audited one: near 0, over 15 patients."""
     cohort, others = blob_cohort(np.random.default_rng(0), n=24), blob_cohort(np.random.default_rng(1), n=12)
     ctx = trained_context(others, cohort, recipe=recipe, model=blob_network(), budget=BUDGET)
     ctx = replace(ctx, explain=replace(ctx.explain, methods=("input_x_gradient",)))
     (m,) = of(list(RandomisationInsensitive().run(ctx)), "similarity_after_random_labels")
     assert m.value is not None
     assert abs(m.value) < 0.5
-    assert (m.n, m.n_patients) == (20, 20)
+    assert (m.n, m.n_patients) == (15, 15)
 
 
 def test_a_budget_that_is_spent_says_so() -> None:
