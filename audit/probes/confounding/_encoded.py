@@ -10,9 +10,9 @@ import numpy as np
 
 from audit.core import Estimate, Measurement, ProbeContext, Scalar
 from audit.explain import untrained
+from audit.probes._features import features, look_inside
 from audit.probes._images import sample_cases
 from audit.probes._out_of_fold import FOLDS, lacking, log_odds_out_of_fold
-from audit.probes.confounding._features import features, look_inside
 from audit.probes.confounding._strata import Strata
 
 if TYPE_CHECKING:

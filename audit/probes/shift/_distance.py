@@ -10,6 +10,7 @@ import numpy as np
 
 from audit.core import Attribute, Estimate, Measurement, ProbeContext, Scalar, contrast_key
 from audit.probes._descriptors import described_cases, descriptor_names
+from audit.probes._features import features, look_inside
 from audit.probes._images import sample_cases
 from audit.probes._out_of_fold import lacking, log_odds_out_of_fold
 from audit.probes._shared import Level
@@ -21,9 +22,9 @@ if TYPE_CHECKING:
     Ints = NDArray[np.int64]
 
 FIFTHS = 5
-LEARNER = "logistic regression"
 METHOD = "out of fold by patient, Obuchowski within labels and folds"
-IMAGES, OUTPUTS = "images", "outputs"
+IMAGES, FEATURES, OUTPUTS = "images", "features", "outputs"
+LEARNERS = {IMAGES: "logistic regression", FEATURES: "linear probe", OUTPUTS: "logistic regression"}
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -66,12 +67,22 @@ def sources(ctx: ProbeContext) -> tuple[Source, ...]:
     """Return what there is to compare; a source that is the same for every case tells nothing and is left out."""
     found = [_outputs(ctx)]
     if ctx.cohort.images is not None:
-        found.insert(0, _images(ctx))
+        rows = sample_cases(ctx.cohort.patients, ctx.budget.image_cases, ctx.rng)
+        found = [_images(ctx, rows), *_features(ctx, rows), *found]
     return tuple(s for s in found if s.columns.size and np.ptp(s.columns, axis=0).max() > 0)
 
 
-def _images(ctx: ProbeContext) -> Source:
-    rows = sample_cases(ctx.cohort.patients, ctx.budget.image_cases, ctx.rng)
+def _features(ctx: ProbeContext, rows: Ints) -> list[Source]:
+    """Return the model's own features, none where it does not give them."""
+    if look_inside(ctx) is not None:
+        return []
+    found = features(ctx, ctx.model, rows)
+    if isinstance(found, str):
+        return []
+    return [Source(name=FEATURES, rows=rows, columns=found, names=tuple(f"feature {i}" for i in range(found.shape[1])))]
+
+
+def _images(ctx: ProbeContext, rows: Ints) -> Source:
     columns = described_cases(ctx.cohort, rows)
     return Source(name=IMAGES, rows=rows, columns=columns, names=descriptor_names(ctx.card.input.channels))
 
@@ -105,7 +116,7 @@ def told(ctx: ProbeContext, source: Source, level: Level) -> Told:
     reason = lacking(members, patients, f"cases of {level.name}")
     if reason:
         return Told(source=source, level=level, evidence=None, fold=np.zeros_like(source.rows), reason=reason)
-    found = log_odds_out_of_fold(source.columns, members, patients, ctx.rng, learner=LEARNER)
+    found = log_odds_out_of_fold(source.columns, members, patients, ctx.rng, learner=LEARNERS[source.name])
     return Told(source=source, level=level, evidence=found.values, fold=found.fold)
 
 

@@ -7,7 +7,7 @@ import pytest
 
 from audit.core import NotApplicable
 from audit.probes.confounding import AttributeEncodedOrUsed
-from audit.probes.confounding._features import features
+from audit.probes._features import features
 from audit.stats import auc
 from audit.testing import (
     attribute,

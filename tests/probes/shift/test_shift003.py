@@ -6,7 +6,7 @@ import pytest
 from audit.core import NotApplicable
 from audit.probes._descriptors import described, descriptor_names
 from audit.probes.shift import Drift
-from audit.testing import ArrayImages, attribute, saved_context, small_cohort
+from audit.testing import ArrayImages, attribute, context, saved_context, small_cohort
 
 
 def run(ctx):
@@ -145,3 +145,24 @@ def test_each_descriptor_is_kept_with_its_interval():
     best = int(np.argmax(np.abs(kept.arrays["auc"] - 0.5)))
     assert str(kept.arrays["descriptor"][best]) in ("noise", "spread", "1st percentile", "99th percentile")
     assert (kept.arrays["low"] <= kept.arrays["auc"]).all()
+
+
+def test_the_features_of_a_network_are_looked_at():
+    """A linear network is given the image itself, so its features tell what the images tell."""
+    torch = pytest.importorskip("torch")
+    from audit.core import InputSpec, ModelSpec
+    from audit.models import from_module
+
+    rng = np.random.default_rng(0)
+    label, b = np.arange(200) % 2, rng.random(200) < 0.5
+    images = (rng.normal(0, 1, (200, 1, 4, 4)) + 2.0 * b[:, None, None, None]).astype(np.float32)
+    cohort = small_cohort(
+        label, attributes=[attribute("scanner", np.where(b, "b", "a"), "protocol")], images=ArrayImages(array=images)
+    )
+    module = torch.nn.Sequential(torch.nn.Flatten(), torch.nn.Linear(16, 1))
+    spec = ModelSpec(
+        kind="torch", task="binary", output="logits", classes=("well", "ill"),
+        input=InputSpec(size=(4, 4), range=(-5.0, 5.0), scale=False),
+    )  # fmt: skip
+    found = run(context(from_module(module.eval(), spec), cohort))
+    assert found["drift_effect", "features", "b"].low > 0.9
