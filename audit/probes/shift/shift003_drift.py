@@ -30,9 +30,9 @@ class Drift(Probe):
         (condition `parameter`), `drift_effect`: the AUC with which a small classifier tells the level from the rest
         among cases of equal label (of equal fifth of the reference value for a regression). The classifier, a logistic
         regression (of leading components for features), never saw the patients that it is asked about; 0.5 means that
-        nothing tells them apart, 1 that everything does. Images are seven numbers a channel, which say how an image was made and not what it shows:
-        mean, spread, 1st and 99th percentile, noise, sharpness and fine detail. Features are the model's own, before
-        its last layer, where it gives them. Outputs are its scores.
+        nothing tells them apart, 1 that everything does. Images are seven numbers a channel, which say how an image was
+        made and not what it shows: mean, spread, 1st and 99th percentile, noise, sharpness and fine detail. Features
+        are the model's own, before its last layer, where it gives them. Outputs are its scores.
 
         Where the cohort has several protocol attributes, `drift_effect_within` compares cases that agree in all the
         others (condition `stratum`): a drift over the years that vanishes there was a change of scanner.
