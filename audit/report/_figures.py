@@ -26,6 +26,12 @@ _MOST_ROWS, _MOST_METRICS = 20, 2
 _SHARES = (
     "auc", "sensitivity", "specificity", "ppv", "npv", "accuracy", "dice", "surface_dice", "lesion_sensitivity", "icc",
 )  # fmt: skip
+# What a stored artifact of the same probe draws already, with what belongs beside it.
+_DRAWN = {
+    ("CONF003", "auc_change"): "resampled_auc", ("CONF003", "auc_gap_resampled"): "resampled_auc",
+    ("CONF003", "decodability_auc"): "decodability", ("CONF003", "decodability_control_auc"): "decodability",
+    ("CONF006", "auc"): "pooled_within", ("DATA006", "auc"): "metadata_auc", ("DATA006", "auc_control"): "metadata_auc",
+}  # fmt: skip
 _Indexed = list[tuple[int, Measurement]]
 
 
@@ -58,6 +64,8 @@ def from_measurements(evidence: Evidence, result: ProbeResult) -> Iterator[Figur
     for metric in _ranked(result, judged):
         mine = [(i, m) for i, m in enumerate(result.measurements) if m.metric == metric and m.method != "count"]
         if metric.startswith("certificate_") or not any(m.value is not None for _, m in mine):
+            continue
+        if (result.probe, metric) in _DRAWN and any(a.name == _DRAWN[result.probe, metric] for a in result.artifacts):
             continue
         sized = [m for _, m in mine if isinstance(m.condition.get("epsilon"), (int, float)) and m.value is not None]
         if len({m.condition["epsilon"] for m in sized}) > 2:
@@ -156,7 +164,7 @@ def _forest(metric: str, mine: _Indexed, judged: _Judged) -> Figure:
 def _titled(metric: str, mine: _Indexed, by: set[str]) -> str:
     name = capital(metric_name(metric))
     attribute = attribute_name(mine[0][1].condition.get("attribute") or "")
-    over = next(iter(by)) if len(by) == 1 else attribute if not by else "attributes that meet"
+    over = attribute_name(next(iter(by))) if len(by) == 1 else attribute if not by else "attributes that meet"
     return f"{name} by {over}" if over else name
 
 

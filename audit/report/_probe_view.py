@@ -15,6 +15,7 @@ from audit.report._attacks import certificate, threat, winners
 from audit.report._chart import TONES, Curve
 from audit.report._explanations import CAVEAT, methods_by_metric
 from audit.report._figures import Figure, from_measurements
+from audit.report._leaning import BY_DECLARATION, leaning, limits_of_labels
 from audit.report._numbers import number, whole
 from audit.report._pictures import Gallery, gallery
 from audit.report._plotly import specify
@@ -123,7 +124,7 @@ def families(
                 FamilyView(
                     code=code, anchor=f"family-{code.lower()}", name=FAMILY_NAMES.get(code, code),
                     question=FAMILY_QUESTIONS.get(code, ""), remark=_remark(evidence, code),
-                    overview=methods_by_metric(evidence) if code == "XAI" else None,
+                    overview=_OVERVIEWS[code](evidence) if code in _OVERVIEWS else None,
                     probes=tuple(probes),
                     fails=found.count("FAIL"), opens=found.count("INCONCLUSIVE"),
                 )
@@ -131,7 +132,12 @@ def families(
     return tuple(sorted(out, key=lambda f: (min(_rank(p) for p in f.probes), family_weight(f.code))))
 
 
+_OVERVIEWS: Mapping[str, Callable[[Evidence], Columns | None]] = {"CONF": leaning, "XAI": methods_by_metric}
+
+
 def _remark(evidence: Evidence, family: str) -> str:
+    if family == "CONF":
+        return " ".join(part for part in (BY_DECLARATION, limits_of_labels(evidence)) if part)
     return threat(evidence) if family == "ADV" else CAVEAT if family == "XAI" else ""
 
 

@@ -107,7 +107,13 @@ def epsilon_text(condition: Mapping[str, Any]) -> str:
 
 def attribute_name(attribute: object) -> str:
     """Return an attribute's name for people."""
-    return "all confounders jointly" if attribute == "(joint)" else str(attribute)
+    return _SPECIAL.get(str(attribute), str(attribute))
+
+
+_SPECIAL = {
+    "(joint)": "all confounders jointly", "(all)": "all attributes together", "(file)": "the file",
+    "(label source)": "the source of the label",
+}  # fmt: skip
 
 
 def where_parts(m: Measurement) -> tuple[str, ...]:

@@ -22,7 +22,7 @@ class AttributeEncodedOrUsed(Probe):
         linear probe that was trained on other patients tells a level from the rest, from the model's outputs and from
         the features that its last layer is given (condition `parameter`), over all pairs of patients (`stratum =
         "all"`) and over pairs with the same label (`stratum = "given the label"`). Beside it stand two controls,
-        `decodability_control_auc`: levels exchanged between patients (0.5 is right), and the same network with
+        `decodability_control_auc`: levels exchanged between patients (0.5 or a little below is right), and the same network with
         untrained weights, from which much can be read that no training has put there. Second: does performance
         survive where the levels differ in nothing else? Cases are weighted so that prevalence, age, and what patients
         present with (covariates, severity) are the same in every level. `auc_change` is the AUC under these weights
