@@ -158,10 +158,20 @@ def _placed(n: int, cases: NDArray[np.int64], values: NDArray[np.float64]) -> ND
 def _gaps(
     ctx: ProbeContext, attribute: Attribute, metric: str, values: NDArray[np.float64], reason: str, method: str
 ) -> Iterator[Measurement]:
+    from audit.stats import mean_gap
+
     contrast = replace(
         mean_contrast(ctx, metric, values, direction="zero" if metric.startswith("control_") else "higher"),
         condition={"attribution": method},
     )  # fmt: skip
+    if metric == "localisation_gap":
+        known, patients = np.isfinite(values), ctx.cohort.patients
+
+        def gap(members: NDArray[np.bool_]) -> Estimate:
+            # Shares of lesions found may be 1 in all cases, which is no reason to have no interval.
+            return mean_gap(values[known], members[known], patients[known], ctx.levels, support=(0.0, 1.0))
+
+        contrast = replace(contrast, estimate=gap)
     if reason:
         contrast = _without(contrast, reason)
     yield from contrast_levels(ctx, attribute, contrast)
