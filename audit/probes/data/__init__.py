@@ -11,6 +11,7 @@ from audit.probes.data.data007_burned_in_text import BurnedInText
 from audit.probes.data.data008_declared_format import DeclaredFormat
 from audit.probes.data.data009_unlike_intended_population import UnlikeIntendedPopulation
 from audit.probes.data.data010_partial_verification import PartialVerification
+from audit.probes.data.data011_label_noise import LabelNoise
 
 PROBES: tuple[type[Probe], ...] = (
     PatientInTwoSplits,
@@ -23,12 +24,14 @@ PROBES: tuple[type[Probe], ...] = (
     DeclaredFormat,
     UnlikeIntendedPopulation,
     PartialVerification,
+    LabelNoise,
 )
 __all__ = [
     "PROBES",
     "BurnedInText",
     "CasesLost",
     "DeclaredFormat",
+    "LabelNoise",
     "LabelSourceDiffers",
     "MetadataPredictsLabel",
     "MissingNotAtRandom",
