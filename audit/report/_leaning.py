@@ -30,7 +30,7 @@ def leaning(evidence: Evidence) -> Columns | None:
     reasons = _reasons(evidence)
     rows = tuple(_row(evidence, m, reasons) for m in costs)
     names = (
-        "Confounder, and why", "Does it lean on it?", "What is left without it", "Control: random drop",
+        "Confounder, and why", "Does it lean on it?", "What is left without it", "Random drop",
         "Score shift, controls", "Patients",
     )  # fmt: skip
     title = f"What the model leans on, and what is left without it, with {100 * costs[0].level:g} % intervals"

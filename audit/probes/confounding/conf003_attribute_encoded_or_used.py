@@ -22,12 +22,12 @@ class AttributeEncodedOrUsed(Probe):
         linear probe that was trained on other patients tells a level from the rest, from the model's outputs and from
         the features that its last layer is given (condition `parameter`), over all pairs of patients (`stratum =
         "all"`) and over pairs with the same label (`stratum = "given the label"`). Beside it stand two controls,
-        `decodability_control_auc`: levels exchanged between patients (0.5 or a little below is right), and the same network with
-        untrained weights, from which much can be read that no training has put there. Second: does performance
-        survive where the levels differ in nothing else? Cases are weighted so that prevalence, age, and what patients
-        present with (covariates, severity) are the same in every level. `auc_change` is the AUC under these weights
-        minus that of the cohort as it is, for the whole cohort and for each level, `auc_gap_resampled` the gap of the
-        level to the rest that is left.
+        `decodability_control_auc`: levels exchanged between patients (0.5 or a little below is right), and the same
+        network with untrained weights, from which much can be read that no training has put there. Second: does
+        performance survive where the levels differ in nothing else? Cases are weighted so that prevalence, age, and
+        what patients present with (covariates, severity) are the same in every level. `auc_change` is the AUC under
+        these weights minus that of the cohort as it is, for the whole cohort and for each level, `auc_gap_resampled`
+        the gap of the level to the rest that is left.
 
     Why it matters clinically:
         Sex can be read from nearly every chest radiograph, by a trained network, by an untrained one and by a student.
