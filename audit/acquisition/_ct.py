@@ -170,8 +170,8 @@ KNOBS: tuple[Knob, ...] = (
         kind=OtherKernel, draw=_kernel, ladder=(0.2, 0.4, 0.6), most=2.0, least=-0.8, standard=True,
         formula="F⁻¹{F[HU] · MTF_target / MTF_source}, ratio at most 4",
         approximates=(
-            "Gaussian kernels, that of the image taken to have MTF 50 at 0.35 /mm, unless its spacing is "
-            "unknown."
+            "Gaussian kernels, that of the image taken to have MTF 50 at 0.35 /mm; where the spacing is "
+            "unknown, a pixel counts as 1 mm."
         ),
         references=(BOEDEKER,),
     ),

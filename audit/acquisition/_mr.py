@@ -179,7 +179,8 @@ KNOBS: tuple[Knob, ...] = (
         one_way="the field that is in an image is not known", references=(SLED, TORCHIO),
     ),
     Knob(
-        name="mr_contrast", title="contrast surrogate", unit="share", amount="growth of the exponent; below 0 less contrast",
+        name="mr_contrast", title="contrast surrogate", unit="share",
+        amount="growth of the exponent; below 0 less contrast",
         kind=ContrastSurrogate, draw=_contrast, ladder=(0.1, 0.2, 0.4), most=3.0, least=-0.8, standard=True,
         formula="m (S / m)^(1 + severity), m the mean signal of the field",
         approximates=(

@@ -7,9 +7,16 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from audit.core import Cohort, ImagingModel, Policy, ThreatModel
+from audit.core import BUDGETS, Budget, Cohort, Envelope, ImagingModel, Policy, ThreatModel
 from audit.evidence import mask, names_one
-from audit.execution import Progress, RunLog, unattainable_by_rule, warnings_before, why_not_applicable
+from audit.execution import (
+    Progress,
+    RunLog,
+    unattainable_by_rule,
+    undeclared_acquisitions,
+    warnings_before,
+    why_not_applicable,
+)
 from audit.judge import Family, declare, family_values
 from audit.probes import Catalogue
 from audit.session._describe import levels_shown
@@ -32,7 +39,8 @@ class Before:
 
 def look_ahead(
     model: ImagingModel, cohort: Cohort, policy: Policy, known: Catalogue, selected: Sequence[str], *,
-    threat_model: ThreatModel | None = None, trainable: bool = False,
+    threat_model: ThreatModel | None = None, trainable: bool = False, envelope: Envelope | None = None,
+    budget: Budget | None = None,
 ) -> Before:  # fmt: skip
     """Return what can be said of a run before it measures anything.
 
@@ -44,6 +52,8 @@ def look_ahead(
         selected: Codes of the probes that were selected.
         threat_model: Against whom the model must stand, where that is declared.
         trainable: Whether a training recipe is declared.
+        envelope: Acquisitions in clinical use, as declared.
+        budget: What a probe may spend.
     """
     absent: dict[str, str] = {}
     for code, probe in known.probes.items():
@@ -52,6 +62,9 @@ def look_ahead(
         elif lacking := why_not_applicable(probe.info, model, cohort, trainable=trainable):
             absent[code] = lacking
     never = unattainable_by_rule(policy, cohort, model.card, absent)
+    if "SHIFT002" not in absent:
+        undeclared = undeclared_acquisitions(policy, envelope or Envelope(), cohort, budget or BUDGETS["standard"])
+        never = {**undeclared, **never}
     return Before(
         unattainable=tuple(never.values()),
         warnings=warnings_before(policy, cohort, model.card, never, threat_model=threat_model),

@@ -208,6 +208,8 @@ def _audit(
         selected,
         threat_model=options.threat_model,
         trainable=options.training is not None,
+        envelope=options.envelope,
+        budget=budget,
     )
     tell(ahead, policy, progress, log, cohort, options.min_cell)
     progress.start("predictions", "Clean predictions", 0, total)
