@@ -10,7 +10,7 @@ import numpy as np
 
 from audit.core import ClassView, Estimate, Measurement, ProbeContext, Scalar, contrast_key
 from audit.probes._shared import ALL_SET_ASIDE, SINGLE_LEVEL, count_patients
-from audit.probes.confounding._strata import PIECES, Strata, beside, joint, strata_of
+from audit.probes.confounding._strata import PIECES, SMALLEST, Strata, beside, joint, strata_of
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -90,6 +90,9 @@ def shift(
     reason = SINGLE_LEVEL if len(strata.names) < 2 else strata.unknown(side.rows, side.name)
     if not reason and not (strata.codes == code).any():
         reason = ALL_SET_ASIDE
+    count = count_patients(ctx.cohort.patients, rows)
+    if not reason and count < SMALLEST:
+        reason = f"{count} patients among {side.name}, fewer than {SMALLEST}"
     if reason:
         own = rows & (strata.codes == code)
         n_patients = count_patients(ctx.cohort.patients, own)

@@ -19,7 +19,6 @@ if TYPE_CHECKING:
     Floats = NDArray[np.float64]
 
 AGE = "age"
-ONLY_PREVALENCE = "only prevalence can be made equal, which changes no ranking within a level"
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -78,6 +77,9 @@ def resampled(ctx: ProbeContext, strata: Strata, view: ClassView) -> Iterator[Me
     for (metric, name), estimate in found.items():
         if name is None and metric == "auc_gap_resampled":
             continue
+        # Prevalence alone changes no ranking within a level; a row that can never have a number would bar every PASS.
+        if name is not None and metric == "auc_change" and beside.strata is None:
+            continue
         yield Measurement.of(
             estimate, metric=metric, level=ctx.levels.confidence, condition=condition,
             subgroup={} if name is None else {strata.attribute: name},
@@ -116,13 +118,6 @@ def _estimates(
     found = bootstrap_many(
         every, ctx.cohort.patients[at], ctx.levels, ctx.rng, resamples=ctx.budget.resamples, methods=[facts] * len(keys)
     )
-    if beside.strata is None:
-        n, n_patients = len(at), count_patients(ctx.cohort.patients, rows)
-        trivial = Estimate.absent(ONLY_PREVALENCE, method=facts, n=n, n_patients=n_patients)
-        found = tuple(
-            trivial if metric == "auc_change" and name is not None else e
-            for (metric, name), e in zip(keys, found, strict=True)
-        )
     _keep(ctx, strata, view, beside, keys, found)
     return dict(zip(keys, found, strict=True))
 

@@ -40,7 +40,7 @@ class AttributeEncodedOrUsed(Probe):
         if disease was easier to see in older patients, an AUC falls when ages are made equal. Only declared attributes
         are made equal, numbers in quarters; patients without a counterpart in another level are left out and counted,
         and where they are more than half of a level there is no number. Where prevalence alone can be made equal the
-        AUC within a level cannot change.
+        AUC within a level cannot change, and levels have no `auc_change`.
 
     Example:
         Sex is read from the features with an AUC of 0.93 (0.91 to 0.95), from the untrained network with 0.88, and

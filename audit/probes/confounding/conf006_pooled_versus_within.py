@@ -179,7 +179,7 @@ class Pooling:
         return bootstrap_many(
             parts, self.ctx.cohort.patients[rows], self.ctx.levels, self.ctx.rng,
             resamples=self.ctx.budget.resamples, methods=[self.strata.method(METHOD)] * len(METRICS),
-            supports=((-1.0, 1.0), (0.0, 1.0), (0.0, 1.0), (0.0, 1.0)),
+            supports=((-1.0, 1.0), (0.0, 1.0), (0.0, 1.0), (0.0, 1.0)), jackknife=True,
         )  # fmt: skip
 
     def _levels(self) -> Iterator[tuple[str, Estimate]]:
