@@ -128,7 +128,7 @@ class _Run:
     def __init__(self, setup: Setup) -> None:
         self._setup, self._forward = setup, forward_of(setup.model)
         self._captum = captum()
-        self.size = affordable(self._forward, setup.tensor(setup.images[:1]), max(setup.batch, 1))
+        self.size = affordable(setup.model, setup.tensor(setup.images[:1]), max(setup.batch, 1))
 
     def output(self, images: Any, *given: Any) -> Any:
         """Return explained logits."""

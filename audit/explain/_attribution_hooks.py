@@ -22,7 +22,6 @@ from audit.explain._attribution_setup import (
     array,
     captum,
     distance,
-    forward_of,
     told,
 )
 from audit.explain._layers import layer_of
@@ -138,7 +137,7 @@ class _Pieces:
     def each(self) -> Iterator[tuple[slice, tuple[slice, ...], Any, Any, tuple[Any, ...]]]:
         """Yield rows, place, prepared images, prepared baselines, and what the network is asked beside them."""
         if self.tile is None:
-            size = affordable(forward_of(self.setup.model), self.setup.tensor(self.setup.images[:1]), self.setup.batch)
+            size = affordable(self.setup.model, self.setup.tensor(self.setup.images[:1]), self.setup.batch)
             # DeepLIFT runs image and baseline at once and keeps inputs and outputs of every layer.
             for rows, x, start, given in self.setup.chunks(max(1, size // 4)):
                 yield rows, (), self.prepared(x), self.prepared(start), given

@@ -17,11 +17,13 @@ from audit.explain._explained import Explained
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-MEMORY = 2**28
-"""Bytes that one batch may keep for its backward pass: a quarter of a GiB, which leaves room for as much again in the
-pass itself and in captum."""
+MEMORY = 2**26
+"""Bytes that one batch may keep for its backward pass: 64 MiB. About four times as much is in use at the peak, by the
+pass itself and by captum; small volumes stay within 1 GB with all libraries loaded."""
 CHECKED = 4
 """Cases of a batch on which the checks that are not free are made."""
+_COPIES = 4
+"""An image is held as itself, on its path, as what it is multiplied with, and as its gradient."""
 REFUSALS = (
     RuntimeError, ValueError, TypeError, IndexError, KeyError, AttributeError, AssertionError, NotImplementedError,
     ArithmeticError, NameError, copy.Error,
@@ -103,27 +105,33 @@ def forward_of(model: DifferentiableModel) -> Callable[[Any], Any]:
     return tiled
 
 
-def affordable(forward: Callable[[Any], Any], image: Any, most: int) -> int:
+def affordable(model: DifferentiableModel, image: Any, most: int) -> int:
     """Return how many images fit in `MEMORY`, from what one of them keeps for its backward pass.
 
+    Of a volume that is answered in tiles that is one tile, besides the volume itself and its gradient.
+
     Args:
-        forward: From (1, channels, *spatial) to raw outputs.
-        image: One such image.
+        model: The model.
+        image: (1, channels, *spatial) tensor.
         most: The largest answer.
     """
     import torch
 
     kept: dict[int, int] = {}
-    used = int(image.element_size() * image.nelement())
 
     def pack(tensor: Any) -> Any:
         storage = tensor.untyped_storage()
         kept[storage.data_ptr()] = storage.nbytes()
         return tensor
 
+    tile, module = model.card.input.tile, model.module
+    forward, x = model.forward, image
+    if tile is not None and hasattr(module, "answer"):
+        forward, x = module.answer, image[(..., *(slice(0, t) for t in tile))]
     with torch.autograd.graph.saved_tensors_hooks(pack, lambda tensor: tensor):
-        forward(image.detach().clone().requires_grad_())
-    return max(1, min(most, MEMORY // max(used, sum(kept.values()))))
+        forward(x.detach().clone().requires_grad_())
+    own = _COPIES * int(image.element_size() * image.nelement())
+    return max(1, min(most, MEMORY // (own + sum(kept.values()))))
 
 
 @contextlib.contextmanager
