@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 _CONTROLS = {
-    "random": "random order", "edge": "edges", "centre": "centre", "magnitude": "size of detail",
+    "random": "chance", "edge": "edges", "centre": "centre", "magnitude": "size of detail",
     "untrained": "untrained network",
 }  # fmt: skip
 _TICKS = (0.0, 0.01, 0.05, 0.1, 0.25, 0.5, 1.0)

@@ -60,14 +60,15 @@ def test_age_tells_nothing_of_the_label() -> None:
 
 
 def test_every_rule_says_why() -> None:
-    """Each rule has a rationale and the source of its margin, and all of them block."""
+    """Each rule has a rationale and the source of its margin; all block but two that show a method beside another."""
     policy = demo_policy()
     assert policy.source == "embedded"
     assert len({rule.id for rule in policy.rules}) == len(policy.rules)
     for rule in policy.rules:
         assert len(rule.rationale) > 40, rule.id
         assert rule.margin_source, rule.id
-        assert rule.blocking, rule.id
+    shown = {"explanation-worth-showing", "guided-backpropagation-worth-showing"}
+    assert {rule.id for rule in policy.rules if not rule.blocking} == shown
 
 
 def test_the_policy_covers_all_nine_families() -> None:

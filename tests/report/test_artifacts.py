@@ -11,6 +11,7 @@ import pytest
 
 from audit.core import StoredArtifact
 from audit.report._arrays import columns, figure
+from audit.report._arrays_attacks import ATTACKED
 from audit.report._arrays_curves import CURVES
 from audit.report._arrays_explain import EXPLAINED
 from audit.report._arrays_rows import ROWS
@@ -56,6 +57,25 @@ STORED: dict[str, dict[str, Any]] = {
                           "high": HIGH},
     "infidelity_by_map": {"map": np.array(["saliency", "random", "edge"]), "control": np.array([False, True, True]),
                           "infidelity": HIGH, "low": MID, "high": HIGH, "n_patients": N},
+    "transfer_curve": {
+        "epsilon": np.arange(3.0), "share_right": np.array([[0.9, 0.8, 0.7], [0.9, 0.7, 0.2]]),
+        "share_right_on_surrogate": np.array([[0.9, 0.1, 0.0], [0.8, 0.2, 0.0]]),
+        "relation": np.array(["other init", "other data"]), "question": np.array(["", "effusion"]),
+    },
+    "minimal_perturbations": {"size": X},
+    "targeted_rates": {
+        "epsilon": np.arange(3.0), "rate": np.array([[0.1, 0.5, 1.0], [0.0, 0.2, 0.3]]),
+        "finding": np.array(["", ""]), "want": np.array(["miss", "false alarm"]),
+    },
+    "sparse_curve": {"pixels": np.array([0, 1, 4]), "share_right": np.array([[0.9, 0.5, 0.1]]),
+                     "question": np.array([""])},
+    "universal_perturbation": {
+        "perturbation": np.zeros((2, 1, 4, 4)), "stratum": np.array(["all", "positive"]), "epsilon": np.arange(3.0),
+        "share_right": np.array([[0.9, 0.5, 0.2], [-1.0, -1.0, -1.0]]),
+    },
+    "query_curve": {"queries": np.array([1.0, 10.0, 200.0]), "share_right": np.array([1.0, 0.6, 0.3])},
+    "attack_controls": {"condition": np.array(["no change", "attack", "shuffled"]), "share_right": HIGH},
+    "attack_visibility": {"psnr_db": 40 + X, "ssim": 1 - X / 9, "overturned": X > 0.4},
     "stored_range": {"low": X * 3, "high": X * 3 + 250},
     "agreement_by_reader": {
         "name": THREE, "reader": MID, "reader_low": LOW, "reader_high": HIGH, "model": MID, "model_low": LOW,
@@ -97,6 +117,7 @@ META: dict[str, dict[str, Any]] = {
     "decision_curve": {"operating_point": 0.3, "stratum": "in this sample"},
     "bland_altman": {"mean": 0.1, "mean_from": 0.0, "mean_to": 0.2, "low": -0.4, "low_from": -0.5, "low_to": -0.3},
     "agreement_by_reader": {"difference": 0.1, "difference_low": 0.0, "difference_high": 0.2},
+    "minimal_perturbations": {"cases": 24, "largest": 2.0, "noise_sd": 0.5, "class": "effusion"},
     "association_parity": {"slope_ratio": 0.8}, "stored_range": {"declared_low": 0.0, "declared_high": 255.0},
 }  # fmt: skip
 
@@ -110,7 +131,7 @@ def made(name: str) -> Any:
 
 def test_each_drawn_artifact_is_among_those_below() -> None:
     """No maker of a figure is without a test."""
-    assert set(STORED) == {*CURVES, *EXPLAINED, *ROWS}
+    assert set(STORED) == {*ATTACKED, *CURVES, *EXPLAINED, *ROWS}
 
 
 @pytest.mark.parametrize("name", sorted(STORED))
@@ -182,13 +203,26 @@ def test_margin_and_both_intervals_are_drawn() -> None:
     assert "limit ≥ −0.15" in [a["text"] for a in spec["layout"]["annotations"]]
 
 
+def test_figures_of_attacks_show_their_controls() -> None:
+    """The surrogate stands beside the audited model, cases that nothing turned count, strata without cases are out."""
+    names = list(dict.fromkeys(s.name for s in made("transfer_curve").chart.series))
+    assert names[:2] == ["other data, effusion: audited model", "other data, effusion: surrogate itself"]
+    smallest = made("minimal_perturbations")
+    assert smallest.chart.series[0].y[-1] == 0.5
+    assert smallest.chart.marks == (0.5,)
+    assert "Dashed: the noise of this cohort, 0.5" in smallest.caption
+    assert {s.name for s in made("universal_perturbation").chart.series} == {"all"}
+    assert {s.name for s in made("targeted_rates").chart.series} == {"missed", "false alarms"}
+    assert [r.label for r in made("attack_controls").chart.rows] == ["No change", "Attack", "Shuffled"]
+
+
 def test_every_drawn_artifact_is_stored_by_a_probe() -> None:
     """No maker of a figure waits for arrays that nothing stores."""
     root = Path(__file__).resolve().parents[2] / "audit" / "probes"
     text = "\n".join(p.read_text() for p in sorted(root.rglob("*.py")))
     made = {f"{direction}_{kind}" for direction in ("deletion", "insertion") for kind in ("curve", "margins")}
     names = set(re.findall(r'sink\.artifact\(\s*f?"([a-z_{}]+)"', text)) | made
-    assert {*CURVES, *EXPLAINED, *ROWS} <= names
+    assert {*ATTACKED, *CURVES, *EXPLAINED, *ROWS} <= names
 
 
 def test_unequal_columns_and_words_become_a_table() -> None:
@@ -203,10 +237,10 @@ def test_a_method_is_drawn_among_its_controls() -> None:
     """The room of all controls, the closest one by name, chance, and the method in front; other methods are not."""
     found = made("deletion_curve")
     assert [(s.name, s.shape) for s in found.chart.series] == [
-        ("all 2 controls", "band"), ("edges", "line"), ("random order", "line"), ("attribution", "line"),
+        ("all 2 controls", "band"), ("edges", "line"), ("chance", "line"), ("attribution", "line"),
     ]  # fmt: skip
     assert "Closest control: edges." in found.caption
     assert "Closest control: edges." in made("insertion_curve").caption
     assert [r.label for r in made("infidelity_by_map").chart.rows] == [
-        "Saliency", "Control: random order", "Control: edges",
+        "Saliency", "Control: chance", "Control: edges",
     ]  # fmt: skip

@@ -81,9 +81,9 @@ def margins(
             values[method], {name: values[name]}, patients, ctx.levels, lower_is_better=lower_is_better
         )
         bounds = estimate.bounds((1 - ctx.levels.confidence) / 2) or (np.nan, np.nan)
-        rows.append((np.nan if estimate.value is None else estimate.value, *bounds))
+        rows.append((np.nan if estimate.value is None else estimate.value, *bounds, estimate.n_patients))
     table = np.array(rows, dtype=np.float64)
     return {
         "control": np.array([plain_name(name) for name in names]), "difference": table[:, 0], "low": table[:, 1],
-        "high": table[:, 2],
+        "high": table[:, 2], "n_patients": table[:, 3].astype(np.int64),
     }  # fmt: skip

@@ -36,6 +36,8 @@ if TYPE_CHECKING:
 SHOWN = 3
 """Maps offered as examples."""
 DELETION, INSERTION = "deletion", "insertion"
+DIRECTIONS = {LINEAR: (DELETION, INSERTION), BLUR: (DELETION, INSERTION), MEAN: (DELETION,)}
+"""What is drawn with each fill."""
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -120,17 +122,17 @@ class Found:
 
     def add(self, ctx: ProbeContext, batch: Batch, headline: str) -> None:
         """Add the curves of one batch: of all maps with imputed pixels, of one method with the other fills, too."""
-        places = {name: ranks(values, ctx.rng) for name, values in batch.maps().items()}
-        few = {name: places[name] for name in (headline, *controls_of(headline, places)) if name in places}
+        maps = batch.maps()
+        few = (headline, *controls_of(headline, maps))
         change = Change(ask=score_of(batch), images=batch.images, shares=self.shares)
-        for fill, orders, directions in (
-            (LINEAR, places, (DELETION, INSERTION)), (BLUR, few, (DELETION, INSERTION)), (MEAN, few, (DELETION,)),
-        ):  # fmt: skip
-            made = make_fill(fill, batch.images, ctx.rng, spacing=ctx.card.input.spacing_mm)
-            for direction, new in change.curves(made, orders, directions).items():
-                kept = self.curves.setdefault((fill, direction), {})
-                for name, values in new.items():
-                    kept.setdefault(name, []).append(values)
+        made = {fill: make_fill(fill, batch.images, ctx.rng, spacing=ctx.card.input.spacing_mm) for fill in DIRECTIONS}
+        ends = {fill: change.ends(made[fill]) for fill in made}
+        # One order at a time: those of all maps of a batch of volumes would not fit.
+        for name, values in maps.items():
+            place = {name: ranks(values, ctx.rng)}
+            for fill in (LINEAR, *((BLUR, MEAN) if name in few else ())):
+                for direction, new in change.curves(made[fill], place, DIRECTIONS[fill], ends[fill]).items():
+                    self.curves.setdefault((fill, direction), {}).setdefault(name, []).append(new[name])
         self.cases.append(batch.cases)
         self.names.append(batch.explained.names)
         self.values.append(batch.explained.value)
@@ -173,15 +175,20 @@ class Change:
     images: NDArray[np.float32]
     shares: NDArray[np.float64]
 
-    def curves(
-        self, fill: Fill, places: dict[str, NDArray[np.int64]], directions: tuple[str, ...]
-    ) -> dict[str, dict[str, NDArray[np.float64]]]:
-        """Return (m, s) curves by direction and order; all share both ends."""
+    def ends(self, fill: Fill) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        """Return (m,) scores of the images, and of images of which all is replaced: the ends of every order's curve."""
         everything = np.ones((len(self.images), *self.images.shape[2:]), bool)
-        ends = self.ask(self.images), self.ask(fill(everything))
+        return self.ask(self.images), self.ask(fill(everything))
+
+    def curves(
+        self, fill: Fill, places: dict[str, NDArray[np.int64]], directions: tuple[str, ...],
+        ends: tuple[NDArray[np.float64], NDArray[np.float64]] | None = None,
+    ) -> dict[str, dict[str, NDArray[np.float64]]]:  # fmt: skip
+        """Return (m, s) curves by direction and order; all share both ends."""
+        shared = ends or self.ends(fill)
         return {
             direction: {
-                name: curves(self.ask, fill, order, self.shares, insertion=direction == INSERTION, ends=ends)
+                name: curves(self.ask, fill, order, self.shares, insertion=direction == INSERTION, ends=shared)
                 for name, order in places.items()
             }
             for direction in directions
