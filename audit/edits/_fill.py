@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from audit.edits._clone import seamless, smoothed
+from audit.edits._clone import Texture, expected, seamless, texture_of
 from audit.edits._grid import Grid, parts_of
 from audit.edits._places import Shape, free_places, most_alike, shape_of
 from audit.edits._stored import stored
@@ -25,7 +25,7 @@ class Piece:
 
     Args:
         shape: The pixels that are replaced.
-        donor: Start of the box that they are replaced from; None: a smooth surface with noise of the surroundings.
+        donor: Start of the box that they are replaced from; None: what its surroundings let expect, with noise.
         seed: Of that noise.
     """
 
@@ -60,21 +60,23 @@ class Fill:
         """
         source = np.asarray(image, dtype=np.float64)
         out = source.copy()
+        texture = texture_of(source, ~(self.region | self.avoid), self.grid.spacing) if self.pieces else None
         for piece in self.pieces:
-            values = self._values(source, piece)
+            assert texture is not None
+            values = self._values(source, piece, texture)
             out[(slice(None), *piece.shape.box)][:, piece.shape.region] = values
         return stored(out, image, self.span)
 
-    def _values(self, image: NDArray[np.float64], piece: Piece) -> NDArray[np.float64]:
+    def _values(self, image: NDArray[np.float64], piece: Piece, texture: Texture) -> NDArray[np.float64]:
         box, inside = piece.shape.box, piece.shape.region
         target, usable = image[(slice(None), *box)], ~(self.region | self.avoid)[box]
         if piece.donor is not None:
             place = piece.shape.box_at(piece.donor)
             both = usable & ~(self.region | self.avoid)[place]
-            values = seamless(target, image[(slice(None), *place)], inside, both, self.grid.spacing)
+            values = seamless(target, image[(slice(None), *place)], inside, both, texture)
             if values is not None:
                 return values
-        return _surface(target, inside, usable, self.grid.spacing, np.random.default_rng(piece.seed))
+        return _surface(target, inside, usable, texture, np.random.default_rng(piece.seed))
 
     def parameters(self) -> tuple[dict[str, Any], ...]:
         """Return what was drawn in physical units, one row a part; it can be stored as JSON."""
@@ -116,23 +118,16 @@ def sample_fill(
 
 
 def _surface(
-    target: NDArray[np.float64], inside: Mask, usable: Mask, spacing: tuple[float, ...], rng: np.random.Generator
+    target: NDArray[np.float64], inside: Mask, usable: Mask, texture: Texture, rng: np.random.Generator
 ) -> NDArray[np.float64]:
-    """Return a membrane through the surroundings, with detail drawn from theirs."""
-    flat = np.zeros_like(target)
+    """Return what is expected from the surroundings, with noise of the image's own."""
     there = usable & ~inside
-    base = seamless(target, flat, inside, there, spacing)
+    mean = (
+        target[:, there].mean(axis=1, keepdims=True) if there.any() else target[:, inside].mean(axis=1, keepdims=True)
+    )
+    base = expected(target - mean.reshape(-1, *(1,) * inside.ndim), inside, there, texture)
     if base is None:
         # Nothing of the image is left around the region: its own mean is all that there is.
-        return np.repeat(target[:, inside].mean(axis=1, keepdims=True), int(inside.sum()), axis=1)
-    level = smoothed(target, there)
-    if level is None or int(there.sum()) < 2:
-        return base
-    # The smoothing takes part of the noise out of the difference; its share is put back.
-    detail = (target - level)[:, there]
-    drawn: NDArray[np.float64] = detail[:, rng.integers(0, detail.shape[1], size=int(inside.sum()))]
-    return base + drawn * _LOST_TO_SMOOTHING
-
-
-_LOST_TO_SMOOTHING = 1.146
-"""1 / sqrt(1 - 2 g(0) + sum of g squared) of white noise under a Gaussian g of one pixel in two dimensions."""
+        return np.repeat(mean, int(inside.sum()), axis=1)
+    noise: NDArray[np.float64] = mean + base + np.sqrt(texture.noise) * rng.normal(size=base.shape)
+    return noise

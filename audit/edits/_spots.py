@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from audit.edits._clone import seamless
-from audit.edits._grid import Grid, parts_of
+from audit.edits._clone import seamless, texture_of
+from audit.edits._grid import Grid, parts_of, tissue
 from audit.edits._places import Shape, free_places, most_alike, shape_of
 from audit.edits._stored import stored
 
@@ -197,13 +197,16 @@ def inserted(
         sham: Put in plain tissue of the same shape and source instead: the same blending without contrast.
     """
     out = np.asarray(image, dtype=np.float64).copy()
+    if not insertions:
+        return stored(out, image, span)
+    texture = texture_of(out, tissue(image), grid.spacing)
     for one in insertions:
         spot = one.spot
         donor, usable = (spot.plain, spot.plain_usable) if sham else (spot.patch, spot.usable)
         if donor is None or usable is None:
             raise ValueError("expected a spot with plain tissue of its image")
         box = (slice(None), *spot.shape.box_at(one.place))
-        new = seamless(out[box], donor, spot.shape.region, usable, grid.spacing)
+        new = seamless(out[box], donor, spot.shape.region, usable, texture)
         if new is not None:
             out[box][:, spot.shape.region] = new
     return stored(out, image, span)

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 TELLTALES = ("resampled", "JPEG")
-FACTOR, QUALITY = 2.0, 70
+FACTOR, QUALITY = 1.25, 70
 
 
 @dataclass(frozen=True, kw_only=True)

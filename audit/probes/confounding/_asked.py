@@ -143,6 +143,14 @@ class Setting:
         """Return (*spatial) bool, the mask of a case; None where there is no file that says."""
         return read_mask(self.ctx.cohort.masks, case)
 
+    def distractors(self, case: int) -> Mask:
+        """Return (*spatial) bool, everything of a case that is declared to look like a lesion and be none."""
+        out = np.zeros(self.size, dtype=bool)
+        for source in self.ctx.cohort.distractors.values():
+            mask = read_mask(source, case)
+            out = out if mask is None else out | mask
+        return out
+
     def ask(self, images: Sequence[NDArray[np.float32]]) -> NDArray[np.float64]:
         """Return (n, k) answers, of a segmentation (n, *spatial) its mask as 0 and 1; batches stay small."""
         if not images:

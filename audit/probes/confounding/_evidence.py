@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from audit.edits import free_places, parts_of, sample_fill, shape_of, tissue
+from audit.edits import Shape, free_places, parts_of, sample_fill, shape_of, tissue
 from audit.probes.confounding._asked import Setting
 from audit.probes.confounding._traces import features
 
@@ -22,7 +22,9 @@ if TYPE_CHECKING:
 DILATION = 2.0
 """How far beyond a mask is filled: in mm, or in pixels where no spacing is declared."""
 OTHERS = (0.0, 5.0)
-COARSE = 24
+SHELL = 10.0
+PLACES = 48
+COARSE = {1: 64, 2: 64, 3: 24}
 SHOWN = 3
 
 
@@ -101,18 +103,19 @@ def _arms(
     setting: Setting, subject: Subject, image: NDArray[np.float32], dilations: tuple[float, ...], found: Filled
 ) -> Iterator[tuple[str, NDArray[np.float32]]]:
     grid, rng = setting.grid, setting.ctx.rng
-    both, background = subject.own | subject.other, ~tissue(image)
+    others = grid.dilated(setting.distractors(subject.case), dilations[0])
+    both, background = subject.own | subject.other, ~tissue(image) | others
     for dilation in dilations:
         region = grid.dilated(both, dilation)
         yield f"{dilation:g}", _fill(setting, image, region, background)
     lesion = grid.dilated(subject.own, dilations[0])
-    apart = _moved(setting, lesion, background) if subject.own.any() else np.zeros_like(lesion)
-    apart |= grid.dilated(subject.other, dilations[0]) & ~lesion
+    apart = _moved(setting, image, lesion, background) if subject.own.any() else np.zeros_like(lesion)
+    apart |= grid.dilated(subject.other, dilations[0]) & ~lesion & ~others
     found.unmoved += not apart.any()
     elsewhere = sample_fill(image, apart, background | lesion, rng, grid=grid, span=setting.span).apply(image)
     if apart.any():
-        found.filled.append(features(elsewhere, apart, grid))
-        found.untouched.append(features(image, apart, grid))
+        found.filled.append(features(elsewhere))
+        found.untouched.append(features(image))
         found.traced.append(subject.case)
     yield "elsewhere", elsewhere
 
@@ -122,32 +125,39 @@ def _fill(setting: Setting, image: NDArray[Any], region: Mask, background: Mask)
     return fill.apply(image)
 
 
-def _moved(setting: Setting, lesion: Mask, background: Mask) -> Mask:
-    """Return the parts of a region moved to plain tissue of the same image; a part without room is left out."""
-    free, out = ~(lesion | background), np.zeros_like(lesion)
+def _moved(setting: Setting, image: NDArray[np.float32], lesion: Mask, background: Mask) -> Mask:
+    """Return the parts of a region moved to like tissue of the same image; a part without room is left out."""
+    clear, out = ~(lesion | background), np.zeros_like(lesion)
     for part in parts_of(lesion):
         shape = shape_of(part)
-        places = free_places(shape, free & ~out, setting.ctx.rng, tries=24)
+        places = free_places(shape, clear & ~out, setting.ctx.rng, tries=PLACES)
+        usual = _level(image, shape, shape.start, clear)
+        levels = [_level(image, shape, place, clear) for place in places]
+        gaps = [float(np.abs(np.subtract(level, usual)).max()) for level in levels]
         if places:
-            out[shape.box_at(places[0])] |= shape.region
+            out[shape.box_at(places[int(np.argmin(gaps))])] |= shape.region
     return out
 
 
-def paired(
-    setting: Setting, cases: list[int], controls: list[int], masks: dict[int, Mask], grounds: dict[int, Mask]
-) -> list[Subject]:
+def _level(image: NDArray[np.float32], shape: Shape, place: tuple[int, ...], clear: Mask) -> tuple[float, float]:
+    """Return mean and spread around a shape at a place; not of single pixels, whose noise would then be chosen, too."""
+    box = shape.box_at(place)
+    values = image[(slice(None), *box)][:, shape.around & clear[box]]
+    return (float(values.mean()), float(values.std())) if values.size else (0.0, 0.0)
+
+
+def paired(setting: Setting, cases: list[int], controls: list[int], masks: dict[int, Mask]) -> list[Subject]:
     """Return every case and every control, each with the mask of a partner of the other side.
 
-    Masks of cases are dealt out evenly among the controls, and those of controls among the cases, each to an image in
-    whose tissue it lies. So place and size of what is filled have the same distribution on both sides, and nothing can
-    be told from them.
+    Masks of cases are dealt out evenly among the controls, and those of controls among the cases, each to an image that
+    looks most alike around that place. So place and size of what is filled have the same distribution on both sides,
+    and nothing can be told from them.
 
     Args:
         setting: Where it happens.
         cases: Cases.
         controls: Controls.
         masks: Own mask of each, empty where it has none.
-        grounds: Tissue of each.
     """
     nothing = np.zeros(setting.size, dtype=bool)
     out = []
@@ -157,33 +167,40 @@ def paired(
         share = len(donors) / max(1, len(others))
         dealt = setting.ctx.rng.permutation(len(own))[: round(share * len(own))]
         takers = [own[int(i)] for i in dealt]
-        partner = _dealt(donors, takers, masks, grounds)
+        partner = _dealt(setting, donors, takers, masks)
         out += [Subject(case=c, own=masks[c], other=masks[partner[c]] if c in partner else nothing) for c in own]
     return out
 
 
-def _dealt(donors: list[int], takers: list[int], masks: dict[int, Mask], grounds: dict[int, Mask]) -> dict[int, int]:
-    """Return which donor's mask each taker gets: every donor as often as any other, where its mask fits best."""
+def _dealt(setting: Setting, donors: list[int], takers: list[int], masks: dict[int, Mask]) -> dict[int, int]:
+    """Return which donor's mask each taker gets: every donor as often as any other, where it fits best.
+
+    A mask fits an image whose level and spread in a shell around it are those of the image that it is of.
+    """
     from scipy.optimize import linear_sum_assignment
 
     if not donors or not takers:
         return {}
     rounds = -(-len(takers) // len(donors))
     many = [d for _ in range(rounds) for d in donors]
-    masked = np.stack([_coarse(masks[d]) for d in donors])
-    ground = np.stack([_coarse(grounds[t]) for t in takers])
-    whole = masked.sum(axis=1)
-    fits = np.tile((masked @ ground.T / np.maximum(whole, 1e-12)[:, None]).T, (1, rounds))
-    rows, columns = linear_sum_assignment(-fits)
+    grid = setting.grid
+    shell = np.stack([_coarse(grid.dilated(masks[d], SHELL) & ~grid.dilated(masks[d], DILATION)) for d in donors])
+    shell /= np.maximum(shell.sum(axis=1, keepdims=True), 1e-12)
+    there, here = (np.stack([_coarse(setting.image(c).mean(axis=0)) for c in some]) for some in (donors, takers))
+    level, own_level = (shell * there).sum(axis=1), here @ shell.T
+    spread = np.sqrt(np.maximum((shell * there**2).sum(axis=1) - level**2, 0))
+    own_spread = np.sqrt(np.maximum(here**2 @ shell.T - own_level**2, 0))
+    cost = (own_level - level) ** 2 + (own_spread - spread) ** 2
+    rows, columns = linear_sum_assignment(np.tile(cost, (1, rounds)))
     return {takers[int(r)]: many[int(c)] for r, c in zip(rows, columns, strict=True)}
 
 
-def _coarse(mask: Mask) -> Floats:
-    """Return the shares of a mask in at most 24 blocks an axis, flat."""
-    out = mask.astype(np.float64)
-    for axis, size in enumerate(mask.shape):
-        starts = np.unique(np.linspace(0, size, min(size, COARSE) + 1).astype(int)[:-1])
-        lengths = np.diff([*starts, size]).reshape([-1 if a == axis else 1 for a in range(mask.ndim)])
+def _coarse(values: NDArray[Any]) -> Floats:
+    """Return means of at most 64 blocks an axis, 24 of a volume, flat."""
+    out = values.astype(np.float64)
+    for axis, size in enumerate(values.shape):
+        starts = np.unique(np.linspace(0, size, min(size, COARSE[values.ndim]) + 1).astype(int)[:-1])
+        lengths = np.diff([*starts, size]).reshape([-1 if a == axis else 1 for a in range(values.ndim)])
         out = np.add.reduceat(out, starts, axis=axis) / lengths
     return np.asarray(out.ravel(), dtype=np.float64)
 

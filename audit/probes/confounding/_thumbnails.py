@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     Floats = NDArray[np.float64]
 
 SIDE = 8
+LEAST = 5
 BORDER = 0.06
 """Width of the border as a share of the shorter side."""
 CORRELATED = "rank correlation within each side, patient bootstrap"
@@ -74,7 +75,7 @@ def comparators(setting: Setting, cases: NDArray[np.int64], given: tuple[Reading
 def _one(
     ctx: ProbeContext, cases: NDArray[np.int64], reading: Reading, x: Floats, name: str, words: str
 ) -> Iterator[Measurement]:
-    from audit.stats import auc
+    from audit.stats import stratified_auc
 
     patients, method = ctx.cohort.patients[cases], LEARNED.format(words)
     n_patients = int(np.unique(patients).size)
@@ -83,32 +84,33 @@ def _one(
         target = np.asarray(ctx.clean.targets, dtype=np.float64)[cases]
         few = n_patients < 20 or np.ptp(target) == 0
         reason = "fewer than 20 patients, or one reference value alone" if few else None
-        guess = np.zeros(0) if reason else values_out_of_fold(x, target, patients, ctx.rng, learner="ridge regression")
+        if not reason:
+            guess = values_out_of_fold(x, target, patients, ctx.rng, learner="ridge regression")
         strata = np.searchsorted(np.unique(np.quantile(target, (0.2, 0.4, 0.6, 0.8))), target)
     else:
         labels = reading.labels[cases]
         reason = lacking(labels, patients)
-        guess = (
-            np.zeros(0) if reason else log_odds_out_of_fold(x, labels, patients, ctx.rng, learner="logistic regression")
-        )
-        found = (
-            Estimate.absent(reason, method=method, n=len(cases), n_patients=n_patients)
-            if reason
-            else auc(guess, labels, patients, ctx.levels)
-        )
+        if reason:
+            found = Estimate.absent(reason, method=method, n=len(cases), n_patients=n_patients)
+        else:
+            guess = log_odds_out_of_fold(x, labels, patients, ctx.rng, learner="logistic regression")
+            found = stratified_auc(guess.values, labels, guess.fold, patients, ctx.levels)
         yield _given(ctx, found, f"{name}_auc", reading)
         strata = labels.astype(np.int64)
     if reason:
         follows = Estimate.absent(reason, method=CORRELATED, n=len(cases), n_patients=n_patients)
     else:
-        follows = _within(ctx, value, guess, strata, patients)
+        follows = _within(ctx, value, guess.values, strata * (int(guess.fold.max()) + 1) + guess.fold, patients)
     yield _given(ctx, follows, f"{name}_correlation", reading)
 
 
 def _within(
     ctx: ProbeContext, value: Floats, guess: Floats, strata: NDArray[np.int64], patients: NDArray[np.int64]
 ) -> Estimate:
-    """Return the mean over strata, by their patients, of the rank correlation of two scores."""
+    """Return the mean over strata, by their cases, of the rank correlation of two scores.
+
+    A stratum is a side within one fold: scores of several fits cannot be ranked together.
+    """
     from scipy.stats import rankdata
 
     from audit.stats import bootstrap
@@ -116,6 +118,8 @@ def _within(
     parts = []
     for level in np.unique(strata):
         rows = np.flatnonzero(strata == level)
+        if len(rows) < LEAST:
+            continue
         a, b = (rankdata(v[rows]) - (len(rows) + 1) / 2 for v in (value, guess))
         parts.append((rows, a, b))
 
@@ -127,8 +131,10 @@ def _within(
             safe = np.maximum(size, 1e-300)
             at, bt = w @ a / safe, w @ b / safe
             cov = w @ (a * b) / safe - at * bt
-            both = np.maximum(w @ (a * a) / safe - at**2, 0) * np.maximum(w @ (b * b) / safe - bt**2, 0)
-            total += size * np.where(both > 0, cov / np.sqrt(np.where(both > 0, both, 1.0)), np.nan)
+            va, vb = (np.maximum(w @ (v * v) / safe - m**2, 0.0) for v, m in ((a, at), (b, bt)))
+            found = cov / np.sqrt(np.where(va * vb > 0, va * vb, 1.0))
+            # A comparator that is the same for all tells nothing; a model that is the same for all cannot be judged.
+            total += size * np.where(va <= 0, np.nan, np.where(vb <= 0, 0.0, found))
             sizes += size
         return np.asarray(total / sizes, dtype=np.float64)
 

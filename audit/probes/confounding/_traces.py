@@ -7,74 +7,43 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from audit.core import Estimate, ProbeContext
-from audit.edits import Grid
+from audit.edits import tissue
 from audit.probes._out_of_fold import lacking, log_odds_out_of_fold
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     Floats = NDArray[np.float64]
-    Mask = NDArray[np.bool_]
 
 MOST = 0.7
 """AUC of the classifier above which a fill is not accepted: it leaves a trace that a network could use."""
+QUANTILES = (0.0, 0.005, 0.02, 0.1, 0.3, 0.5, 0.7, 0.9, 0.98, 0.995, 1.0)
 METHOD = "logistic regression and boosted trees out of fold by patient"
 
 
-def features(image: NDArray[Any], region: Mask, grid: Grid) -> Floats:
-    """Return what could betray a region of an image: level, spread, shape of the histogram and detail at two scales.
+def features(image: NDArray[Any]) -> Floats:
+    """Return what could betray to a network that part of an image was filled, without saying which part.
 
-    Everything inside the region stands beside the same in a shell around it, on a logarithmic scale where it is a
-    spread, so that the image's own contrast and noise do not hide a difference.
+    Quantiles, their extremes among them, of what stands around each pixel of the tissue: local level, roughness at two
+    scales, the step to the neighbours and how many of these are equal, all relative to the spread of the image.
 
     Args:
         image: (channels, *spatial).
-        region: (*spatial) bool, not empty.
-        grid: Spacing.
     """
-    from scipy.ndimage import binary_dilation, binary_erosion, gaussian_filter
+    from scipy.ndimage import gaussian_filter, uniform_filter
 
-    reach = binary_dilation(region, iterations=3)
-    box = _box(reach)
-    values = np.asarray(image, dtype=np.float64).mean(axis=0)[box]
-    inside, shell = region[box], (reach & ~region)[box]
-    if not shell.any():
-        shell = ~inside if (~inside).any() else inside
-    fine = values - gaussian_filter(values, 1.0)
-    coarse = gaussian_filter(values, 1.0) - gaussian_filter(values, 2.0)
-    gradient = np.sqrt(sum(np.gradient(values, axis=a) ** 2 for a in range(values.ndim) if values.shape[a] > 1))
-    edge = inside & ~binary_erosion(inside)
-    beside = binary_dilation(inside) & ~inside
-    scale = float(values[shell].std()) + 1e-9 * (1 + float(np.abs(values).max()))
-    columns = [(values[inside].mean() - values[shell].mean()) / scale, _log_ratio(values, inside, shell, scale)]
-    columns += [_log_ratio(part, inside, shell, scale) for part in (fine, coarse, np.asarray(gradient))]
-    columns += [_log_ratio(part, edge, inside, scale) for part in (fine, np.asarray(gradient))]
-    if edge.any() and beside.any():
-        columns.append((values[edge].mean() - values[beside].mean()) / scale)
-    else:
-        columns.append(0.0)
-    quantiles = np.quantile(values[inside], (0.02, 0.25, 0.5, 0.75, 0.98))
-    columns += ((quantiles - values[shell].mean()) / scale).tolist()
-    columns += [_tied(values, inside) - _tied(values, shell), np.log(inside.sum() * grid.voxel)]
-    return np.array(columns, dtype=np.float64)
-
-
-def _box(mask: Mask) -> tuple[slice, ...]:
-    lines = [np.flatnonzero(mask.any(axis=tuple(a for a in range(mask.ndim) if a != i))) for i in range(mask.ndim)]
-    return tuple(slice(int(line[0]), int(line[-1]) + 1) for line in lines)
-
-
-def _log_ratio(values: Floats, inside: Mask, shell: Mask, scale: float) -> float:
-    """Return the log of the ratio of both root mean squares about the mean, each at least a thousandth of the scale."""
-    parts = [float(values[m].std()) if m.any() else 0.0 for m in (inside, shell)]
-    least = 1e-3 * scale
-    return float(np.log(max(parts[0], least) / max(parts[1], least)))
-
-
-def _tied(values: Floats, where: Mask) -> float:
-    """Return the share of pixels whose value stands there more than once."""
-    found = values[where]
-    return 1.0 - np.unique(found).size / max(1, found.size)
+    values = np.asarray(image, dtype=np.float64).mean(axis=0)
+    where = tissue(image)
+    scale = float(values[where].std()) + 1e-9 * (1 + float(np.abs(values).max()))
+    level = (values - values[where].mean()) / scale
+    fine = level - gaussian_filter(level, 1.0)
+    coarse = gaussian_filter(level, 1.0) - gaussian_filter(level, 2.5)
+    axes = [a for a in range(values.ndim) if values.shape[a] > 1]
+    step = np.sqrt(sum(np.gradient(level, axis=a) ** 2 for a in axes)) if axes else np.zeros_like(level)
+    equal = sum((np.diff(level, axis=a, append=np.nan) == 0).astype(float) for a in axes)
+    rough = np.log(uniform_filter(fine**2, 3) + 1e-6)
+    maps = [level, fine, coarse, np.asarray(step), rough, uniform_filter(np.asarray(equal), 3)]
+    return np.concatenate([np.quantile(m[where], QUANTILES) for m in maps])
 
 
 def trace(ctx: ProbeContext, filled: list[Floats], untouched: list[Floats], patients: NDArray[np.int64]) -> Estimate:
@@ -88,7 +57,7 @@ def trace(ctx: ProbeContext, filled: list[Floats], untouched: list[Floats], pati
         untouched: Features of the same places in (m,) images as they were.
         patients: (m,) patient codes.
     """
-    from audit.stats import auc
+    from audit.stats import stratified_auc
 
     if not filled:
         return Estimate.absent("no image to compare", method=METHOD)
@@ -101,7 +70,7 @@ def trace(ctx: ProbeContext, filled: list[Floats], untouched: list[Floats], pati
     found = []
     for learner in ("logistic regression", "boosted trees"):
         odds = log_odds_out_of_fold(x, labels, owner, ctx.rng, learner=learner)
-        found.append(auc(odds, labels, owner, ctx.levels))
+        found.append(stratified_auc(odds.values, labels, odds.fold, owner, ctx.levels))
     known = [e for e in found if e.value is not None]
     if not known:
         return found[0]

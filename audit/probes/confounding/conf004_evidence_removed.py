@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import numpy as np
 
 from audit.core import Access, Direction, Estimate, Measurement, NotApplicable, Probe, ProbeContext, ProbeInfo, Scalar
-from audit.edits import tissue
 from audit.probes._shared import count_patients
 from audit.probes.confounding._asked import NO_NUMBER, Reading, Setting, finite_rows, readings, sampled, setting_of
 from audit.probes.confounding._evidence import DILATION, OTHERS, Filled, Subject, mirrored, paired, remove
@@ -32,15 +31,15 @@ class EvidenceRemoved(Probe):
     What it measures:
         In every case the lesion, its mask dilated by 2 mm, is filled with tissue of the same image. Every control is
         filled as well, with the mask of a case at the place where the case has it; masks of cases are dealt out evenly
-        to controls in whose tissue they lie, and masks of controls, where they have any, to cases. So what is filled
-        has the same place and size on both sides, and nothing can be told from it. `auc_without_evidence` is the AUC
-        that the model has left: what it knows from elsewhere. `auc_without_evidence_by_dilation` repeats it at 0 and at
-        5 mm. Without a declared spacing the lengths are pixels.
+        to controls that look alike around that place, and masks of controls, where they have any, to cases. So what is
+        filled has the same place and size on both sides, and nothing can be told from it. `auc_without_evidence` is
+        the AUC that the model has left: what it knows from elsewhere. `auc_without_evidence_by_dilation` repeats it at
+        0 and at 5 mm. Without a declared spacing the lengths are pixels.
 
         Beside it: `auc_as_it_is` of the same images untouched; `auc_filled_elsewhere` where the same shapes are filled
         off the lesion, which must not cost anything; `control_shift`, the mean change of the score of controls by the
         fill of plain tissue, which must be near 0; and `fill_trace_auc`, with which a small classifier, out of fold by
-        patient, tells filled places from untouched ones. Where that is above 0.7, or cannot be found out, a network
+        patient, tells filled controls from untouched ones. Where that is above 0.7, or cannot be found out, a network
         could use the trace as well: the numbers on filled images are then missing, and the finding is INCONCLUSIVE.
 
         `thumbnail_auc` and `border_auc` are what a linear model reaches out of fold on an 8 x 8 thumbnail and on the
@@ -151,10 +150,6 @@ class _Looked:
         """Whether any mask holds anything."""
         return any(m.any() for m in self.masks.values())
 
-    def grounds(self) -> dict[int, Mask]:
-        """Return the tissue of each case."""
-        return {c: tissue(self.setting.image(c)) for c in self.masks}
-
 
 def _areas(looked: _Looked, reading: Reading) -> Iterator[Measurement]:
     """Give what is left of one class."""
@@ -167,7 +162,7 @@ def _areas(looked: _Looked, reading: Reading) -> Iterator[Measurement]:
     if reason or not cases or not controls:
         yield from _absent(looked, reading, reason or "there are no cases, or no controls, among the sampled images")
         return
-    found = remove(looked.setting, paired(looked.setting, cases, controls, looked.masks, looked.grounds()))
+    found = remove(looked.setting, paired(looked.setting, cases, controls, looked.masks))
     rows, patients = np.array(found.cases), ctx.cohort.patients[np.array(found.cases)]
     truth = labels[rows]
     traced = _trace(looked, found, controls)
