@@ -10,12 +10,15 @@ import numpy as np
 
 from audit.core import StoredArtifact
 from audit.report._array_parts import Arrays
+from audit.report._arrays_attacks import ATTACKED
 from audit.report._arrays_confounding import CONFOUNDING
 from audit.report._arrays_curves import CURVES
 from audit.report._arrays_explain import EXPLAINED
+from audit.report._arrays_localised import LOCALISED
 from audit.report._arrays_rows import ROWS
 from audit.report._arrays_severity import SEVERITY
 from audit.report._arrays_shift import SHIFT
+from audit.report._arrays_training import TRAINING
 from audit.report._figures import Figure
 from audit.report._numbers import number, whole
 from audit.report._words import capital
@@ -64,5 +67,5 @@ def _cell(value: Any) -> str:
 
 
 _MAKERS: Mapping[str, Callable[[StoredArtifact, Arrays], Figure | None]] = {
-    **CONFOUNDING, **CURVES, **EXPLAINED, **ROWS, **SEVERITY, **SHIFT,
+    **ATTACKED, **CONFOUNDING, **CURVES, **EXPLAINED, **LOCALISED, **ROWS, **SEVERITY, **SHIFT, **TRAINING,
 }  # fmt: skip

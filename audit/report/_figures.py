@@ -30,6 +30,9 @@ _SHARES = (
 _DRAWN = {
     ("CONF003", "auc_change"): "resampled_auc", ("CONF003", "auc_gap_resampled"): "resampled_auc",
     ("CONF003", "decodability_auc"): "decodability", ("CONF003", "decodability_control_auc"): "decodability",
+    ("CONF001", "auc_by_training"): "four_cells", ("CONF001", "shift_by_training"): "four_cells",
+    ("CONF001", "auc_by_share"): "share_curve", ("DATA011", "performance"): "noise_curve",
+    ("PERF007", "performance"): "learning_curve", ("SHIFT004", "performance"): "transfer",
     ("CONF006", "auc"): "pooled_within", ("DATA006", "auc"): "metadata_auc", ("DATA006", "auc_control"): "metadata_auc",
 }  # fmt: skip
 _Indexed = list[tuple[int, Measurement]]

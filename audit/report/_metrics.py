@@ -12,6 +12,7 @@ from audit.report._metrics_explain import EXPLAIN
 from audit.report._metrics_performance import PERFORMANCE
 from audit.report._metrics_severity import SEVERITY
 from audit.report._metrics_shift import SHIFT
+from audit.report._metrics_training import TRAINING
 
 # Name as printed, and definition.
 METRICS: Mapping[str, tuple[str, str]] = {
@@ -228,4 +229,5 @@ METRICS: Mapping[str, tuple[str, str]] = {
     **PERFORMANCE,
     **SEVERITY,
     **SHIFT,
+    **TRAINING,
 }

@@ -8,6 +8,7 @@ from typing import Any
 from audit.core import MISSING_LEVEL, Measurement
 from audit.report._metrics import METRICS
 from audit.report._metrics_severity import OF_SHIFT002
+from audit.report._metrics_training import OF_TRAINING
 from audit.report._numbers import number, whole
 
 FAMILY_NAMES: Mapping[str, str] = {
@@ -44,6 +45,7 @@ METHODS: Mapping[str, str] = {
 # A slope of probabilities is another thing than a slope of measured values on the reference.
 _BY_PROBE: Mapping[tuple[str, str], tuple[str, str]] = {
     **OF_SHIFT002,
+    **OF_TRAINING,
     ("PERF001", "slope"): (
         "slope of model on reference",
         "Slope of the model's values on those of the reference; 1 where a difference is shown at its full size.",
@@ -74,7 +76,7 @@ def definition(metric: str, probe: str = "") -> str:
 
 
 # Metrics whose zero means "no difference" although their direction does not say so.
-_ABOUT_ZERO = ("_gap", "_drop", "_cost", "_offset", "_advantage", "_difference", "_shift", "_part", "_excess")
+_ABOUT_ZERO = ("_gap", "_drop", "_cost", "_offset", "_advantage", "_difference", "_shift", "_part", "_excess", "_gain")
 
 
 def about_zero(metric: str, direction: str = "none") -> bool:

@@ -125,7 +125,7 @@ class _Retrained:
         for i, trained in enumerate(TRAINED):
             found = self._estimate(answers[trained], self._shift, rows=self._controls)
             yield self._given(
-                "shift_by_training", found, {"parameter": f"trained {trained}", "stratum": "controls"}, "zero",
+                "shift_by_training", found, {"parameter": f"trained {trained}", "stratum": "controls"}, "none",
                 {self.attribute.name: self.level},
             )  # fmt: skip
             shifts[i] = _row(found, self.ctx)
