@@ -8,6 +8,7 @@ BIN := $(VENV)/bin
 WHEEL_VENV := .venv-wheel
 PEERS_VENV := .venv-peers
 ADVERSARIAL_VENV := .venv-peers-adversarial
+EXPLANATIONS_VENV := .venv-peers-explanations
 SOURCES := pyproject.toml constraints.txt
 # torchattacks pins a release of requests that it never imports and that shuts out current packages, hence --no-deps.
 TORCHATTACKS := torchattacks==3.5.1
@@ -15,7 +16,7 @@ TORCHATTACKS := torchattacks==3.5.1
 export OMP_NUM_THREADS ?= 1
 PYTEST := $(BIN)/python -m pytest -n 2 --dist loadfile
 
-.PHONY: demo test test-quick test-slow lint format wheel-test bench-statistics bench-adversarial bench-scores docs clean
+.PHONY: demo test test-quick test-slow lint format wheel-test bench-statistics bench-adversarial bench-explanations bench-scores docs clean
 
 $(VENV)/.demo: $(SOURCES)
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
@@ -92,6 +93,15 @@ $(ADVERSARIAL_VENV)/.ready: benchmarks/adversarial/requirements.txt constraints.
 bench-adversarial: $(VENV)/.test $(ADVERSARIAL_VENV)/.ready
 	$(BIN)/python -m benchmarks.adversarial.bench $(BENCH_ARGS) $(ADVERSARIAL_VENV)/bin/python
 
+$(EXPLANATIONS_VENV)/.ready: benchmarks/explanations/requirements.txt constraints.txt
+	test -x $(EXPLANATIONS_VENV)/bin/python || $(PYTHON) -m venv $(EXPLANATIONS_VENV)
+	$(EXPLANATIONS_VENV)/bin/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --requirement benchmarks/explanations/requirements.txt
+	touch $@
+
+# The explanations beside Quantus and captum; some ten minutes on two idle cores, BENCH_ARGS=--short where there is less.
+bench-explanations: $(VENV)/.test $(EXPLANATIONS_VENV)/.ready
+	$(BIN)/python -m benchmarks.explanations.bench $(BENCH_ARGS) $(EXPLANATIONS_VENV)/bin/python
+
 # From a table of saved predictions to a report; prints what it took, and fails nothing.
 bench-scores: $(VENV)/.test
 	$(BIN)/python -m benchmarks.scores
@@ -105,4 +115,4 @@ validate-statistics: $(VENV)/.test
 	$(BIN)/python -m validation.statistics --processes 2
 
 clean:
-	rm -rf $(VENV) $(WHEEL_VENV) $(PEERS_VENV) $(ADVERSARIAL_VENV) dist build demo-run .coverage .coverage.*
+	rm -rf $(VENV) $(WHEEL_VENV) $(PEERS_VENV) $(ADVERSARIAL_VENV) $(EXPLANATIONS_VENV) dist build demo-run .coverage .coverage.*
