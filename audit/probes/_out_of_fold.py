@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 FOLDS, INNER = 5, 3
 LEAST = 20
 STEPS, SMALLEST_STEP = 50, 1e-6
+NESTED = 6
 PENALTIES = (0.01, 0.1, 1.0, 10.0)
 
 
@@ -107,7 +108,7 @@ def _scaled(x: Floats, new: Floats) -> tuple[Floats, Floats]:
 
 
 def _logistic(x: Floats, y: NDArray[Any], new: Floats, patients: NDArray[np.int64], rng: np.random.Generator) -> Floats:
-    """Fit a logistic regression whose penalty is chosen on inner folds by the log loss."""
+    """Fit a logistic regression; with six columns or more its penalty is chosen on inner folds by the log loss."""
 
     def fitted(a: Floats, b: NDArray[Any], at: Floats, penalty: float) -> Floats:
         first, second = _scaled(a, at)
@@ -118,8 +119,8 @@ def _logistic(x: Floats, y: NDArray[Any], new: Floats, patients: NDArray[np.int6
     def loss(truth: NDArray[Any], raw: Floats) -> float:
         return float(np.logaddexp(0, np.where(truth, -raw, raw)).sum())
 
-    penalty = _chosen(fitted, loss, x, y, np.asarray(y), patients, rng)
-    return fitted(x, y, new, penalty)
+    few = x.shape[1] < NESTED
+    return fitted(x, y, new, 1.0 if few else _chosen(fitted, loss, x, y, np.asarray(y), patients, rng))
 
 
 def logistic_fit(x: Floats, y: Floats, penalty: float) -> Floats:
@@ -145,16 +146,18 @@ def logistic_fit(x: Floats, y: Floats, penalty: float) -> Floats:
         return float(np.logaddexp(0, raw).sum() - raw @ y + 0.5 * ridge @ beta**2)
 
     beta = np.zeros(table.shape[1])
+    here = loss(beta)
     for _ in range(STEPS):
         p = 0.5 * (1 + np.tanh(0.5 * (table @ beta)))
         slope = table.T @ (y - p) - ridge * beta
         curve = (table * (p * (1 - p))[:, None]).T @ table + np.diag(ridge)
-        step = np.linalg.lstsq(curve, slope, rcond=None)[0]
-        here, size = loss(beta), 1.0
-        while loss(beta + size * step) > here and size > SMALLEST_STEP:
+        step = np.linalg.solve(curve, slope)
+        size, there = 1.0, loss(beta + step)
+        while there > here and size > SMALLEST_STEP:
             size /= 2
-        beta = beta + size * step
-        if np.abs(step).max() < 1e-7 or size <= SMALLEST_STEP:
+            there = loss(beta + size * step)
+        beta, here = beta + size * step, there
+        if np.abs(step).max() < 1e-6 or size <= SMALLEST_STEP:
             break
     return beta
 

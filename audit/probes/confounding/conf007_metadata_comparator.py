@@ -67,8 +67,8 @@ class MetadataComparator(Probe):
         title="Against a model without images",
         question="Does it know more than the patient's file does?",
         method=(
-            "Logistic regression with a nested choice of its penalty, and boosted trees, on the declared attributes, "
-            "out of fold by patient; paired difference by clustered DeLong covariances."
+            "Logistic regression, its penalty chosen in inner folds, and boosted trees on the declared attributes, out "
+            "of fold by patient; paired difference by clustered DeLong covariances within folds."
         ),
         limits="Only declared attributes are used; with few patients the comparator is weak and easily beaten.",
         references=(

@@ -67,9 +67,10 @@ class MetadataPredictsLabel(Probe):
         image (condition `attribute`), all of them together under `(all)`, the source of the reference standard under
         `(label source)`, and under `(file)` what the file gives away: size, number of channels, stored type, bit
         depth, spacing, kind of file and bytes on disk. A single column is given to a logistic regression, a number in
-        fifths; `(all)` and `(file)` to a logistic regression whose penalty is chosen in inner folds and to boosted
-        trees (condition `parameter`). `auc_control` is the same with the labels exchanged between patients, which must
-        come out at 0.5.
+        fifths; `(all)` and `(file)` to a logistic regression, whose penalty is chosen in inner folds where there are
+        six columns or more, and to boosted trees (condition `parameter`). `auc_control` is the same with the labels
+        exchanged between patients, which must not come out above 0.5; a little below it is usual, since a fold lacks
+        what the others have too much of. Scores are compared within their fold only.
 
     Why it matters clinically:
         If all melanomas come as large files from one clinic and all naevi as small ones from another, a network needs
