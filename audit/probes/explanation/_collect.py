@@ -156,7 +156,8 @@ class Found:
         every = [self.curve(fill, d, name) for d in (DELETION, INSERTION) for name in self.names_of(fill, d)]
         clean = self.curve(fill, DELETION, self.names_of(fill, DELETION)[0])[:, 0]
         # The very ends are the same for all orders and say nothing of any.
-        least = np.min([c[:, 1:-1].min(axis=1) for c in every], axis=0)
+        # An order that broke an answer must not hide that all others left it as it was.
+        least = np.fmin.reduce([np.fmin.reduce(c[:, 1:-1], axis=1) for c in every])
         out: NDArray[np.float64] = np.maximum(clean - least, 0.0)
         return out
 

@@ -214,11 +214,9 @@ class _Result:
         needed = [d for d in (DELETION, INSERTION) if metric.startswith((d, "ranking"))]
         if not all(stands(self.tested[d, fill], self.ctx.levels) for d in needed):
             return UNTESTED
-        fall = self._mean_fall(fill, members)
-        return FLAT if self.scale == 0 or (np.isfinite(fall) and fall < LEAST_FALL * self.scale) else ""
-
-    def _mean_fall(self, fill: str, members: NDArray[np.bool_]) -> float:
-        return float(self.found.falls(fill)[members].mean())
+        fall = float(self.found.falls(fill)[members].mean())
+        # Written so that a fall that is no number counts as none.
+        return "" if self.scale > 0 and fall >= LEAST_FALL * self.scale else FLAT
 
     def _fall(self, fill: str, members: NDArray[np.bool_], **condition: Scalar) -> Measurement:
         from audit.stats import mean
