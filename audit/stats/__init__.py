@@ -10,6 +10,7 @@ from audit.stats._calibration import CalibrationFit, brier, calibration
 from audit.stats._chance import area_error, chance_of_calibrated, chance_of_equal_aucs, chance_of_equal_rates
 from audit.stats._ece import ece
 from audit.stats._equivalence import Shown, equivalence, non_inferiority, p_above, p_below
+from audit.stats._fieller import ratio_of_means
 from audit.stats._froc import RATES, Marks, froc_curve, froc_sensitivity
 from audit.stats._gaps import auc_gap, mean_gap, proportion_gap
 from audit.stats._horizon import CALIBRATION as CALIBRATION_AT_HORIZON
@@ -52,8 +53,9 @@ __all__ = [
     "bootstrap_many", "brier", "by_reader", "calibration", "calibration_at_horizon", "chance_of_calibrated",
     "chance_of_equal_aucs", "chance_of_equal_rates", "ece", "equal_groups_p", "equivalence", "froc_curve",
     "froc_sensitivity", "gap_parts", "gaps_within", "icc", "kaplan_meier", "limit_of_agreement", "mean", "mean_auc",
-    "mean_gap", "median", "non_inferiority", "observed_risk", "over_trainings", "p_above", "p_below", "paired_difference",
-    "patients_for_gap", "proportion", "proportion_gap", "ranking_at_horizon", "rate_difference", "repeat_icc",
-    "resampled_auc", "resampled_sums", "selective_risk", "shrunken_proportions", "simultaneous",
-    "smallest_detectable_gap", "stratified_auc", "stratified_auc_difference", "within_patient_cv", "within_patient_sd",
+    "mean_gap", "median", "non_inferiority", "observed_risk", "over_trainings", "p_above", "p_below",
+    "paired_difference", "patients_for_gap", "proportion", "proportion_gap", "ranking_at_horizon", "rate_difference",
+    "ratio_of_means", "repeat_icc", "resampled_auc", "resampled_sums", "selective_risk", "shrunken_proportions",
+    "simultaneous", "smallest_detectable_gap", "stratified_auc", "stratified_auc_difference", "within_patient_cv",
+    "within_patient_sd",
 ]  # fmt: skip
