@@ -19,6 +19,7 @@ _PADDED_SHARE = 0.05
 _BODY_HU = -500.0
 _LEAST_SPAN = 15.0
 _LEAST_WINDOWS = 25
+_FOREGROUND = 0.1
 _PLANES = 8
 
 
@@ -57,7 +58,8 @@ class ImageSpec:
         shape: Spatial shape, (rows, columns) or (planes, rows, columns).
         channels: Number of channels.
         field: (*shape) bool, where the image may change: not padding, not air, not outside the field of view.
-        signal: Mean stored intensity in the field.
+        signal: Mean stored intensity in the field; in MR of what is above a tenth of the way from the lower end of
+            the range to the 99.5 percentile, so that air with its noise is not counted.
         noise_sd: Standard deviation of the noise in homogeneous parts of the field, in stored units; None where there
             is no homogeneous part, or nobody measured it.
     """
@@ -101,6 +103,10 @@ def describe(image: NDArray[Any], frame: Frame, *, noise: bool = True) -> ImageS
         raise ValueError(f"expected a spacing of {values.ndim - 1} axes, got {frame.spacing_mm}")
     field = field_of(values, frame)
     inside = values[:, field]
+    if frame.modality == "mr" and inside.size:
+        bright = float(np.percentile(inside, 99.5))
+        bright_enough = inside > frame.low + _FOREGROUND * (bright - frame.low)
+        inside = inside[bright_enough] if bright_enough.any() else inside
     return ImageSpec(
         frame=frame, shape=values.shape[1:], channels=values.shape[0], field=field,
         signal=float(inside.mean()) if inside.size else 0.0,

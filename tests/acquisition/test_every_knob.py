@@ -178,6 +178,15 @@ def test_a_knob_refuses_images_that_it_cannot_change() -> None:
         KNOBS["microscopy_eosin"].sample(0.1, grey, np.random.default_rng(0))
 
 
+def test_noisy_air_does_not_count_as_signal() -> None:
+    """A head that fills a quarter of the plane in air with noise: the signal is that of the head, to 2 %."""
+    rng = np.random.default_rng(0)
+    image = np.abs(rng.normal(0, 10, (1, 64, 64)))
+    image[0, 16:48, 16:48] += 1000
+    spec = describe(image, Frame(modality="mr", low=0.0, high=4095.0))
+    assert spec.signal == pytest.approx(1000, rel=0.02)
+
+
 def test_the_field_of_a_ct_is_the_patient() -> None:
     """Lungs inside the body belong to it, air around it and a thin line in the air do not."""
     s = scene("ct", size=96)

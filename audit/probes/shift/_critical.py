@@ -76,13 +76,14 @@ def _both_bounds(
 
 
 def worst(
-    tried: Sequence[Estimate], *, higher: bool, least: float, most: float, levels: Levels
+    tried: Sequence[Estimate], *, higher: bool, least: float, most: float, levels: Levels, among: int = 0
 ) -> tuple[int, Estimate]:  # fmt: skip
     """Return which of several acquisitions is worst, and its number with bounds that allow for the choice.
 
     A rule that the worst must hold asks that each holds, so the bound on the bad side is the worst bound of all at the
-    level itself (intersection-union). On the good side the worst was picked from t, and each bound is taken at the
-    level over t (Bonferroni); where no level that strict is stored, the bound is the end of what is possible.
+    level itself (intersection-union). On the good side the worst was picked from t, or from all
+    those that t were chosen from by what was seen, and each bound is taken at the level over that number (Bonferroni);
+    where no level that strict is stored, the bound is the end of what is possible.
 
     Args:
         tried: t numbers of the same cases.
@@ -90,12 +91,14 @@ def worst(
         least: Smallest possible number.
         most: Largest possible number.
         levels: Levels of the bounds.
+        among: How many acquisitions the t could have been, where they were chosen by what was seen; at least t.
 
     Returns:
         Index, and the estimate; absent where one of them is.
     """
     count, sign = len(tried), 1.0 if higher else -1.0
-    method = f"worst of {count} acquisitions; the good side by Bonferroni over them"
+    picked = max(count, among)
+    method = f"worst of {count} acquisitions; the good side by Bonferroni over {picked}"
     for i, one in enumerate(tried):
         if one.value is None:
             reason = f"acquisition {i + 1} of {count}: {one.missing}"
@@ -104,7 +107,7 @@ def worst(
     chosen, curve = tried[index], []
     for rung in levels.rungs:
         plain = [e.bounds(rung) or (least, most) for e in tried]
-        strict = [e.bounds(rung / count) or (least, most) for e in tried]
+        strict = [e.bounds(rung / picked) or (least, most) for e in tried]
         low = min(b[0] for b in plain) if higher else max(b[0] for b in strict)
         high = min(b[1] for b in strict) if higher else max(b[1] for b in plain)
         value = chosen.value or 0.0

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import math
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
@@ -88,28 +89,40 @@ def _standing(severity: float, declared: KnobRange | None) -> Standing:
     return "in use" if severity in declared else "exploratory"
 
 
-def together(ctx: ProbeContext, knobs: tuple[Knob, ...]) -> Iterator[Tried]:
+def together(ctx: ProbeContext, knobs: Sequence[Knob], harmful: Sequence[Mapping[str, float]] = ()) -> Iterator[Tried]:
     """Give acquisitions in which all declared knobs are turned at once: corners of the ranges, then places within.
 
-    The first has every knob at its upper end, the second every knob at its other end; further corners and places are
-    drawn. Nothing is tried with fewer than two declared knobs.
+    First come the corners that are named, then that with every upper end; further corners and places are drawn. Nothing
+    is tried with fewer than two declared knobs.
+
+    Args:
+        ctx: The probe's context.
+        knobs: The knobs that are turned.
+        harmful: Severities by knob of the corners that are tried first.
     """
     ranges = {knob: ctx.envelope.knobs[knob.name] for knob in knobs if knob.name in ctx.envelope.knobs}
     if len(ranges) < 2:
         return
-    seen = set()
-    for trial in range(_TRIALS[ctx.budget.profile]):
-        turned = tuple((knob, float(f"{_place(trial, r, ctx.rng):.6g}")) for knob, r in ranges.items())
+    seen: set[tuple[tuple[Knob, float], ...]] = set()
+    places = [tuple((knob, corner[knob.name]) for knob in ranges) for corner in harmful]
+    places.append(tuple((knob, r.high or r.low) for knob, r in ranges.items()))
+    for trial in range(max(_TRIALS[ctx.budget.profile], len(harmful))):
+        drawn = tuple((knob, float(f"{_place(trial, r, ctx.rng):.6g}")) for knob, r in ranges.items())
+        turned = places[trial] if trial < len(places) else drawn
         # Where every knob turns one way there is one corner only.
         if turned not in seen:
             seen.add(turned)
             yield Tried(turned=turned, standing="in use")
 
 
+def corners(ctx: ProbeContext, knobs: Sequence[Knob]) -> int:
+    """Return how many corners the declared ranges have."""
+    ranges = [ctx.envelope.knobs[knob.name] for knob in knobs if knob.name in ctx.envelope.knobs]
+    return int(math.prod(2 if r.low < 0 < r.high else 1 for r in ranges))
+
+
 def _place(trial: int, declared: KnobRange, rng: np.random.Generator) -> float:
-    ends = [end for end in (declared.high, declared.low) if end != 0]
-    if trial < 2:
-        return ends[trial % len(ends)]
     if trial % 2:
         return float(rng.uniform(declared.low, declared.high))
+    ends = [end for end in (declared.high, declared.low) if end != 0]
     return ends[int(rng.integers(len(ends)))]

@@ -43,7 +43,7 @@ class Curve:
 
 def curves(ctx: ProbeContext, drawn: Sequence[Curve], made: Simulated, single: Sequence[Tried]) -> None:
     """Keep one set of curves a knob: the change of every quantity, the range in use, and critical severities."""
-    similarity = {t.turned[0]: float(s) for t, s in zip(single, made.similarity[: len(single)], strict=True)}
+    similarity = {t.turned[0]: float(s) for t, s in zip(single, made.similarity, strict=True)}
     for knob in sorted(dict.fromkeys(c.knob for c in drawn), key=lambda k: _soonest(ctx, drawn, k)):
         mine = [c for c in drawn if c.knob is knob and any(e.value is not None for _, _, e in c.path)]
         if not mine:
@@ -140,12 +140,8 @@ def summary(ctx: ProbeContext, drawn: Sequence[Curve], made: Simulated, single: 
     )  # fmt: skip
 
 
-def trials(
-    ctx: ProbeContext, combined: Sequence[Tried], made: Simulated, start: int, asked: Sequence[Quantity]
-) -> None:
+def trials(ctx: ProbeContext, combined: Sequence[Tried], made: Simulated, asked: Sequence[Quantity]) -> None:
     """Keep a table of the acquisitions in which all declared knobs were turned at once, and what each cost."""
-    if not combined:
-        return
     columns: dict[str, NDArray[Any]] = {
         knob.title: np.array([dict(t.turned)[knob] for t in combined]) for knob, _ in combined[0].turned
     }
@@ -155,25 +151,27 @@ def trials(
         of = quantity.condition.get("class")
         named = "AUC" if quantity.stratum == "auc" else quantity.stratum
         label = named if of is None else f"{named}, {of}"
-        found = [quantity.change(made.raw[start + t]) for t in range(len(combined))]
+        found = [quantity.change(made.raw[t]) for t in range(len(combined))]
         columns[f"change of {label}"] = np.array([np.nan if e.value is None else e.value for e in found])
-    columns["similarity"] = made.similarity[start:]
+    columns["similarity"] = made.similarity
     ctx.sink.artifact(
         "combined_severity", "All properties changed at once", columns, n=len(made.cases),
         n_patients=made.ctx.cohort.n_patients,
     )  # fmt: skip
 
 
-def parameters(ctx: ProbeContext, tried: Sequence[Tried], made: Simulated) -> None:
+def parameters(ctx: ProbeContext, parts: Sequence[tuple[Sequence[Tried], Simulated]]) -> None:
     """Keep what replays every image: seeds by case, and the drawn parameters of the first case as JSON."""
+    every = [(one, made, t) for tried, made in parts for t, one in enumerate(tried)]
     ctx.sink.artifact(
         "acquisition_parameters", "Parameters of the changed acquisitions",
         {
-            "acquisition": np.array([t.name for t in tried], dtype=np.str_),
-            "standing": np.array([t.standing for t in tried], dtype=np.str_),
-            "similarity": made.similarity,
-            "first_case": np.array(made.examples, dtype=np.str_),
-            "seeds": made.seeds[None, :],
+            "acquisition": np.array([one.name for one, _, _ in every], dtype=np.str_),
+            "standing": np.array([one.standing for one, _, _ in every], dtype=np.str_),
+            "similarity": np.array([made.similarity[t] for _, made, t in every]),
+            "share_changed": np.array([made.changed[t] for _, made, t in every]),
+            "first_case": np.array([made.examples[t] for _, made, t in every], dtype=np.str_),
+            "seeds": parts[0][1].seeds[None, :],
         },
-        n=len(made.cases),
+        n=len(parts[0][1].cases),
     )  # fmt: skip

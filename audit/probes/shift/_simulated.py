@@ -37,6 +37,7 @@ class Simulated:
         raw: (t, m, k) raw outputs by acquisition; for a segmentation (t, m, 1) Dice, NaN where the reference is empty.
         similarity: (t,) mean structural similarity with the image as it was, NaN where images are too small for it.
         examples: (t,) JSON of the parameters of the first case.
+        changed: (t,) share of the images that are other than they were.
         repeated: Largest difference of the answers to unchanged images from those given before.
     """
 
@@ -46,6 +47,7 @@ class Simulated:
     raw: Floats
     similarity: Floats
     examples: tuple[str, ...]
+    changed: Floats
     repeated: float
 
 
@@ -78,44 +80,49 @@ def _aside(cohort: Cohort, rows: NDArray[np.int64]) -> Any:
     )  # fmt: skip
 
 
-def simulate(ctx: ProbeContext, cases: NDArray[np.int64], tried: Sequence[Tried]) -> Simulated:
+def simulate(
+    ctx: ProbeContext, cases: NDArray[np.int64], tried: Sequence[Tried], seeds: NDArray[np.int64] | None = None
+) -> Simulated:
     """Answer the cases under every acquisition, batch by batch as they are read.
 
     Args:
         ctx: The context of the cases alone, as `sampled` gives it.
         cases: (m,) their indices in the whole cohort.
         tried: t acquisitions.
+        seeds: (m,) from which parameters are drawn; drawn, and unchanged images answered once more, where not given.
     """
-    m, frame = len(cases), frame_of(ctx.card.input, ctx.cohort.spacing_mm)
-    seeds = ctx.rng.integers(2**32, size=m).astype(np.int64)
+    again, m, frame = seeds is None, len(cases), frame_of(ctx.card.input, ctx.cohort.spacing_mm)
+    seeds = ctx.rng.integers(2**32, size=m).astype(np.int64) if seeds is None else seeds
     size = batch_size(load_images(ctx.cohort, np.arange(1))[0], ctx.budget.batch_size)
     noise = any(knob.noise for one in tried for knob, _ in one.turned)
     looked = min(_LOOKED_AT, m)
     similar: list[list[float]] = [[] for _ in tried]
     answers: list[list[Floats]] = [[] for _ in tried]
     examples: list[str] = [""] * len(tried)
+    others = np.zeros(len(tried))
     repeated = 0.0
     for start in range(0, m, size):
         rows = np.arange(start, min(start + size, m))
         images = load_images(ctx.cohort, rows)
         masks = load_masks(ctx.cohort, rows) if ctx.card.task == "segmentation" else None
         specs = [describe(image, frame, noise=noise) for image in images]
-        if start == 0:
+        if start == 0 and again:
             repeated = _difference(_answers(ctx, images, masks), before(ctx, rows))
         batch = _Batch(images=images, specs=specs, seeds=seeds[rows], looked=max(0, looked - start), span=frame.span)
-        for t, (changed, text, alike) in enumerate(batch.under(tried)):
+        for t, (changed, text, alike, touched) in enumerate(batch.under(tried)):
             answers[t].append(_answers(ctx, changed, masks))
+            others[t] += touched
             examples[t] = examples[t] or text
             similar[t] += alike
         ctx.sink.progress(int(rows[-1]) + 1, m)
     return Simulated(
         ctx=ctx, cases=cases, seeds=seeds, raw=np.stack([np.concatenate(part) for part in answers]),
         similarity=np.array([np.mean(s) if s else np.nan for s in similar]), examples=tuple(examples),
-        repeated=repeated,
+        changed=others / m, repeated=repeated,
     )  # fmt: skip
 
 
-_Made = tuple["NDArray[np.float32]", str, list[float]]
+_Made = tuple["NDArray[np.float32]", str, list[float], int]
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -156,7 +163,8 @@ class _Batch:
         changed = np.stack([apply(image, change, field=spec.field) for image, change, spec in every])
         pairs = zip(self.images[: self.looked], changed[: self.looked], strict=True)
         alike = [s for a, b in pairs if (s := ssim(a, b, self.span)) is not None]
-        return changed, _text(changes[0]), alike
+        touched = int((changed != self.images).reshape(len(changed), -1).any(axis=1).sum())
+        return changed, _text(changes[0]), alike, touched
 
 
 def draw(tried: Tried, spec: ImageSpec, seed: int) -> tuple[Change, ...]:

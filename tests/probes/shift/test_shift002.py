@@ -267,6 +267,15 @@ class TestFailsClosed:
         assert not pick(found, "performance", protocol="undiagnostic")
         assert all(m.value <= 0.05 for m in pick(found, "critical_severity"))
 
+    def test_a_change_that_the_stored_images_do_not_show_was_not_tried(self) -> None:
+        """Noise of a hundredth of a stored step is rounded away: no number falls, and none passes."""
+        faint = KnobRange(low=0.0, high=1e-5, source="a test")
+        found = run(asked(healthy, envelope=replace(ENVELOPE, knobs={"mr_noise": faint})))
+        assert findings(found, no_loss(parameter="mr_noise")) == ["INCONCLUSIVE"]
+        absolute = rule(low=0.5, probe="SHIFT002", metric="performance", where={"parameter": "mr_noise"})
+        assert findings(found, absolute) == ["INCONCLUSIVE"]
+        assert "not tried" in (pick(found, "performance")[0].missing or "")
+
     def test_few_patients_are_inconclusive(self) -> None:
         """Eight patients carry no PASS, though nothing is lost."""
         assert findings(run(asked(healthy, n=8)), no_loss()) == ["INCONCLUSIVE"]
