@@ -9,10 +9,10 @@ import textwrap
 from typing import TYPE_CHECKING, Any, Literal
 
 from audit._cli.shell import printable, say
-from audit.errors import EXIT_PASS, InputError
+from audit.errors import EXIT_PASS, InputError, PluginError
 
 if TYPE_CHECKING:
-    from audit.core import ProbeInfo
+    from audit.core import Probe, ProbeInfo
 
 _FAMILY_TITLES = {
     "DATA": "the cohort", "SETUP": "the set-up", "PERF": "performance", "CAL": "calibration", "FAIR": "subgroups",
@@ -52,7 +52,22 @@ def explain_probe(code: str) -> int:
     for name, text in _rows(known.infos[wanted]):
         if text:
             say(_wrapped(f"{name:<11} ", text))
+    for name, text in _page(known.probes[wanted]):
+        say(f"\n{name}")
+        for paragraph in text.split("\n\n"):
+            say(_wrapped("  ", " ".join(paragraph.split())))
     return EXIT_PASS
+
+
+def _page(probe: type[Probe]) -> list[tuple[str, str]]:
+    """Return the sections of a probe's page; none for a plugin whose docstring is no page."""
+    from audit.probes import sections
+
+    try:
+        found = sections(probe)
+    except PluginError:
+        return []
+    return [(name, text) for name, text in found.items() if name and name != "References"]
 
 
 def _rows(info: ProbeInfo) -> list[tuple[str, str]]:

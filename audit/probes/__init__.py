@@ -13,7 +13,7 @@ from audit.probes import (
     shift,
 )
 from audit.probes._catalogue import Catalogue, FailedPlugin, catalogue
-from audit.probes._pages import page
+from audit.probes._pages import page, sections
 
 PROBES: tuple[type[Probe], ...] = (
     *data.PROBES,
@@ -26,4 +26,4 @@ PROBES: tuple[type[Probe], ...] = (
     *explanation.PROBES,
     *shift.PROBES,
 )
-__all__ = ["PROBES", "Catalogue", "FailedPlugin", "catalogue", "page"]
+__all__ = ["PROBES", "Catalogue", "FailedPlugin", "catalogue", "page", "sections"]

@@ -32,6 +32,23 @@ def test_probes_explains_one(audit: Audit) -> None:
         assert text in flat
 
 
+def test_probes_explains_for_a_radiologist_and_a_statistician(audit: Audit) -> None:
+    """CONF001 is explained in both languages, with why it matters, what it cannot do and an example."""
+    _, out, _ = audit("probes", "CONF001")
+    flat = " ".join(out.split())
+    for text in ("For a radiologist:", "For a statistician:", "patient bootstrap", "Why it matters", "Known problems"):
+        assert text in flat
+    assert max(len(line) for line in out.splitlines()) <= 110
+
+
+def test_a_plugin_without_a_page_is_explained_by_its_entry(audit: Audit, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A docstring that is no page leaves the entry of the catalogue, and no error."""
+    monkeypatch.setattr(catalogue().probes["CONF001"], "__doc__", "Nothing.")
+    code, out, _ = audit("probes", "CONF001")
+    assert code == 0
+    assert "Known problems" not in out
+
+
 def test_unknown_probe(audit: Audit) -> None:
     """An unknown code is exit 2 with the nearest one."""
     code, _, err = audit("probes", "SETUP01")
