@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -48,11 +48,12 @@ def follows(ctx: ProbeContext, strata: Strata, view: ClassView) -> Iterator[Meas
     for side in sides(ctx, view):
         condition = {**view.condition, "attribute": strata.attribute, "stratum": side.name}
         found = [shift(ctx, strata, view.scores, side, code) for code in range(len(strata.names))]
-        yield from level_rows(ctx, strata, found, "score_shift_auc", condition)
+        yield from level_rows(ctx, strata, side.rows, found, "score_shift_auc", condition)
         others = _others(ctx, strata, side)
         if others is not None:
             adjusted = [shift(ctx, strata, view.scores, side, c, others) for c in range(len(strata.names))]
-            yield from level_rows(ctx, strata, adjusted, "score_shift_auc_adjusted", condition)
+            within = side.rows & others.known
+            yield from level_rows(ctx, strata, within, adjusted, "score_shift_auc_adjusted", condition)
         if strata.numbers is not None:
             yield Measurement.of(
                 _correlation(ctx, strata, view.scores, side), metric="score_correlation",
@@ -106,21 +107,36 @@ def shift(
 
 
 def level_rows(
-    ctx: ProbeContext, strata: Strata, found: list[Estimate], metric: str, condition: dict[str, Any], **more: Any
-) -> Iterator[Measurement]:
-    """Give one measurement a level, with the interval that holds for all levels together."""
+    ctx: ProbeContext, strata: Strata, rows: NDArray[np.bool_], found: list[Estimate], metric: str,
+    condition: dict[str, Any], **more: Any,
+) -> Iterator[Measurement]:  # fmt: skip
+    """Give one measurement a level, counted by the level's own patients, with the interval for all levels together.
+
+    Args:
+        ctx: The probe's context.
+        strata: The confounder.
+        rows: (n,) bool, the cases that are compared.
+        found: The estimate of each level against the rest.
+        metric: The metric's name.
+        condition: Condition keys; `n_rest` is added.
+        more: Further fields of the measurements.
+    """
     from audit.stats import simultaneous
 
-    known = [e for e in found if e.value is not None]
+    known = sum(e.value is not None for e in found)
     pair = len(strata.names) == 2
     named = "".join(f"[{condition[key]}]" for key in sorted(condition))
     key = contrast_key(strata.attribute, strata.names, metric + named) if pair else None
-    for name, estimate in zip(strata.names, found, strict=True):
+    compared = rows & strata.known
+    for code, (name, estimate) in enumerate(zip(strata.names, found, strict=True)):
+        own = compared & (strata.codes == code)
         subgroup: dict[str, Scalar] = {strata.attribute: name}
+        counted = replace(estimate, n=int(own.sum()), n_patients=count_patients(ctx.cohort.patients, own))
+        together = simultaneous(estimate, 1 if pair else known, ctx.levels) if estimate.value is not None else None
         yield Measurement.of(
-            estimate, metric=metric, level=ctx.levels.confidence, subgroup=subgroup, condition=condition,
-            simultaneous=simultaneous(estimate, 1 if pair else len(known), ctx.levels) if estimate in known else None,
-            contrast=key, **more,
+            counted, metric=metric, level=ctx.levels.confidence, subgroup=subgroup, simultaneous=together,
+            condition={**condition, "n_rest": count_patients(ctx.cohort.patients, compared & ~own)}, contrast=key,
+            **more,
         )  # fmt: skip
 
 

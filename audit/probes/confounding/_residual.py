@@ -31,19 +31,19 @@ def residual_rows(ctx: ProbeContext, strata: Strata) -> Iterator[Measurement]:
     if found is None:
         absent = [Estimate.absent(NOT_MEASURED, method="none") for _ in strata.names]
         for metric in ("residual_gap", "score_shift_auc"):
-            yield from level_rows(ctx, strata, absent, metric, condition)
+            yield from level_rows(ctx, strata, strata.known, absent, metric, condition)
         return
     known = np.isfinite(found.signed)
     groups = np.zeros(len(known), dtype=np.int64)
     if known.any():
         groups[known] = found.groups(np.flatnonzero(known))
     gaps = [_gap(ctx, strata, found, known, groups, code) for code in range(len(strata.names))]
-    yield from level_rows(ctx, strata, gaps, "residual_gap", condition, unit=found.unit, direction="zero")
+    yield from level_rows(ctx, strata, known, gaps, "residual_gap", condition, unit=found.unit, direction="zero")
     if not ctx.clean.views:
         side = Side(name="cases", rows=known, alike=groups)
         errors = np.where(known, found.signed, 0.0)
         shifts = [shift(ctx, strata, errors, side, code) for code in range(len(strata.names))]
-        yield from level_rows(ctx, strata, shifts, "score_shift_auc", condition)
+        yield from level_rows(ctx, strata, known, shifts, "score_shift_auc", condition)
 
 
 def _gap(

@@ -68,7 +68,8 @@ def test_each_level_is_held_against_the_rest_of_its_label():
     m = run(ctx)["ward", "controls", "b"]
     rows = label == 0
     assert m.value == auc(scores[rows], (ward == "b")[rows], np.flatnonzero(rows), ctx.levels).value
-    assert (m.n, m.n_patients) == (150, 150)
+    own = int((rows & (ward == "b")).sum())
+    assert (m.n, m.n_patients, m.condition["n_rest"]) == (own, own, 150 - own)
     assert m.simultaneous[0] < m.low < m.high < m.simultaneous[1]
 
 
