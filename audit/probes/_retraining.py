@@ -275,6 +275,23 @@ def strata_of_targets(ctx: ProbeContext) -> NDArray[np.int64]:
     return np.zeros(len(targets), dtype=np.int64)
 
 
+def too_few_to_train(ctx: ProbeContext) -> str | None:
+    """Return that a class has too few patients in the development cohort, with the count, or None.
+
+    All trainings see the same development cases, so intervals are given these; of a handful they would say too much.
+    """
+    if ctx.training is None:
+        return "no training recipe is declared under [training]"
+    strata, patients = strata_of_targets(ctx), ctx.training.cohort.patients
+    if ctx.card.task == "multilabel":
+        targets = ctx.training.cohort.targets
+        sides = [targets[:, k] == v for k in range(targets.shape[1]) for v in (0, 1)]
+    else:
+        sides = [strata == name for name in np.unique(strata)]
+    count = min(count_patients(patients, side) for side in sides)
+    return f"fewer than {SMALLEST} development patients of a class: {count}" if count < SMALLEST else None
+
+
 def draw(strata: NDArray[np.int64], count: int, rng: np.random.Generator) -> NDArray[np.int64]:
     """Return so many of all cases, without replacement and with the mix of the strata, rising.
 

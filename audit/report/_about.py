@@ -59,11 +59,20 @@ def model_facts(evidence: Evidence) -> Pairs:
         ("answers with", str(m.get("output") or "").replace("_", " ")),
         ("loaded as", str(m.get("kind") or "")),
         ("access", _ACCESS.get(str(m.get("access")), str(m.get("access") or ""))),
+        ("training recipe", _recipe(mapping_of(evidence.run.get("training")))),
         ("input", "" if m.get("kind") == "predictions" else _input(mapping_of(m.get("input")))),
         ("operating point", f"{point}, {source or 'source not declared'}" if point else "none declared"),
         ("digest", short(m.get("digest"))),
         ("remarks", " ".join(words_of(m.get("notes")))),
     ])  # fmt: skip
+
+
+def _recipe(training: Mapping[str, Any]) -> str:
+    if not training:
+        return ""
+    n, people = training.get("n"), training.get("n_patients")
+    counts = f"{plural(int(n), 'case')} of {plural(int(people), 'patient')}" if n and people else "an unknown number"
+    return f"{training.get('recipe') or 'not named'}, trained again on {training.get('name') or 'a cohort'}, {counts}"
 
 
 def _parts(values: Any) -> tuple[str, ...]:

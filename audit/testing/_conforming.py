@@ -21,6 +21,7 @@ from audit.testing._cohorts import (
 )
 from audit.testing._contexts import context, saved_context
 from audit.testing._models import planted
+from audit.testing._recipes import region_recipe, trained_context
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -58,7 +59,13 @@ def conforming_contexts() -> dict[str, Make]:
         "ordinal, raters": _ordinal,
         "regression, raters and a comparator": _measured,
         "survival": _survival,
+        "binary, a training recipe": _trainable,
     }
+
+
+def _trainable() -> ProbeContext:
+    development, audited = (tiny_cohort(np.random.default_rng(seed), n=160) for seed in (3, 1))
+    return trained_context(development, audited, recipe=region_recipe, target=0.7)
 
 
 def _golden() -> ProbeContext:

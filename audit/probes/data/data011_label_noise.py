@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import numpy as np
 
 from audit.core import Access, Direction, Estimate, Measurement, Probe, ProbeContext, ProbeInfo
-from audit.probes._retraining import Performance, Retraining, performance
+from audit.probes._retraining import Performance, Retraining, performance, too_few_to_train
 from audit.probes.data._noise import DELETED, FLIPS, GROUPS, coarser, flipped, overlooked
 
 if TYPE_CHECKING:
@@ -43,9 +43,10 @@ class LabelNoise(Probe):
     Known problems:
         What is found is said of the recipe and its data, not of the weights under audit, and the errors come on top of
         those that the labels already have: how many these are is not known from here. The audited labels are taken as
-        right. An overlooked share that follows the score of a model is easier to learn than one that follows a reader.
-        With five trainings the interval is wide where trainings differ. Ranking can be untouched where calibration is
-        not, and only the former is measured. Classes without an order have no milder or coarser form.
+        right. Fewer than 20 development patients of a class give no number. An overlooked share that follows the score
+        of a model is easier to learn than one that follows a reader. With five trainings the interval is wide where
+        trainings differ. Ranking can be untouched where calibration is not, and only the former is measured. Classes
+        without an order have no milder or coarser form.
 
     Example:
         The AUC is 0.88 with the labels as they are, 0.87 with 20 % of them flipped and 0.79 with the mildest 40 % of
@@ -84,8 +85,10 @@ class LabelNoise(Probe):
     def run(self, ctx: ProbeContext) -> Iterable[Measurement]:
         """Train on labels with errors of each kind; see `Probe.run`."""
         again, counted = Retraining(ctx, expected=55), performance(ctx)
-        if isinstance(counted, str):
-            absent = Estimate.absent(counted, method="none", n=len(ctx.cohort), n_patients=ctx.cohort.n_patients)
+        few = too_few_to_train(ctx)
+        if isinstance(counted, str) or few:
+            reason = counted if isinstance(counted, str) else str(few)
+            absent = Estimate.absent(reason, method="none", n=len(ctx.cohort), n_patients=ctx.cohort.n_patients)
             return (_given(ctx, metric, absent, "lower") for metric in self.info.metrics)
         return _Noise(ctx=ctx, again=again, counted=counted).rows()
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import numpy as np
 
 from audit.core import Access, Estimate, Measurement, Probe, ProbeContext, ProbeInfo
-from audit.probes._retraining import Performance, Retraining, draw, performance, strata_of_targets
+from audit.probes._retraining import Performance, Retraining, draw, performance, strata_of_targets, too_few_to_train
 from audit.probes.performance._learning import cases_needed
 
 if TYPE_CHECKING:
@@ -38,12 +38,14 @@ class TrainingSize(Probe):
         patients. One that has stopped gaining needs other data, not more.
 
     Known problems:
-        What is found is said of the recipe and the development cohort, not of the weights under audit. Five trainings
-        say little of how much trainings differ, and the interval is wide where they do. Smaller sets are drawn from the
-        same patients as the whole one, so the curve says nothing of other hospitals. `cases_to_target` supposes that
-        more cases never harm; where the target is not shown to be reached with all cases it has no number and says how
-        far the recipe came, and a rule on it stays open. A recipe that needs other settings for fewer cases looks worse
-        than it is. Trainings are counted and bounded, and what was not trained has no number.
+        What is found is said of the recipe and the development cohort, not of the weights under audit, and intervals
+        are given this cohort: another one of the same size may teach more or less. It needs 20 development patients of
+        each class. Five trainings say little of how much trainings differ, and the interval is wide where they do.
+        Smaller sets are drawn from the same patients as the whole one, so the curve says nothing of other hospitals.
+        `cases_to_target` supposes that more cases never harm; where the target is not shown to be reached with all
+        cases it has no number and says how far the recipe came, and a rule on it stays open. A recipe that needs other
+        settings for fewer cases looks worse than it is. Trainings are counted and bounded, and what was not trained has
+        no number.
 
     Example:
         The AUC is 0.71, 0.76, 0.80, 0.83 and 0.85 with 100 to 1,600 cases. For a target of 0.80 `cases_to_target` is
@@ -83,8 +85,10 @@ class TrainingSize(Probe):
     def run(self, ctx: ProbeContext) -> Iterable[Measurement]:
         """Train on growing numbers of cases; see `Probe.run`."""
         counted = performance(ctx)
-        if isinstance(counted, str):
-            return (_given(ctx, metric, _absent(ctx, counted)) for metric in self.info.metrics)
+        few = too_few_to_train(ctx) if ctx.training is not None else None
+        if isinstance(counted, str) or few:
+            reason = counted if isinstance(counted, str) else str(few)
+            return (_given(ctx, metric, _absent(ctx, reason)) for metric in self.info.metrics)
         return _curve(ctx, counted)
 
 
