@@ -13,6 +13,7 @@ from audit.report._array_parts import Arrays
 from audit.report._arrays_attacks import ATTACKED
 from audit.report._arrays_confounding import CONFOUNDING
 from audit.report._arrays_curves import CURVES
+from audit.report._arrays_edits import EDITS
 from audit.report._arrays_explain import EXPLAINED
 from audit.report._arrays_localised import LOCALISED
 from audit.report._arrays_rows import ROWS
@@ -67,5 +68,5 @@ def _cell(value: Any) -> str:
 
 
 _MAKERS: Mapping[str, Callable[[StoredArtifact, Arrays], Figure | None]] = {
-    **ATTACKED, **CONFOUNDING, **CURVES, **EXPLAINED, **LOCALISED, **ROWS, **SEVERITY, **SHIFT, **TRAINING,
+    **ATTACKED, **CONFOUNDING, **CURVES, **EDITS, **EXPLAINED, **LOCALISED, **ROWS, **SEVERITY, **SHIFT, **TRAINING,
 }  # fmt: skip

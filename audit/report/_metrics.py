@@ -8,6 +8,7 @@ from audit.report._metrics_attacks import ATTACKS
 from audit.report._metrics_calibration import CALIBRATION
 from audit.report._metrics_confounding import CONFOUNDING
 from audit.report._metrics_data import DATA
+from audit.report._metrics_edits import EDITS
 from audit.report._metrics_explain import EXPLAIN
 from audit.report._metrics_performance import PERFORMANCE
 from audit.report._metrics_severity import SEVERITY
@@ -223,6 +224,7 @@ METRICS: Mapping[str, tuple[str, str]] = {
     ),
     **ATTACKS,
     **CONFOUNDING,
+    **EDITS,
     **DATA,
     **EXPLAIN,
     **CALIBRATION,

@@ -7,6 +7,7 @@ from typing import Any
 
 from audit.core import MISSING_LEVEL, Measurement
 from audit.report._metrics import METRICS
+from audit.report._metrics_edits import OF_EDITS
 from audit.report._metrics_severity import OF_SHIFT002
 from audit.report._metrics_training import OF_TRAINING
 from audit.report._numbers import number, whole
@@ -44,6 +45,7 @@ METHODS: Mapping[str, str] = {
 
 # A slope of probabilities is another thing than a slope of measured values on the reference.
 _BY_PROBE: Mapping[tuple[str, str], tuple[str, str]] = {
+    **OF_EDITS,
     **OF_SHIFT002,
     **OF_TRAINING,
     ("PERF001", "slope"): (

@@ -109,7 +109,7 @@ def _arms(
         region = grid.dilated(both, dilation)
         yield f"{dilation:g}", _fill(setting, image, region, background)
     lesion = grid.dilated(subject.own, dilations[0])
-    apart = _moved(setting, image, lesion, background) if subject.own.any() else np.zeros_like(lesion)
+    apart = moved(setting, image, lesion, background) if subject.own.any() else np.zeros_like(lesion)
     apart |= grid.dilated(subject.other, dilations[0]) & ~lesion & ~others
     found.unmoved += not apart.any()
     elsewhere = sample_fill(image, apart, background | lesion, rng, grid=grid, span=setting.span).apply(image)
@@ -125,7 +125,7 @@ def _fill(setting: Setting, image: NDArray[Any], region: Mask, background: Mask)
     return fill.apply(image)
 
 
-def _moved(setting: Setting, image: NDArray[np.float32], lesion: Mask, background: Mask) -> Mask:
+def moved(setting: Setting, image: NDArray[np.float32], lesion: Mask, background: Mask) -> Mask:
     """Return the parts of a region moved to like tissue of the same image; a part without room is left out."""
     clear, out = ~(lesion | background), np.zeros_like(lesion)
     for part in parts_of(lesion):

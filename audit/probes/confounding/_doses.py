@@ -1,0 +1,352 @@
+"""Lesions, or what looks like them, put into images and taken out one by one, each step beside a sham."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from audit.core import Estimate
+from audit.edits import (
+    Fill,
+    Ground,
+    Insertion,
+    Spot,
+    inserted,
+    marks,
+    parts_of,
+    sample_fill,
+    sample_insertions,
+    spots_of,
+    tissue,
+    usual,
+)
+from audit.probes.confounding._asked import NO_NUMBER, Reading, Setting, read_mask
+from audit.probes.confounding._evidence import moved
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    Floats = NDArray[np.float64]
+    Mask = NDArray[np.bool_]
+
+MOST = 3
+"""Steps of a dose."""
+EDGE, GAP = 2.0, 3.0
+"""How far a lesion reaches beyond its mask, and the distance between two that are inserted: mm, or pixels."""
+SOURCES = 48
+COUNTED = 95.0
+LESION = "lesion"
+METHOD = "least squares through 0 for each case, mean by patient"
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Scene:
+    """One image with what is known of it.
+
+    Args:
+        case: The case.
+        image: (channels, *spatial).
+        masks: By kind, lesions and each declared type of distractor; a kind whose mask is not there is absent.
+        tissue: (*spatial) bool, where something may be put: the declared region, else where the image shows something.
+    """
+
+    case: int
+    image: NDArray[np.float32]
+    masks: dict[str, Mask]
+    tissue: Mask
+
+    def taken(self, setting: Setting, margin: float) -> Mask:
+        """Return (*spatial) bool, everything that is no plain tissue, with a margin in the grid's unit."""
+        out = np.zeros(setting.size, dtype=bool)
+        for mask in self.masks.values():
+            out |= mask
+        return setting.grid.dilated(out, margin)
+
+
+def scene_of(setting: Setting, case: int) -> Scene | None:
+    """Return the scene of a case, None where its lesions, or the declared region, are not known."""
+    cohort = setting.ctx.cohort
+    lesions = setting.mask(case)
+    if lesions is None:
+        return None
+    image = setting.image(case)
+    where = tissue(image)
+    if cohort.regions is not None:
+        region = read_mask(cohort.regions, case)
+        if region is None:
+            return None
+        where = region
+    masks = {LESION: lesions}
+    for kind, source in cohort.distractors.items():
+        mask = read_mask(source, case)
+        if mask is not None:
+            masks[kind] = mask
+    return Scene(case=case, image=image, masks=masks, tissue=where)
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Stock:
+    """What can be inserted, by kind, and how many of a kind a case may have.
+
+    Args:
+        spots: By kind and by the levels of the protocol attributes.
+        most: By kind, the cohort's 95th centile of the number in a case.
+    """
+
+    spots: dict[tuple[str, str], list[Spot]]
+    most: dict[str, int]
+
+
+def protocol_of(setting: Setting, case: int) -> str:
+    """Return the levels of a case's protocol attributes; contrast means something within one protocol only."""
+    return "|".join(str(a.levels[case]) for a in setting.ctx.cohort.by_role("protocol"))
+
+
+def stock(setting: Setting, cases: Sequence[int]) -> Stock:
+    """Return the cohort's own lesions and distractors that stand alone, usual in size and contrast.
+
+    Args:
+        setting: Where it happens.
+        cases: Cases to look in; all are counted, and spots are taken from as many as needed.
+    """
+    rng, ctx = setting.ctx.rng, setting.ctx
+    counts: dict[str, list[int]] = {}
+    found: dict[tuple[str, str], list[Spot]] = {}
+    used: dict[tuple[str, str], int] = {}
+    for case in ctx.rng.permutation(np.array(cases)).tolist():
+        scene = scene_of(setting, int(case))
+        if scene is None:
+            continue
+        for kind, mask in scene.masks.items():
+            counts.setdefault(kind, []).append(len(parts_of(mask)))
+            key = (kind, protocol_of(setting, int(case)))
+            if used.get(key, 0) >= SOURCES or not mask.any():
+                continue
+            others = np.zeros_like(mask)
+            for name, other in scene.masks.items():
+                others |= other if name != kind else False
+            used[key] = used.get(key, 0) + 1
+            found.setdefault(key, []).extend(
+                spots_of(scene.image, mask, others, scene.tissue, int(case), rng, grid=setting.grid, edge=EDGE)
+            )
+    most = {kind: int(np.percentile(values, COUNTED)) for kind, values in counts.items()}
+    return Stock(spots={key: usual(spots) for key, spots in found.items()}, most=most)
+
+
+@dataclass(kw_only=True, eq=False)
+class Doses:
+    """Answers to one arm, one row an edited image.
+
+    Args:
+        case: Cases.
+        dose: How much was put in or taken out.
+        sham: Whether it was the sham.
+        raws: Answers, by batch; of a segmentation the marked volume and the share of what was put in that it touches.
+        drawn: Parameters of the first insertions.
+        examples: The first images: as they are, with the top dose, with its sham.
+    """
+
+    case: list[int] = field(default_factory=list)
+    dose: list[float] = field(default_factory=list)
+    sham: list[bool] = field(default_factory=list)
+    raws: list[Floats] = field(default_factory=list)
+    drawn: list[dict[str, Any]] = field(default_factory=list)
+    examples: list[tuple[NDArray[np.float32], ...]] = field(default_factory=list)
+
+    @property
+    def cases(self) -> NDArray[np.int64]:
+        """(m,) the cases that have this arm, rising."""
+        return np.unique(np.array(self.case, dtype=np.int64))
+
+    def slopes(self, reading: Reading, clean: Floats) -> tuple[Floats, Floats]:
+        """Return (m,) slopes of the true and of the sham edit, by case; NaN where an answer is no number.
+
+        Args:
+            reading: What is read.
+            clean: (N, k) answers to the images as they are.
+        """
+        case, dose, sham, delta = self._table(reading, clean)
+        out = []
+        for arm in (False, True):
+            rows = sham == arm
+            index = np.searchsorted(self.cases, case[rows])
+            top = np.bincount(index, weights=dose[rows] * delta[rows], minlength=self.cases.size)
+            bottom = np.bincount(index, weights=dose[rows] ** 2, minlength=self.cases.size)
+            out.append(np.asarray(top / bottom, dtype=np.float64))
+        return out[0], out[1]
+
+    def steps(self, reading: Reading, clean: Floats, *, sham: bool) -> dict[float, tuple[NDArray[np.int64], Floats]]:
+        """Return by step the cases and how their answer changed."""
+        case, dose, arm, delta = self._table(reading, clean)
+        order = self._order(case, dose, arm)
+        return {
+            float(s): (case[rows], delta[rows]) for s in np.unique(order) for rows in [(order == s) & (arm == sham)]
+        }
+
+    def _order(self, case: NDArray[np.int64], dose: Floats, arm: NDArray[np.bool_]) -> NDArray[np.int64]:
+        """Return (r,) the step of each row, 1 for the first."""
+        out = np.zeros(case.size, dtype=np.int64)
+        for one in np.unique(case):
+            for side in (False, True):
+                rows = np.flatnonzero((case == one) & (arm == side))
+                out[rows[np.argsort(dose[rows])]] = np.arange(1, rows.size + 1)
+        return out
+
+    def _table(self, reading: Reading, clean: Floats) -> tuple[NDArray[np.int64], Floats, NDArray[np.bool_], Floats]:
+        case = np.array(self.case, dtype=np.int64)
+        raw = np.concatenate(self.raws) if self.raws else np.zeros((0, 1))
+        delta = reading.value(raw) - reading.value(clean[case]) if case.size else np.zeros(0)
+        return case, np.array(self.dose, dtype=np.float64), np.array(self.sham, dtype=bool), delta
+
+
+def give(
+    setting: Setting, scenes: Iterator[Scene], kinds: Sequence[str], held: Stock, *, erase: bool, planes: bool = False
+) -> dict[str, Doses]:
+    """Put in, and take out, one by one, and ask the model.
+
+    Args:
+        setting: Where it happens.
+        scenes: The images.
+        kinds: What is put in; each is an arm of its own.
+        held: What there is.
+        erase: Also take lesions out, as the arm "erase".
+        planes: Put in only in the annotated plane and only off it instead, as the arms "in plane" and "off plane".
+    """
+    found: dict[str, Doses] = {}
+    for scene in scenes:
+        waiting: dict[str, list[_Step]] = {}
+        for kind in kinds:
+            for name, within, without in _arms_of(setting, scene, kind, planes):
+                waiting[name] = _insert(setting, scene, kind, held, found.setdefault(name, Doses()), within, without)
+        if erase:
+            waiting["erase"] = _erase(setting, scene, held, found.setdefault("erase", Doses()))
+        _ask(setting, scene, waiting, found)
+    return found
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class _Step:
+    image: NDArray[np.float32]
+    dose: float
+    sham: bool
+    cores: list[Mask] = field(default_factory=list)
+
+
+def _arms_of(setting: Setting, scene: Scene, kind: str, planes: bool) -> Iterator[tuple[str, Mask | None, Mask | None]]:
+    if not planes:
+        yield kind, None, None
+        return
+    given = setting.ctx.cohort.annotated_planes
+    plane = -1 if given is None else int(given[scene.case])
+    if 0 <= plane < setting.size[0]:
+        here = np.zeros(setting.size, dtype=bool)
+        here[plane] = True
+        yield "in plane", here, None
+        yield "off plane", None, here
+
+
+def _insert(
+    setting: Setting, scene: Scene, kind: str, held: Stock, found: Doses, within: Mask | None, without: Mask | None
+) -> list[_Step]:
+    grid, span = setting.grid, setting.span
+    spots = held.spots.get((kind, protocol_of(setting, scene.case)), [])
+    room = held.most.get(kind, 0) - len(parts_of(scene.masks.get(kind, np.zeros(setting.size, dtype=bool))))
+    count = min(MOST, room)
+    if count < 1 or not spots or kind not in scene.masks:
+        return []
+    clear = scene.tissue & ~scene.taken(setting, GAP)
+    ground = Ground(image=scene.image, allowed=clear, tissue=clear)
+    drawn = sample_insertions(ground, spots, count, setting.ctx.rng, grid=grid, gap=GAP, within=within, without=without)
+    out = []
+    for k in range(1, len(drawn) + 1):
+        some = drawn[:k]
+        for sham in (False, True):
+            image = inserted(scene.image, some, grid=grid, span=span, sham=sham)
+            out.append(_Step(image=image, dose=_dose(setting, some), sham=sham, cores=marks(some, setting.size)))
+    if out and not found.examples:
+        found.examples.append((scene.image, out[-2].image, out[-1].image))
+    found.drawn += [one.parameters(grid) for one in drawn] if len(found.drawn) < 100 else []
+    return out
+
+
+def _dose(setting: Setting, some: Sequence[Insertion]) -> float:
+    """Return how much was put in: lesions, or for a segmentation their volume."""
+    if setting.ctx.card.task == "segmentation":
+        return float(sum(one.spot.volume for one in some))
+    return float(len(some))
+
+
+def _erase(setting: Setting, scene: Scene, held: Stock, found: Doses) -> list[_Step]:
+    """Take lesions out, the shams the same shapes of plain tissue; doses are below 0."""
+    grid, rng, lesions = setting.grid, setting.ctx.rng, scene.masks[LESION]
+    parts = parts_of(lesions)
+    if not parts or len(parts) > max(held.most.get(LESION, 0), MOST):
+        return []
+    some = [parts[int(i)] for i in rng.permutation(len(parts))[:MOST]]
+    background = ~scene.tissue | scene.taken(setting, EDGE)
+    out = []
+    gone, apart, volume = np.zeros_like(lesions), np.zeros_like(lesions), 0.0
+    for k, part in enumerate(some, start=1):
+        wide = grid.dilated(part, EDGE)
+        gone |= wide
+        apart |= moved(setting, scene.image, wide, background | grid.dilated(apart, GAP))
+        volume += float(part.sum()) * grid.voxel
+        dose = -(volume if setting.ctx.card.task == "segmentation" else float(k))
+        for sham, region in ((False, gone), (True, apart)):
+            fill: Fill = sample_fill(scene.image, region, background & ~region, rng, grid=grid, span=setting.span)
+            out.append(_Step(image=fill.apply(scene.image), dose=dose, sham=sham))
+    if not found.examples:
+        found.examples.append((scene.image, out[-2].image, out[-1].image))
+    return out
+
+
+def _ask(setting: Setting, scene: Scene, waiting: dict[str, list[_Step]], found: dict[str, Doses]) -> None:
+    steps = [(name, step) for name, those in waiting.items() for step in those]
+    if not steps:
+        return
+    raws = setting.ask([step.image for _, step in steps])
+    if setting.ctx.card.task == "segmentation":
+        touched = [
+            np.mean([bool(raw[core].any()) for core in step.cores]) if step.cores and np.isfinite(raw).all() else np.nan
+            for raw, (_, step) in zip(raws, steps, strict=True)
+        ]
+        volume = raws.reshape(len(raws), -1).sum(axis=1) * setting.grid.voxel
+        raws = np.stack([volume, np.array(touched, dtype=np.float64)], axis=1)
+    for row, (name, step) in enumerate(steps):
+        one = found[name]
+        one.case.append(scene.case)
+        one.dose.append(step.dose)
+        one.sham.append(step.sham)
+        one.raws.append(raws[row : row + 1])
+
+
+def clean_answers(setting: Setting) -> Floats:
+    """Return (N, k) what the model says of the images as they are, as doses are compared with it.
+
+    Raises:
+        KeyError: A segmentation whose volumes were not measured.
+    """
+    ctx = setting.ctx
+    if ctx.card.task == "segmentation":
+        return ctx.clean.column("volume_predicted")[:, None]
+    return ctx.clean.raw
+
+
+def averaged(setting: Setting, values: Floats, cases: NDArray[np.int64], *, method: str = METHOD) -> Estimate:
+    """Return the mean of slopes over cases, or why there is none."""
+    from audit.stats import mean
+
+    ctx = setting.ctx
+    patients = ctx.cohort.patients[cases]
+    n_patients = int(np.unique(patients).size)
+    if not cases.size:
+        return Estimate.absent("no image had room for it, or there was nothing usual to put in", method=method)
+    if not np.isfinite(values).all():
+        return Estimate.absent(NO_NUMBER, method=method, n=cases.size, n_patients=n_patients)
+    if np.ptp(values) == 0:
+        reason = f"the answer changes by {values[0]:g} in every case, so there is no interval"
+        return Estimate.absent(reason, method=method, n=cases.size, n_patients=n_patients)
+    return mean(values, patients, ctx.levels)
