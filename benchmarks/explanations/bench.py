@@ -28,8 +28,11 @@ ROOT = HERE.parents[1]
 RESULTS = HERE / "results.json"
 PAGE = ROOT / "docs" / "benchmarks-explanations.md"
 PACKAGES = ("quantus", "captum", "torch", "numpy")
-TIMED = ("cnn2", "resnet18")
-CASES = {"deletion": 32, "road": 16, "randomisation": 16}
+TIMED = {
+    "deletion": {"cnn2": 32, "resnet18": 8}, "road": {"cnn2": 16, "resnet18": 8},
+    "randomisation": {"cnn2": 16, "strided": 16},
+}  # fmt: skip
+"""Networks and images by metric."""
 ROUNDS, SHORT_ROUNDS = 5, 3
 
 
@@ -76,7 +79,7 @@ def timings(own: Worker, theirs: Worker, paths: dict[str, str], rounds: int) -> 
     found: dict[str, Any] = {}
     for metric, each in engines.items():
         found[metric] = {}
-        for name in TIMED:
+        for name, cases in TIMED[metric].items():
             given = {"do": metric, "path": paths[name]}
             for _, worker, more in each:
                 worker.ask(**given, **more, cases=4)
@@ -84,7 +87,7 @@ def timings(own: Worker, theirs: Worker, paths: dict[str, str], rounds: int) -> 
             for number in range(rounds):
                 turn = each[number % len(each) :] + each[: number % len(each)]
                 found[metric][name].append(
-                    {engine: worker.ask(**given, **more, cases=CASES[metric]) for engine, worker, more in turn}
+                    {engine: worker.ask(**given, **more, cases=cases) for engine, worker, more in turn}
                 )
             print(f"{time.strftime('%H:%M:%S')} {metric} {name}", file=sys.stderr, flush=True)
     return found

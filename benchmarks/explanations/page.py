@@ -18,8 +18,8 @@ GOALS = {
     ("randomisation", "ours, fp32"): ("at most 1.05 of the limit", lambda limit, _: limit <= 1.05),
 }  # fmt: skip
 TITLES = {
-    "deletion": "Deletion, 32 images, 32 steps", "road": "ROAD, 16 images, 5 shares",
-    "randomisation": "Randomisation of every layer, 16 images, saliency, rank correlation",
+    "deletion": "Deletion, 32 steps", "road": "ROAD, 5 shares",
+    "randomisation": "Randomisation of every layer, saliency, rank correlation",
 }  # fmt: skip
 SAME = 1e-4
 
@@ -59,7 +59,8 @@ def _speed(found: dict[str, Any]) -> list[str]:
     lines = [
         "## Speed", "",
         "The limit is as many plain eager float32 forward passes of the same network (for randomisation: gradients) as "
-        "the metric asks for, timed before and after it in the same process. Medians over rounds, in brackets the "
+        "the metric asks for, timed before and after it in the same process. Seconds are those of the processor, on "
+        "one thread. Medians over rounds, in brackets the "
         "least "
         "and the largest. `fp32` is what is reported: batch normalisation folded into convolutions, weights channels "
         "last, where the answers agree with the network's; `bf16 screening` computes in bfloat16, and no number "
