@@ -73,7 +73,6 @@ def explained_batches(ctx: ProbeContext, explainer: Explainer) -> Iterator[Batch
         explainer: Makes the maps; keeps which methods it refused.
     """
     model: Any = ctx.model
-    blank = untrained(model, ctx.rng)
     cases = sample_cases(ctx.cohort.patients, ctx.budget.explain_cases, ctx.rng)
     done, predict = 0, None
     for part in batches(cases, explainer.batch):
@@ -84,6 +83,8 @@ def explained_batches(ctx: ProbeContext, explainer: Explainer) -> Iterator[Batch
         if rows.size:
             images, explained = images[rows], explained.take(rows)
             methods = explainer(model, images, explained)
+            # Drawn for each batch: a single drawing may be a control that happens to be easy to beat.
+            blank = untrained(model, ctx.rng)
             blanks = {} if blank is None else explainer(blank, images, explained)
             own = {name: values for name, values in blanks.items() if name in methods and has_blank(explainer, name)}
             controls = control_maps(images, ctx.rng, untrained=own)

@@ -78,8 +78,9 @@ class UnfaithfulAttribution(Probe):
         controls share that fault, which is why only the difference counts. A finding so large that it outlives the
         blur is not deleted by it. A decision that rests on the absence of something is overturned by what replacing
         adds, not by what it takes away: look at it by class. Shares of pixels are few and lie close together near 0, so
-        an area is a coarse one, the same for all orders. Where two maps tie, such as a method that marks the brightest
-        pixels of a model that counts bright pixels and the control that does the same, no advantage is claimed.
+        an area is a coarse one, the same for all orders. The untrained network is drawn anew for every batch of cases,
+        so a small sample knows few of them. Where two maps tie, such as a method that marks the brightest pixels of a
+        model that counts bright pixels and the control that does the same, no advantage is claimed.
 
     Example:
         `probe = "XAI001"`, `metric = "deletion_advantage"`, `where = { attribution = "integrated_gradients" }`,

@@ -22,7 +22,7 @@ BUDGET = replace(BUDGETS["smoke"], explain_cases=None, explain_steps=6, explain_
 
 
 class Spot(torch.nn.Module):
-    """Log odds from windows of 2 x 2 pixels whose sum exceeds 3.2: square spots count, lines and dark spots do not.
+    """Log odds from windows of 2 x 2 pixels whose sum exceeds 3.2: square spots count, dots and dark spots do not.
 
     The weights of the window are those of a convolution, so that the network can be drawn anew.
     """
@@ -32,10 +32,11 @@ class Spot(torch.nn.Module):
         self.window = torch.nn.Conv3d(1, 1, (1, 2, 2)) if planes else torch.nn.Conv2d(1, 1, 2)
         self.window.weight.data[:] = gain
         self.window.bias.data[:] = -3.2 * gain
-        self.offset = offset
+        self.offset, self.most = offset, 3.4 if not planes else 14.0
 
     def forward(self, x: Any) -> Any:
-        return torch.relu(self.window(x)).flatten(1).sum(dim=1, keepdim=True) + self.offset
+        # One square is all the evidence that there can be: more of it, made by a fill, is not worth more.
+        return torch.relu(self.window(x)).flatten(1).sum(dim=1, keepdim=True).clamp(max=self.most) + self.offset
 
 
 def spots(
@@ -43,7 +44,7 @@ def spots(
 ) -> ProbeContext:
     """Return the context of a cohort with a bright square in the positive cases, away from edges and centre.
 
-    All cases have bright lines and dark spots of greater contrast, which the model ignores, and half of the image is
+    All cases have bright dots, and dark spots of greater contrast, which the model ignores; half of the image is
     brighter.
     """
     rng = np.random.default_rng(0)
@@ -53,7 +54,8 @@ def spots(
     images[:, 0, ..., 7:9, 1:15:3] = -1.0
     images[:, 0, ..., 13:15, 1:15:3] = -1.0
     images[:, 0, ..., 2:6:3, 8:15:3] = -1.0
-    images[:, 0, ..., 11, 1:15] = 0.75
+    # Below the mean of a window that counts, so that no imputation makes a square of them.
+    images[:, 0, ..., 10:13:2, 1:15:2] = 0.78
     for i in np.flatnonzero(target):
         row, column = rng.integers(1, 4), rng.integers(1, 5)
         images[i, 0, ..., row : row + 2, column : column + 2] = 1.0

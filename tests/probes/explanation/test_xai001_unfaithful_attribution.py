@@ -84,16 +84,16 @@ def test_the_map_of_another_output_does_not_pass(monkeypatch: pytest.MonkeyPatch
     """Of a model with two independent findings, the map of the one is no explanation of the other."""
 
     class Two(torch.nn.Module):
-        """Square spots under one output, the bright line under the other."""
+        """Square spots under one output, bright dots under the other."""
 
         def __init__(self) -> None:
             super().__init__()
             self.square = Spot()
 
         def forward(self, x: Any) -> Any:
-            return torch.cat([self.square(x), 0.7 * x[:, :, 11, 1:15].mean(dim=2)], dim=1)
+            return torch.cat([self.square(x), 0.5 * x[:, :, 10, 1:15:2].mean(dim=2)], dim=1)
 
-    ctx = spots(net=Two(), task="multilabel", classes=("square", "line"), methods=(HEADLINE,))
+    ctx = spots(net=Two(), task="multilabel", classes=("square", "dots"), methods=(HEADLINE,))
     ctx = replace(ctx, cohort=replace(ctx.cohort, targets=np.stack([ctx.cohort.targets] * 2, axis=1)))
     honest = run(ctx)
     assert judged(UnfaithfulAttribution, honest, "deletion_advantage", attribution=HEADLINE).status == "PASS"
