@@ -18,8 +18,11 @@ KNOWN_BEFORE: tuple[Role, ...] = ("protected", "confounder", "protocol", "covari
 
 
 def known_before(cohort: Cohort) -> tuple[Attribute, ...]:
-    """Return the attributes that are known without the image, without severities, readings and repeats."""
-    later = {a.name for a in cohort.by_role("severity", "rater", "repeat")}
+    """Return the attributes that are known without the image.
+
+    Severities, readings, repeats, and how the reference standard was established come after it.
+    """
+    later = {cohort.reference_method, *(a.name for a in cohort.by_role("severity", "rater", "repeat"))}
     return tuple(a for a in cohort.by_role(*KNOWN_BEFORE) if a.name not in later)
 
 

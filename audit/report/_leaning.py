@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 from audit.core import Evidence, Measurement
 from audit.report._arrays import Columns
 from audit.report._facts import mapping_of
 from audit.report._numbers import full_text, whole
-from audit.report._words import attribute_name, capital, where_text
+from audit.report._words import attribute_name, capital, listed
 
 BY_DECLARATION = (
     "An attribute is a confounder because it was declared one, for the reason given: balancing over a true risk factor "
@@ -111,7 +109,15 @@ def _shift(evidence: Evidence, cost: Measurement) -> str:
 
 def limits_of_labels(evidence: Evidence) -> str:
     """Return what the labels themselves forbid to conclude, empty where nothing is known against them."""
-    said = list(_sources(evidence))
+    said = []
+    sources = [
+        m
+        for m in _rows(evidence, "DATA005", "association")
+        if m.low is not None and m.low >= _NOTEWORTHY and str(m.condition.get("attribute")) != _method(evidence)
+    ]
+    if sources:
+        named = listed([f"{_with(m)} at {full_text(m)}" for m in sources])
+        said.append(f"the source of the reference standard goes with {named} (Cramér's V, DATA005)")
     if any(r.probe == "DATA010" and r.state == "completed" and r.measurements for r in evidence.results):
         said.append("patients were not all verified in the same way (DATA010)")
     if not said:
@@ -119,9 +125,12 @@ def limits_of_labels(evidence: Evidence) -> str:
     return f"{capital('; '.join(said))}: what is said here holds for the labels as they are, not for the disease."
 
 
-def _sources(evidence: Evidence) -> Iterator[str]:
-    for m in _rows(evidence, "DATA005", "association"):
-        if m.low is None or m.low < _NOTEWORTHY:
-            continue
-        name = "the target" if m.condition.get("attribute") == _TARGET else where_text(m)
-        yield f"the source of the reference standard goes with {name} (Cramér's V {full_text(m)}, DATA005)"
+def _method(evidence: Evidence) -> str:
+    """Return the column that says how the reference standard was established; it goes with itself."""
+    return str(evidence.cohort.get("reference_method") or "")
+
+
+def _with(m: Measurement) -> str:
+    kind = m.condition.get("class")
+    name = "the target" if m.condition.get("attribute") == _TARGET else str(m.condition.get("attribute"))
+    return f"{name}, {kind}" if kind else name

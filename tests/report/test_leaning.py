@@ -119,6 +119,6 @@ def test_labels_from_several_sources_limit_what_is_said() -> None:
     m = measured("share_unverified", 0.3, 0.02)
     verified = result("DATA010", "x", (m,))
     said = limits_of_labels(with_results(sources(0.35), verified))
-    assert "goes with the target (Cramér's V 0.35" in said
+    assert "goes with the target at 0.350 (0.330 to 0.370) (Cramér's V, DATA005)" in said
     assert "not all verified in the same way (DATA010)" in said
     assert limits_of_labels(with_results(sources(0.05))) == ""

@@ -139,6 +139,9 @@ def test_severities_and_readings_are_not_in_the_file():
         attribute("reader", ["0", "1"] * 20, "rater"),
     ]  # fmt: skip
     assert [a.name for a in known_before(small_cohort(label, attributes=given))] == ["sex"]
+    given.append(attribute("how", ["histology", "follow-up"] * 20, "confounder"))
+    cohort = small_cohort(label, attributes=given, reference_method="how")
+    assert [a.name for a in known_before(cohort)] == ["sex"]
 
 
 def ages(image, seed=2):
