@@ -46,7 +46,9 @@ class RicianNoise(Parameters):
         rng = np.random.default_rng(self.seed)
         real = rng.standard_normal(image.shape, dtype=np.float32)
         imaginary = rng.standard_normal(image.shape, dtype=np.float32)
-        return np.asarray(np.hypot(image + self.sigma * real, self.sigma * imaginary), dtype=np.float64)
+        real *= np.float32(self.sigma)
+        imaginary *= np.float32(self.sigma)
+        return np.asarray(np.sqrt((image + real) ** 2 + imaginary**2), dtype=np.float64)
 
 
 @dataclass(frozen=True, kw_only=True)

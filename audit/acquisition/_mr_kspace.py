@@ -69,22 +69,26 @@ class Motion(Parameters):
 
     def change(self, image: Floats, frame: Frame) -> Floats:
         """See `Parameters.change`."""
+        from scipy.fft import fft2, ifft2
+
         rows, columns = image.shape[-2:]
         ky = np.fft.fftfreq(rows)
+        # Single precision: a ten-millionth of the signal, in half the time.
+        plane = image.astype(np.float32)
         # Lines in the order in which they are read, from one edge of k-space to the other.
         segment = np.searchsorted(np.asarray(self.edges_share), ky + 0.5, side="right")
         segment = np.minimum(segment, len(self.shifts_mm) - 1)
-        still = np.fft.fft2(image)
+        still = fft2(plane)
         out = still.copy()
         for i, ((down, across), degrees) in enumerate(zip(self.shifts_mm, self.rotations_degrees, strict=True)):
             lines = segment == i
             if not lines.any() or (down, across, degrees) == (0.0, 0.0, 0.0):
                 continue
-            k = np.fft.fft2(rotated(image, degrees, fill="nearest")) if degrees else still
+            k = fft2(rotated(plane, degrees, fill="nearest")) if degrees else still
             dy, dx = down / frame.pixel_mm(-2), across / frame.pixel_mm(-1)
             phase = np.exp(-2j * np.pi * (ky[lines, None] * dy + np.fft.fftfreq(columns)[None, :] * dx))
-            out[..., lines, :] = k[..., lines, :] * phase
-        return np.asarray(np.abs(np.fft.ifft2(out)), dtype=np.float64)
+            out[..., lines, :] = k[..., lines, :] * phase.astype(np.complex64)
+        return np.asarray(np.abs(ifft2(out)), dtype=np.float64)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -81,12 +81,13 @@ def smooth_field(shape: tuple[int, ...], coefficients: Sequence[float], order: i
 
     axes = [np.linspace(-1, 1, n) if n > 1 else np.zeros(1) for n in shape]
     basis = [[legval(axis, np.eye(order + 1)[k]) for k in range(order + 1)] for axis in axes]
-    log = np.zeros(shape)
+    weights = np.zeros((order + 1,) * len(shape))
     for weight, term in zip(coefficients, polynomial_terms(len(shape), order), strict=True):
-        part = np.ones(())
-        for axis, k in enumerate(term):
-            part = np.multiply.outer(part, basis[axis][k])
-        log += weight * part
+        weights[term] = weight
+    log = weights
+    for table in basis:
+        # The first axis of the weights becomes the last one of the field, until all have had their turn.
+        log = np.tensordot(log, np.asarray(table), axes=([0], [0]))
     log -= log.mean()
     most = float(np.abs(log).max())
     return np.asarray(np.exp(log * (np.log1p(peak) / most if most > 0 else 0.0)), dtype=np.float64)
@@ -181,12 +182,12 @@ def jpeg(image: Floats, *, quality: int, low: float, high: float) -> Floats:
     return np.asarray(low + channels / 255 * (high - low), dtype=np.float64)
 
 
-def rotated(image: Floats, degrees: float, *, fill: float | str) -> Floats:
+def rotated(image: NDArray[Any], degrees: float, *, fill: float | str) -> NDArray[Any]:
     """Return planes rotated about their middle, bilinear; `fill` is an intensity, or "nearest" for repeated borders."""
     from scipy.ndimage import rotate
 
     how = {"mode": "nearest"} if isinstance(fill, str) else {"mode": "constant", "cval": fill}
-    return np.asarray(rotate(image, degrees, axes=(-2, -1), reshape=False, order=1, **how), dtype=np.float64)
+    return np.asarray(rotate(image, degrees, axes=(-2, -1), reshape=False, order=1, **how))
 
 
 def zoomed(image: Floats, factor: float, *, fill: float) -> Floats:

@@ -130,7 +130,7 @@ class TestMagneticResonance:
         frame = Frame(modality="mr", low=0.0, high=4095.0, spacing_mm=(2.0, 2.0))
         image = scene("mr", size=64).image.astype(np.float64)
         whole = Motion(shifts_mm=((6.0, 0.0),), rotations_degrees=(0.0,), edges_share=(1.0,))
-        np.testing.assert_allclose(whole.change(image, frame), np.roll(image, 3, axis=1), atol=1e-6)
+        np.testing.assert_allclose(whole.change(image, frame), np.roll(image, 3, axis=1), atol=1e-3)
 
     def test_a_ghost_is_displaced_by_the_matrix_over_n(self) -> None:
         """Every second line weaker by a: a ghost half a field away with a / 2 of the signal (here 2 of 4 rows)."""
