@@ -20,7 +20,9 @@ from audit.attacks._further import FurtherSlots
 from audit.attacks._gradient import slopes
 from audit.attacks._ledger import Ledger
 from audit.attacks._objectives import Question
-from audit.attacks._outcome import CARRIED, NOISE, ONE_STEP, Cases, Meter, Observer, Outcome, Plan
+from audit.attacks._outcome import CARRIED, ONE_STEP, Cases, Meter, Observer, Outcome, Plan
+from audit.attacks._search import KINDS
+from audit.attacks._stages import NEAR, Stages
 from audit.core import DifferentiableModel
 
 if TYPE_CHECKING:
@@ -28,6 +30,8 @@ if TYPE_CHECKING:
 
 _PUSH = 4
 """A case that is broken at the headline size is pushed on for the steps divided by this, where ranks are wanted."""
+_GIVES_UP = 2
+"""A search may be given up after its steps divided by this."""
 _REFILL = 4
 """Slots are filled again when one in so many is idle: single cases would be asked about in batches of one."""
 
@@ -97,10 +101,13 @@ class _Run(FurtherSlots):
     ) -> None:  # fmt: skip
         super().__init__(model, cases, plan, ledger, seed)
         self.keep, self.observe = min(keep, cases.count), observe
-        self.stages = plan.restarts * len(self.objectives)
+        # Of few steps, a further search is a large part of all that is spent.
+        tries = len(NEAR) if plan.rule == "apgd" else 1
+        self.stages = Stages(restarts=plan.restarts, objectives=len(self.objectives), tries=tries)
+        self.searches_on = plan.search is None and plan.restarts > 0 and not plan.cold and plan.norm != "l0"
         count = len(self.case)
         self.stage, self.last, self.asked = (np.zeros(count, dtype=np.int64) for _ in range(3))
-        self.busy = np.zeros(count, dtype=bool)
+        self.busy, self.label = np.zeros(count, dtype=bool), np.full(count, plan.rule, dtype="U16")
         self.done = 0
         self.kept: NDArray[np.float32] | None = None
 
@@ -137,13 +144,19 @@ class _Run(FurtherSlots):
         """Start the next search of some idle slots, or end their size and begin the one after."""
         within = slots[self.size[slots] >= 0]
         still = self.open(within)
-        again = within[still & (self.stage[within] + 1 < self.stages)]
+        again = within[still & (self.stage[within] + 1 < self.stages.regular)]
+        close = within[still]
+        close = close[self._close(close)]
         push = within[~still & (self.stage[within] < 0) & self._headline(within)] if self._pushes else within[:0]
         if again.size:
             self._start(again, self.stage[again] + 1, self.plan.steps)
         if push.size:
             self._start(push, np.zeros(push.size, dtype=np.int64), self.plan.steps // _PUSH)
-        ended = within[~np.isin(within, again) & ~np.isin(within, push)]
+        stage = self.stages.after(self.stage[close], self.lowest(close))
+        for number in np.unique(self.stages.number(stage)):
+            at = self.stages.number(stage) == number
+            self._start(close[at], stage[at], self.plan.steps)
+        ended = within[~np.isin(within, np.concatenate([again, push, close]))]
         ended = ended[~np.isin(ended, self._go_on(ended))]
         if ended.size:
             self._end(ended)
@@ -157,18 +170,23 @@ class _Run(FurtherSlots):
 
     def _go_on(self, slots: NDArray[np.int64]) -> NDArray[np.int64]:
         """Try further directions where a case stands after its searches, and return the slots that search on there."""
-        searched = (self.stage[slots] == self.stages - 1) & (self.stages > 0)
+        searched = self.stages.searched(self.stage[slots])
         at: NDArray[np.int64] = slots[self.open(slots) & searched & (self.epsilons[self.size[slots]] > 0)]
         if not at.size:
             return at
         more, which = self.further(at, self._headline(at))
         if more.size:
-            self._start(more, self.stages + which, self.plan.steps)
+            self._start(more, self.stages.regular + which, self.plan.steps)
         return more
+
+    def _close(self, slots: NDArray[np.int64]) -> NDArray[np.bool_]:
+        """Return which standing cases are searched on because they stand by little."""
+        out: NDArray[np.bool_] = self.near(slots, self.stages.share(self.stage[slots])) & self.searches_on
+        return out
 
     @property
     def _pushes(self) -> bool:
-        return self.plan.ranking and self.stages > 0 and self.plan.steps >= _PUSH
+        return self.plan.ranking and self.stages.regular > 0 and self.plan.steps >= _PUSH
 
     def _begin(self, slots: NDArray[np.int64]) -> None:
         """Try what costs no gradient at a new size: the perturbation so far, grown, and one step."""
@@ -195,7 +213,7 @@ class _Run(FurtherSlots):
         self.offer(slots, self.ball.take(slots).along(-slope[slots], self.epsilon(slots)), ONE_STEP)
 
     def _start(self, slots: NDArray[np.int64], stage: NDArray[np.int64], steps: int) -> None:
-        """Start a search: from the worst image of its objective so far, or at random."""
+        """Start searches of one kind: from the worst image of its objective so far, or at random."""
         import torch
 
         self.stage[slots], self.last[slots], self.busy[slots] = stage, steps, True
@@ -203,14 +221,17 @@ class _Run(FurtherSlots):
         ball, epsilon, which = self.ball.take(slots), self.epsilon(slots), stage % len(self.objectives)
         worst = torch.stack([self.worst[o][s] for o, s in zip(which, slots, strict=True)])
         delta = ball.scaled(worst - ball.x0, epsilon)
-        # Stages after the last restart go on from what a further direction found.
-        fresh = ((stage >= len(self.objectives)) | self.plan.cold) & (stage < self.stages)
+        # Stages between the restarts and the searches of what is close go on from what a further direction found.
+        number = int(self.stages.number(stage[:1])[0])
+        fresh = ((stage >= len(self.objectives)) | self.plan.cold) & (stage < self.stages.regular) | (number >= 0)
         fresh |= (ball.size_of(delta) == 0).cpu().numpy()
         if fresh.any():
             at, keys = np.flatnonzero(fresh), (self.case, self.size, self.stage)
             rngs = [np.random.default_rng([self.seed, *(int(k[s]) for k in keys)]) for s in slots[at]]
             delta[at] = ball.take(at).random(epsilon[at], rngs)
-        self.search.begin(slots, ball.project(delta, epsilon), epsilon)
+        kind = self.plan.rule if number < 0 else KINDS[(number + 1) % len(KINDS)]
+        self.label[slots] = kind
+        self.search.begin(slots, ball.project(delta, epsilon), epsilon, kind)
 
     def _step(self) -> None:
         """Take one gradient step in every busy slot and verify what seems broken."""
@@ -226,13 +247,23 @@ class _Run(FurtherSlots):
         if seems.any():
             hits = slots[seems]
             self.asked[hits] = self.search.done[hits]
-            self.offer(hits, self._exact(hits, x[seems]), self.plan.search)
+            self.offer(hits, self._exact(hits, x[seems]), self.label[hits])
             self._broken(hits[~self.open(hits)])
+        self._give_up(slots[self.busy[slots]])
         ended = np.flatnonzero(self.busy & (self.search.done >= self.last))
         if ended.size:
             for found in (self.search.best[ended], self.search.x[ended]):
-                self.offer(ended, self._exact(ended, found), self.plan.search)
+                self.offer(ended, self._exact(ended, found), self.label[ended])
             self.busy[ended] = False
+
+    def _give_up(self, slots: NDArray[np.int64]) -> None:
+        """End searches that have come less than half of the way in half of their steps, where more sizes follow."""
+        few = -(-self.plan.steps // _GIVES_UP)
+        early = (self.search.done[slots] == few) & (self.stage[slots] < self.stages.regular) & self.searches_on
+        early &= ~self._headline(slots) & (self.size[slots] < len(self.epsilons) - 1)
+        at = slots[early]
+        if at.size:
+            self.last[at[self.far(at, self.search.lowest[at].cpu().numpy())]] = few
 
     def _broken(self, slots: NDArray[np.int64]) -> None:
         """End the searches of broken cases, or let them go on for a while where their ranks are wanted."""
@@ -251,26 +282,9 @@ class _Run(FurtherSlots):
         if shown.size:
             rows = self.case[shown]
             self.ledger.attacked[rows] = self.ledger.right[rows]
-            self._control(shown)
+            self.control(shown)
             self._show(shown)
         self.ledger.close(self.case[slots], self.size[slots], self.storable(slots))
-
-    def _control(self, slots: NDArray[np.int64]) -> None:
-        """Try random signs of the size."""
-        rows = self.case[slots]
-        if self.plan.whole:
-            self.ledger.noise[rows] = self.ledger.right[rows]
-            return
-        ball, epsilon = self.ball.take(slots), self.epsilon(slots)
-        rngs = [np.random.default_rng([self.seed, int(row)]) for row in rows]
-        if self.plan.norm == "l0":
-            delta = ball.random(epsilon, rngs)
-        else:
-            shape = tuple(ball.x0.shape[1:])
-            signs = np.stack([2.0 * g.integers(0, 2, shape) - 1.0 for g in rngs]).astype(np.float32)
-            delta = self.tensor(signs) * ball.column(epsilon).float()
-        stands = self.offer(slots, ball.project(delta, epsilon), NOISE)
-        self.ledger.noise[rows] = self.ledger.right_clean[rows] & stands
 
     def _show(self, slots: NDArray[np.int64]) -> None:
         import torch

@@ -8,8 +8,9 @@ import numpy as np
 
 from audit.attacks._gradient import slopes
 from audit.attacks._ledger import Ledger
-from audit.attacks._outcome import SMOOTHED, TURNING, Cases, Plan
+from audit.attacks._outcome import NOISE, SMOOTHED, TURNING, Cases, Plan
 from audit.attacks._slots import Slots, usable
+from audit.attacks._stages import NEAR
 from audit.attacks._turning import FEW, POINTS, Turning, rough
 from audit.core import DifferentiableModel
 
@@ -18,6 +19,8 @@ if TYPE_CHECKING:
 
 _WORTH = 0.25
 """A gain is worth another search from this share of all that the margin has fallen by."""
+_FAR = 1.0
+"""A case is far from falling where more is left of its margin than this share of what the margin has fallen by."""
 _DRAW = 2**20
 """Keeps the places around a case apart from its random starts."""
 
@@ -47,6 +50,29 @@ class FurtherSlots(Slots):
         super().enter(slots)
         self._looked[slots] = self._turns[slots] = False
 
+    def near(self, slots: NDArray[np.int64], share: NDArray[np.float64]) -> NDArray[np.bool_]:
+        """Return (m,) which cases stand by so little that another step rule may turn them."""
+        left = self.ledger.margin[self.case[slots]].min(axis=1)
+        out: NDArray[np.bool_] = self._within(slots, left, share) & (self.epsilons[self.size[slots]] > 0) & (share >= 0)
+        return out
+
+    def far(self, slots: NDArray[np.int64], reached: NDArray[np.float64]) -> NDArray[np.bool_]:
+        """Return (m,) which cases are far from falling; `reached` are the lowest margins of their present searches."""
+        left = np.minimum(self.ledger.margin[self.case[slots]].min(axis=1), reached)
+        return ~self._within(slots, left, np.full(slots.size, _FAR))
+
+    def _within(
+        self, slots: NDArray[np.int64], left: NDArray[np.float64], share: NDArray[np.float64]
+    ) -> NDArray[np.bool_]:  # fmt: skip
+        with np.errstate(invalid="ignore"):
+            out: NDArray[np.bool_] = left <= share * (self.ledger.clean_margin[self.case[slots]] - left)
+        return out
+
+    def lowest(self, slots: NDArray[np.int64]) -> NDArray[np.int64]:
+        """Return (m,) the objective of the lowest margin so far."""
+        out: NDArray[np.int64] = self.ledger.margin[self.case[slots]].argmin(axis=1)
+        return out
+
     def further(
         self, slots: NDArray[np.int64], headline: NDArray[np.bool_]
     ) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
@@ -62,7 +88,7 @@ class FurtherSlots(Slots):
         """
         rows = self.case[slots]
         before = self.ledger.margin[rows].copy()
-        self._try_turning(slots)
+        self._try_turning(slots[~self.near(slots, np.full(slots.size, NEAR[0]))])
         self._try_smoothed(slots[headline & self.open(slots)])
         after = self.ledger.margin[rows]
         with np.errstate(invalid="ignore"):
@@ -108,7 +134,7 @@ class FurtherSlots(Slots):
             return
         rngs = [np.random.default_rng([self.seed, int(row), _DRAW]) for row in self.case[slots]]
         first = self._around_slopes(slots, FEW, rngs)
-        which = self._lowest(slots)
+        which = self.lowest(slots)
         clean = torch.stack([self.slope[o][s] for o, s in zip(which, slots, strict=True)])
         wiggles = np.flatnonzero(rough(torch.cat([first, clean[None]])))
         if wiggles.size:
@@ -117,19 +143,31 @@ class FurtherSlots(Slots):
             mean = first[:, wiggles].sum(dim=0) + rest.sum(dim=0)
             self.offer(at, self.ball.take(at).along(-mean, self.epsilon(at)), SMOOTHED)
 
-    def _lowest(self, slots: NDArray[np.int64]) -> NDArray[np.int64]:
-        """Return (m,) the objective of the lowest margin so far."""
-        out: NDArray[np.int64] = self.ledger.margin[self.case[slots]].argmin(axis=1)
-        return out
-
     def _around_slopes(self, slots: NDArray[np.int64], count: int, rngs: list[np.random.Generator]) -> Any:
         """Return (count, m, channels, *spatial) gradients of the lowest margin at random places of the ball."""
         import torch
 
         ball, epsilon = self.ball.take(slots), self.epsilon(slots)
-        which, found = self._lowest(slots), []
+        which, found = self.lowest(slots), []
         for _ in range(count):
             x = ball.project(ball.random(epsilon, rngs), epsilon)
             self.ledger.meter.gradients += slots.size
             found.append(slopes(self.forward, self.objectives, which, x, self.wanted[slots])[1])
         return torch.stack(found)
+
+    def control(self, slots: NDArray[np.int64]) -> None:
+        """Try random signs of the size."""
+        rows = self.case[slots]
+        if self.plan.whole:
+            self.ledger.noise[rows] = self.ledger.right[rows]
+            return
+        ball, epsilon = self.ball.take(slots), self.epsilon(slots)
+        rngs = [np.random.default_rng([self.seed, int(row)]) for row in rows]
+        if self.plan.norm == "l0":
+            delta = ball.random(epsilon, rngs)
+        else:
+            shape = tuple(ball.x0.shape[1:])
+            signs = np.stack([2.0 * g.integers(0, 2, shape) - 1.0 for g in rngs]).astype(np.float32)
+            delta = self.tensor(signs) * ball.column(epsilon).float()
+        stands = self.offer(slots, ball.project(delta, epsilon), NOISE)
+        self.ledger.noise[rows] = self.ledger.right_clean[rows] & stands

@@ -69,22 +69,24 @@ class Ledger:
         self.by[rows[~right]] = WRONG_ALREADY
 
     def offer(
-        self, rows: NDArray[np.int64], x: NDArray[np.float32], target: NDArray[Any], by: str, *, stored: bool = False
-    ) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
+        self, rows: NDArray[np.int64], x: NDArray[np.float32], target: NDArray[Any], by: NDArray[np.str_], *,
+        stored: bool = False,
+    ) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:  # fmt: skip
         """Verify candidates.
 
         Args:
             rows: (m,) cases.
             x: (m, channels, *spatial) their perturbed images.
             target: (m, ...) their targets.
-            by: What made them.
+            by: (m,) what made them.
             stored: They are images of whole stored steps.
 
         Returns:
             (m,) which stay right, and (m, objectives) whose margin is the lowest of its objective so far.
         """
         raw, margin, right = self.ask(x, target)
-        self.by[rows[self.right[rows] & ~right]] = by
+        turned = self.right[rows] & ~right
+        self.by[rows[turned]] = by[turned]
         self.right[rows] &= right
         if stored:
             self.stored[rows] &= right

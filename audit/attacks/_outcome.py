@@ -20,6 +20,7 @@ ONE_STEP, CARRIED, NOISE = "one step", "carried", "random signs"
 TURNING, SMOOTHED = "turning point", "smoothed step"
 
 
+_MANY_STEPS = 10
 ANCHORS = 16
 """Cases of which one that is answered otherwise is looked for."""
 
@@ -42,7 +43,9 @@ class Plan:
         steps: Gradient steps a search.
         restarts: Searches a size; the first goes on from the worst image so far, the others start at random.
         norm: How the size of a perturbation is measured.
-        search: The step rule.
+        search: The step rule; None: APGD, or signed steps where fewer than 10 are taken, which leave APGD no time to
+            halve its step. Where a case then stands by little, searches from random starts follow, and one
+            that is still far away after half of its steps goes no further unless at the headline or the last size.
         cold: Every search starts at random and nothing is carried from one size to the next.
         whole: Attack padding, too, and run no noise control.
         ranking: The worst answers are wanted, not only whether a case breaks: a case that is broken is pushed on at
@@ -56,12 +59,17 @@ class Plan:
     steps: int
     restarts: int
     norm: Norm = "linf"
-    search: Kind = "apgd"
+    search: Kind | None = None
     cold: bool = False
     whole: bool = False
     ranking: bool = True
     batch: int = 64
     gradients: Gradients = "fast"
+
+    @property
+    def rule(self) -> Kind:
+        """The step rule of the searches."""
+        return self.search or ("apgd" if self.steps >= _MANY_STEPS else "sign")
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)

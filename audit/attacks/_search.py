@@ -49,28 +49,30 @@ class Search:
 
         self.ball, self.kind, self.steps, self._windows = ball, kind, steps, Windows.of(steps)
         self.x, self.best, self._slope = ball.x0.clone(), ball.x0.clone(), torch.zeros_like(ball.x0)
-        self._before = ball.x0.clone() if kind == "apgd" else None
+        self._before = ball.x0.clone()
         n, device = len(ball.x0), ball.x0.device
         self.epsilon, self._size = (torch.zeros(n, dtype=torch.float64, device=device) for _ in range(2))
         self.lowest, self._last, self._looked = (torch.zeros(n, dtype=torch.float64, device=device) for _ in range(3))
         self.done = np.zeros(n, dtype=np.int64)
         self._falls, self._since, self._window = (np.zeros(n, dtype=np.int64) for _ in range(3))
-        self._halved = np.zeros(n, dtype=bool)
+        self._halved, self._plain = np.zeros(n, dtype=bool), np.zeros(n, dtype=bool)
 
-    def begin(self, slots: Any, x: Any, epsilon: Any) -> None:
+    def begin(self, slots: Any, x: Any, epsilon: Any, kind: Kind | None = None) -> None:
         """Start a search in some slots.
 
         Args:
             slots: (m,) slots.
             x: (m, channels, *spatial) valid images to start from.
             epsilon: (m,) sizes.
+            kind: The step rule of these searches, where it is not that of the others.
         """
+        kind = kind or self.kind
+        self._plain[slots] = kind == "sign"
         self.x[slots] = x
         self.best[slots] = x
-        if self._before is not None:
-            self._before[slots] = x
+        self._before[slots] = x
         self.epsilon[slots] = epsilon
-        self._size[slots] = 2 * epsilon if self.kind == "apgd" else 2.5 * epsilon / max(self.steps, 1)
+        self._size[slots] = 2 * epsilon if kind == "apgd" else 2.5 * epsilon / max(self.steps, 1)
         for tensor in (self.lowest, self._last, self._looked):
             tensor[slots] = float("inf")
         self.done[slots] = self._falls[slots] = self._since[slots] = 0
@@ -92,7 +94,7 @@ class Search:
         lower = margin < self.lowest[slots]
         hit = slots[lower.cpu().numpy()]
         self.lowest[hit], self.best[hit] = margin[lower], self.x[hit]
-        if self.kind == "apgd":
+        if not self._plain[slots].all():
             self._slope[hit] = gradient[lower]
             self._falls[slots] += (margin < self._last[slots]).cpu().numpy()
             gradient = self._look(slots, gradient)
@@ -106,7 +108,7 @@ class Search:
 
         # The first margin is that of the start; windows count the steps after it.
         self._since[slots] += self.done[slots] > 0
-        due = self._since[slots] >= self._window[slots]
+        due = (self._since[slots] >= self._window[slots]) & ~self._plain[slots]
         if not due.any():
             return gradient
         at = slots[due]
@@ -130,11 +132,14 @@ class Search:
         ball = self.ball if whole else self.ball.take(slots)
         x, epsilon = self.x[slots], self.epsilon[slots]
         moved = _valid(ball, ball.step(x - ball.x0, -gradient, self._size[slots]), epsilon)
-        if self._before is not None:
+        plain = self._plain[slots]
+        if not plain.all():
             before, first = self._before[slots], torch.as_tensor(self.done[slots] == 0, device=x.device)
             share = ball.column(torch.where(first, 1.0, 0.75)).to(x.dtype)
-            mixed = x + (moved - x) * share + (x - before) * (1 - share)
-            moved = _valid(ball, mixed - ball.x0, epsilon)
+            mixed = _valid(ball, x + (moved - x) * share + (x - before) * (1 - share) - ball.x0, epsilon)
+            # What becomes of signed steps must not depend, to the last bit, on what else is in the batch.
+            signed = ball.column(torch.as_tensor(plain, device=x.device).double()).bool()
+            moved = torch.where(signed, moved, mixed)
             self._before[slots] = x
         self.x[slots] = moved
 

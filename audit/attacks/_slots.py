@@ -75,7 +75,7 @@ class Slots:
         self.target = np.zeros((count, *target.shape[1:]), dtype=target.dtype)
         self.wanted = self.tensor(self.target)
         self.worst, self.slope = ([torch.zeros_like(x0) for _ in self.objectives] for _ in range(2))
-        self.search = Search(self.ball, self.plan.search, self.plan.steps)
+        self.search = Search(self.ball, self.plan.rule, self.plan.steps)
         self.forward: Forward = self.model.forward
         if self.plan.gradients == "fast" and self.plan.restarts:
             self.forward = fast_forward(
@@ -113,19 +113,22 @@ class Slots:
             held &= self.ball.take(slots).storable(self.epsilon(slots))
         return held
 
-    def offer(self, slots: NDArray[np.int64], x: Any, by: str) -> NDArray[np.bool_]:
+    def offer(self, slots: NDArray[np.int64], x: Any, by: str | NDArray[np.str_]) -> NDArray[np.bool_]:
         """Verify candidates, and their whole stored steps where they have any; return (m,) which stay right."""
         if not slots.size:
             return np.zeros(0, dtype=bool)
+        by = np.broadcast_to(np.asarray(by), slots.shape)
         right = self._verify(slots, x, by)
         whole = self.ledger.stored[self.case[slots]] & self.storable(slots)
         if whole.any():
             at = slots[whole]
             steps = self.ball.take(at).whole(x[whole], self.epsilon(at))
-            right[whole] &= self._verify(at, steps, by, stored=True)
+            right[whole] &= self._verify(at, steps, by[whole], stored=True)
         return right
 
-    def _verify(self, slots: NDArray[np.int64], x: Any, by: str, *, stored: bool = False) -> NDArray[np.bool_]:
+    def _verify(
+        self, slots: NDArray[np.int64], x: Any, by: NDArray[np.str_], *, stored: bool = False
+    ) -> NDArray[np.bool_]:  # fmt: skip
         right, lower = self.ledger.offer(
             self.case[slots], x.detach().cpu().numpy(), self.target[slots], by, stored=stored
         )

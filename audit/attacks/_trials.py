@@ -155,7 +155,7 @@ class Trial:
             if not open_.size:
                 break
             own, which = ball.take(open_), np.full(open_.size, number)
-            search = Search(own, self.plan.search, self.plan.steps)
+            search = Search(own, self.plan.rule, self.plan.steps)
             slots = np.arange(open_.size)
             sizes = torch.full((open_.size,), epsilon, dtype=torch.float64, device=self._device)
             search.begin(slots, own.project(own.random(sizes, self.rng.spawn(open_.size)), sizes), sizes)

@@ -22,6 +22,8 @@ FEW = 1
 """Places that tell, beside the image itself, whether the others are worth their cost: like ones have no new mean."""
 _ALIKE = 0.5
 _HALVINGS = 14
+_GENTLE = 0.05
+"""A margin of at most this share of the clean one is near enough to where it is none."""
 
 
 class Turning:
@@ -41,6 +43,8 @@ class Turning:
     ) -> tuple[NDArray[np.bool_], NDArray[np.float32], NDArray[np.float32], NDArray[np.int64]]:
         """Return the last right and the first wrong image on the way of some cases to one that answers otherwise.
 
+        Where the margin passes gently through none, both are one image with a margin near that.
+
         Args:
             rows: (m,) cases; which anchors they try first depends on them alone.
             x0: (m, channels, *spatial) their images, answered right.
@@ -53,22 +57,27 @@ class Turning:
         before, after = x0.copy(), x0.copy()
         which = np.zeros(len(rows), dtype=np.int64)
         low, high = np.zeros(len(rows), dtype=np.float32), np.ones(len(rows), dtype=np.float32)
-        if not found.any():
-            return found, before, after, which
-        way = goal[found] - x0[found]
 
-        def on(share: NDArray[np.float32]) -> NDArray[np.float32]:
-            out: NDArray[np.float32] = x0[found] + share[found].reshape(-1, *[1] * (x0.ndim - 1)) * way
+        def on(share: NDArray[np.float32], at: NDArray[np.int64]) -> NDArray[np.float32]:
+            wide = share[at].reshape(-1, *[1] * (x0.ndim - 1))
+            out: NDArray[np.float32] = x0[at] + wide * (goal[at] - x0[at])
             return out
 
+        at = np.flatnonzero(found)
+        clean = np.abs(self.ledger.clean_margin[rows])
         for _ in range(_HALVINGS):
-            middle = _pick(found, (low + high) / 2, low)
-            _, margins, right = self.ledger.ask(on(middle), target[found])
-            stands = np.zeros(len(rows), dtype=bool)
-            stands[found] = right
-            which[np.flatnonzero(found)[~right]] = margins[~right].argmin(axis=1)
-            low, high = _pick(stands, middle, low), _pick(stands, high, middle)
-        before[found], after[found] = on(low), on(high)
+            if not at.size:
+                break
+            middle = ((low + high) / 2).astype(np.float32)
+            _, margins, right = self.ledger.ask(on(middle, at), target[at])
+            which[at[~right]] = margins[~right].argmin(axis=1)
+            low[at[right]], high[at[~right]] = middle[at[right]], middle[at[~right]]
+            # On a slope as gentle as this there is no edge to come closer to.
+            there = np.abs(margins.min(axis=1)) <= _GENTLE * clean[at]
+            low[at[there]] = high[at[there]] = middle[at[there]]
+            at = at[~there]
+        every = np.flatnonzero(found)
+        before[every], after[every] = on(low, every), on(high, every)
         return found, before, after, which
 
     def _goals(
@@ -89,11 +98,6 @@ class Turning:
             if found.all():
                 break
         return goal, found
-
-
-def _pick(where: NDArray[np.bool_], one: NDArray[Any], other: NDArray[Any]) -> NDArray[np.float32]:
-    out: NDArray[np.float32] = np.where(where, one, other).astype(np.float32)
-    return out
 
 
 def rough(found: Any) -> NDArray[np.bool_]:

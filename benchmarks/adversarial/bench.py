@@ -27,7 +27,7 @@ HERE = Path(__file__).parent
 ROOT = HERE.parents[1]
 RESULTS = HERE / "results.json"
 PAGE = ROOT / "docs" / "benchmarks-adversarial.md"
-OURS = ("ours, fp32", "ours, bf16", "ours, bf16, with ranks", "ours, fp32, signed steps")
+OURS = ("ours, fp32", "ours, bf16", "ours, bf16, with ranks")
 PEERS = ("torchattacks PGD", "torchattacks APGD", "Foolbox PGD", "ART PGD", "ART APGD")
 ON_HEADS = (*PEERS, "torchattacks APGD (dlr)", "torchattacks AutoAttack", "torchattacks Square")
 PACKAGES = ("torchattacks", "foolbox", "adversarial-robustness-toolbox", "torch")
@@ -203,7 +203,7 @@ def main() -> None:
     parser.add_argument("python", type=Path, nargs="?")
     parser.add_argument("--quick", action="store_true", help="six images, one seed, nothing written")
     parser.add_argument("--short", action="store_true", help="fewer images, for a machine that does other work")
-    parser.add_argument("--minutes", type=float, default=20, help="begin no further task after this")
+    parser.add_argument("--minutes", type=float, default=12, help="begin no further task after this")
     parser.add_argument("--page", action="store_true", help="write the page again from the results")
     given = parser.parse_args()
     if given.page:

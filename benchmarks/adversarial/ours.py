@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 import torch
@@ -23,14 +23,12 @@ class Engine:
 
     low: bool = False
     ranking: bool = False
-    search: Literal["apgd", "sign"] = "apgd"
 
 
 ENGINES = {
     "ours, fp32": Engine(),
     "ours, bf16": Engine(low=True),
     "ours, bf16, with ranks": Engine(low=True, ranking=True),
-    "ours, fp32, signed steps": Engine(search="sign"),
 }
 
 
@@ -46,9 +44,7 @@ def run(engine: str, path: str, steps: int, seed: int, cases: int | None = None)
     os.environ["AUDIT_BF16"] = "on" if how.low else "off"
     net, x, y, epsilons = tasks.load(Path(path))
     x, y = x[:cases], y[:cases]
-    plan = Plan(
-        epsilons=tuple(epsilons), headline=epsilons[-1], steps=steps, restarts=1, ranking=how.ranking, search=how.search
-    )
+    plan = Plan(epsilons=tuple(epsilons), headline=epsilons[-1], steps=steps, restarts=1, ranking=how.ranking)
     meter = Meter()
     with Clock() as clock:
         model = wrapped(net, x.shape[2:])

@@ -167,9 +167,17 @@ def answers(net: nn.Module, x: np.ndarray) -> np.ndarray:
     return out
 
 
-def smallest(net: nn.Module, x: np.ndarray, y: np.ndarray, *, halvings: int = 7, steps: int = 4) -> np.ndarray:
-    """Return (n,) rough smallest sizes that break each case: bisection with a few signed steps, no engine's own."""
-    low, high = np.full(len(x), np.log(1e-4)), np.full(len(x), np.log(0.5))
+def smallest(net: nn.Module, x: np.ndarray, y: np.ndarray, *, halvings: int = 6, steps: int = 4) -> np.ndarray:
+    """Return (n,) rough smallest sizes that break each case: grown until it breaks, then halved; no engine's own.
+
+    Signed steps at a size far above the smallest one jump over it, so that bisection from a large size would not do.
+    """
+    high, open_ = np.full(len(x), np.log(0.5)), np.arange(len(x))
+    for size in 0.5 / 4.0 ** np.arange(6)[::-1]:
+        now = np.full(open_.size, size)
+        fell = broken(net, x[open_], _signed(net, x[open_], y[open_], now, steps), y[open_], now)
+        high[open_[fell]], open_ = np.log(size), open_[~fell]
+    low = high - np.log(4.0)
     for _ in range(halvings):
         middle = (low + high) / 2
         fell = broken(net, x, _signed(net, x, y, np.exp(middle), steps), y, np.exp(middle))

@@ -66,8 +66,9 @@ def test_what_becomes_of_a_case_does_not_depend_on_the_others() -> None:
 
     seen: dict[int, np.ndarray] = {}
     streamed = attack_cases(
-        model, question, Cases(count=40, images=read, targets=lambda rows: target[rows]), plan=replace(plan, batch=7),
-        rng=np.random.default_rng(1), keep=2,
+        model, question,
+        Cases(count=40, images=read, targets=lambda r: target[r], anchors=Cases.of(images, target).anchors),
+        plan=replace(plan, batch=7), rng=np.random.default_rng(1), keep=2,
         observe=lambda rows, x0, x: seen.update(zip(rows.tolist(), x, strict=True)),
     )  # fmt: skip
     assert (whole.right == streamed.right).all()

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 TASKS: tuple[Task, ...] = (
     "binary", "multiclass", "multilabel", "ordinal", "regression", "segmentation", "survival",
 )  # fmt: skip
-WAYS = ("one step", "carried", "apgd", "turning point", "smoothed step", "random signs")
+WAYS = ("one step", "carried", "sign", "apgd", "turning point", "smoothed step", "random signs")
 """What can break a case; see `audit.attacks.Outcome`."""
 METRICS = (
     "robust_accuracy", "robust_sensitivity", "robust_specificity", "robust_auc", "robust_accuracy_stored",

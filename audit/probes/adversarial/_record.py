@@ -59,7 +59,6 @@ def _full_scale(change: NDArray[np.float32], plan: Plan) -> float:
     return plan.headline if plan.norm == "linf" else float(np.abs(change).max()) or plan.headline
 
 
-
 def keep_visibility(ctx: ProbeContext, attacked: Attacked, plan: Plan) -> None:
     """Store decibels and structural similarity of the cases looked at, and whether each was overturned."""
     looked = attacked.visibility
@@ -93,7 +92,7 @@ def keep_settings(ctx: ProbeContext, ladder: Ladder, plan: Plan, meter: Meter, c
         epsilon_unit=ladder.unit,
         epsilon_from=ladder.why,
         norm=plan.norm,
-        search=plan.search,
+        search=plan.rule,
         steps=plan.steps,
         restarts=plan.restarts,
         cases=cases,
