@@ -60,12 +60,14 @@ def certificate(artifact: StoredArtifact, arrays: Arrays) -> tuple[Columns, str]
             names, arrays["value"], wanted, held, arrays["n_cases"], strict=True
         )
     )  # fmt: skip
-    of = str(artifact.meta.get("class") or "")
+    of = ", ".join(str(artifact.meta[k]) for k in ("attack", "class", "stratum") if artifact.meta.get(k))
     failed = [_check(name) for name, holds in zip(names, held, strict=True) if not holds]
     outcome = f"{len(failed)} of {len(names)} checks fail" if failed else f"all {len(names)} checks hold"
     title = f"{artifact.title}{f', {of}' if of else ''}: {outcome}"
     table = Columns(title=title, names=("Check", "Gave", "Must be", "Outcome", "Cases"), rows=rows, more=0)
-    return table, _doubt(artifact.meta, failed, of)
+    doubt = str(artifact.meta.get("doubt") or "")
+    beyond = f"Whatever its checks say, the attack{f' on {of}' if of else ''} leaves doubt: {doubt}." if doubt else ""
+    return table, " ".join(s for s in (_doubt(artifact.meta, failed, of), beyond) if s)
 
 
 def winners(artifact: StoredArtifact, arrays: Arrays) -> Columns:

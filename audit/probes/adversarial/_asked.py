@@ -23,6 +23,7 @@ from audit.core import (
 from audit.probes._images import batch_size, load_images, load_masks, sample_cases
 from audit.probes._shared import NO_OPERATING_POINT
 from audit.probes.adversarial._attacked import anchor_rows
+from audit.probes.adversarial._certified import keep_checks
 from audit.stats import auc, proportion
 
 if TYPE_CHECKING:
@@ -257,8 +258,11 @@ def named(question: Question) -> dict[str, Any]:
     return {} if question.name is None else {"class": question.name}
 
 
-def check_rows(ctx: ProbeContext, checks: Checks, condition: Mapping[str, Scalar]) -> Iterator[Measurement]:
-    """Give the checks of an attack as measurements."""
+def check_rows(
+    ctx: ProbeContext, checks: Checks, condition: Mapping[str, Scalar], *, must: Mapping[str, str] | None = None
+) -> Iterator[Measurement]:  # fmt: skip
+    """Give the checks of an attack as measurements, and store them as a table; see `keep_checks`."""
+    keep_checks(ctx, checks, condition, must=must)
     for name in checks.found:
         yield Measurement.of(
             checks.estimate(name), metric=name, level=ctx.levels.confidence, condition={**condition}

@@ -205,7 +205,7 @@ def _rows(
             _won(outcome.broken_by[broken] == code, asked.patients[broken]), metric="winning_share", level=level,
             condition={**condition, **headline, "attack": phase},
         )  # fmt: skip
-    yield from check_rows(asked.ctx, checks, condition)
+    yield from check_rows(asked.ctx, checks, condition, must={"certificate_noise": "above 0"})
 
 
 def _won(first: Any, patients: Any) -> Estimate:

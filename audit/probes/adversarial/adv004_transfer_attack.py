@@ -223,7 +223,7 @@ def _measure(
             yield Measurement.of(
                 estimate, metric=metric, level=level, direction=direction, condition={**condition, **size.condition}
             )  # fmt: skip
-    yield from check_rows(asked.ctx, checks, condition)
+    yield from check_rows(asked.ctx, checks, condition, must={"certificate_noise": "above 0"})
 
 
 def _checks(asked: Asked, source: _Source, found: Transferred) -> Checks:

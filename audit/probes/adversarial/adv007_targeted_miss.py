@@ -22,6 +22,7 @@ from audit.probes.adversarial._asked import (
     sizes_of,
     spread,
 )
+from audit.probes.adversarial._certified import keep_full
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -108,6 +109,7 @@ class TargetedMiss(Probe):
             for index, size in enumerate(ladder_sizes(ladder)):
                 yield from _rates(asked, aim, outcome, certificate, index, {**condition, **size.condition})
             stratum = "positive" if aim.want == "miss" else "negative"
+            keep_full(ctx, certificate, {**condition, "stratum": stratum})
             for name in certificate.values:
                 yield Measurement.of(
                     certificate.estimate(name), metric=name, level=ctx.levels.confidence,
