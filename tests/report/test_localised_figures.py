@@ -103,7 +103,7 @@ def test_controls_are_drawn_apart() -> None:
     chart = made("explanation_stability").chart
     assert isinstance(chart, Forest)
     assert [r.tone for r in chart.rows] == ["plain", "none"]
-    assert chart.rows[1].label == "Control: random order"
+    assert chart.rows[1].label == "Control: chance"
     gaps = made("explanation_gaps").chart
     assert isinstance(gaps, Forest)
     assert gaps.reference == 0.0
