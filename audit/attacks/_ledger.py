@@ -69,8 +69,8 @@ class Ledger:
         self.by[rows[~right]] = WRONG_ALREADY
 
     def offer(
-        self, rows: NDArray[np.int64], x: NDArray[np.float32], target: NDArray[Any], by: NDArray[np.str_], *,
-        stored: bool = False,
+        self, rows: NDArray[np.int64], x: NDArray[np.float32], target: NDArray[Any],
+        by: str | NDArray[np.str_], *, stored: bool = False,
     ) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:  # fmt: skip
         """Verify candidates.
 
@@ -78,7 +78,7 @@ class Ledger:
             rows: (m,) cases.
             x: (m, channels, *spatial) their perturbed images.
             target: (m, ...) their targets.
-            by: (m,) what made them.
+            by: What made them, or (m,) what made each.
             stored: They are images of whole stored steps.
 
         Returns:
@@ -86,7 +86,7 @@ class Ledger:
         """
         raw, margin, right = self.ask(x, target)
         turned = self.right[rows] & ~right
-        self.by[rows[turned]] = by[turned]
+        self.by[rows[turned]] = np.broadcast_to(np.asarray(by), rows.shape)[turned]
         self.right[rows] &= right
         if stored:
             self.stored[rows] &= right
