@@ -27,25 +27,28 @@ class Spot(torch.nn.Module):
     The weights of the window are those of a convolution, so that the network can be drawn anew.
     """
 
-    def __init__(self, gain: float = 4.0, offset: float = -1.0, planes: bool = False) -> None:
+    def __init__(
+        self, gain: float = 4.0, offset: float = -1.0, planes: bool = False, most: float = float("inf")
+    ) -> None:
         super().__init__()
         self.window = torch.nn.Conv3d(1, 1, (1, 2, 2)) if planes else torch.nn.Conv2d(1, 1, 2)
         self.window.weight.data[:] = gain
         self.window.bias.data[:] = -3.2 * gain
-        self.offset, self.most = offset, 3.4 if not planes else 14.0
+        self.offset, self.most = offset, most
 
     def forward(self, x: Any) -> Any:
-        # One square is all the evidence that there can be: more of it, made by a fill, is not worth more.
         return torch.relu(self.window(x)).flatten(1).sum(dim=1, keepdim=True).clamp(max=self.most) + self.offset
 
 
 def spots(
-    n: int = 28, *, net: Any = None, shape: tuple[int, ...] = (16, 16), methods: tuple[str, ...] = (), **spec: Any
-) -> ProbeContext:
+    n: int = 28, *, net: Any = None, shape: tuple[int, ...] = (16, 16), methods: tuple[str, ...] = (),
+    capped: bool = False, **spec: Any,
+) -> ProbeContext:  # fmt: skip
     """Return the context of a cohort with a bright square in the positive cases, away from edges and centre.
 
     All cases have bright dots, and dark spots of greater contrast, which the model ignores; half of the image is
-    brighter.
+    brighter. `capped`: one square is all the evidence that there can be, so that more of it, made by a fill, is worth
+    nothing.
     """
     rng = np.random.default_rng(0)
     target = np.arange(n) % 4 > 0
@@ -59,7 +62,8 @@ def spots(
     for i in np.flatnonzero(target):
         row, column = rng.integers(1, 4), rng.integers(1, 5)
         images[i, 0, ..., row : row + 2, column : column + 2] = 1.0
-    model = wrap(net or Spot(planes=len(shape) > 2), input=UNIT, **spec)
+    most = 3.4 * int(np.prod(shape[:-2])) if capped else float("inf")
+    model = wrap(net or Spot(planes=len(shape) > 2, most=most), input=UNIT, **spec)
     cohort = from_arrays(images, target.astype(int), task="binary", classes=("no", "yes"))
     given = context(model, cohort, budget=BUDGET)
     return replace(given, explain=replace(given.explain, methods=methods))

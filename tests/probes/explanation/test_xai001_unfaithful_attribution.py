@@ -16,11 +16,17 @@ from audit.probes.explanation import UnfaithfulAttribution
 from audit.probes.explanation import xai001_unfaithful_attribution as module
 from audit.testing import check_probe, context
 from tests.attacks.nets import Linear, Pixelwise, wrap
-from tests.probes.explanation.spots import BUDGET, UNIT, Spot, judged, of, replaced, spots
+from tests.probes.explanation.spots import BUDGET, UNIT, Spot, judged, of, replaced
+from tests.probes.explanation.spots import spots as any_spots
 
 GRADIENTS = ("integrated_gradients", "saliency")
 HEADLINE = "integrated_gradients"
 ADVANTAGES = ("deletion_advantage", "insertion_advantage", "ranking_advantage")
+
+
+def spots(*given: Any, **more: Any) -> ProbeContext:
+    """Return the cohort of spots with a model that is satisfied with one."""
+    return any_spots(*given, capped=True, **more)
 
 
 def run(ctx: ProbeContext) -> list[Measurement]:

@@ -16,7 +16,8 @@ from audit.probes.explanation import Infidelity
 from audit.probes.explanation import xai005_infidelity as module
 from audit.testing import check_probe, context
 from tests.attacks.nets import Linear, Pixelwise, wrap
-from tests.probes.explanation.spots import BUDGET, UNIT, Spot, judged, of, replaced, spots
+from tests.probes.explanation.spots import BUDGET, UNIT, Spot, judged, of, replaced
+from tests.probes.explanation.spots import spots as any_spots
 
 HEADLINE = "integrated_gradients"
 
@@ -29,6 +30,11 @@ def linear(n: int = 24, **more: Any) -> ProbeContext:
     cohort = from_arrays(images, np.arange(n) % 2, task="binary", classes=("no", "yes"))
     ctx = context(model, cohort, budget=BUDGET)
     return replace(ctx, explain=replace(ctx.explain, methods=(HEADLINE, "input_x_gradient", "saliency")), **more)
+
+
+def spots(*given: Any, **more: Any) -> ProbeContext:
+    """Return the cohort of spots with a model that is satisfied with one."""
+    return any_spots(*given, capped=True, **more)
 
 
 def run(ctx: ProbeContext) -> list[Measurement]:
