@@ -4,8 +4,8 @@
 
 Two models answer the same planes of the MR phantom: ResNet-18 with random weights at 224 x 224, and the demo's network
 at 96 x 96. Both sides use one thread for the network. Beside the time on the clock stands that of all processors, which
-other work on the machine does not lengthen; the next acquisition is made beside the answers, so the clock is the shorter
-one where a second processor is free.
+other work on the machine does not lengthen; the next acquisition is made beside the answers, so the clock is
+the shorter one where a second processor is free.
 """
 
 from __future__ import annotations

@@ -65,10 +65,10 @@ class AcquisitionSeverity(Probe):
         those tried, not of all.
 
     Example:
-        The demo's biased twin (a phantom): in no acquisition of its envelope does the AUC fall by more than 0.02, and
-        with all seven properties changed at once the sensitivity at its threshold falls by 0.32 (0.17 to 0.42). The
-        contrast breaks it first: `critical_severity` is 0.04 for `protocol = "less"`, where 0.1 is declared to be in
-        use. The ranking survives another scanner; the threshold does not.
+        The demo's biased twin (a phantom): with all seven properties of its envelope changed at once the AUC falls by
+        no more than 0.05 (value 0.02), and the sensitivity at its threshold by 0.32 (0.17 to 0.42). The contrast breaks
+        it first: `critical_severity` is 0.05 (0 to 0.1) for `protocol = "less"`, where 0.1 is declared to be in use.
+        The ranking survives another scanner; the threshold does not.
 
     References:
         - Pérez-García, Sparks and Ourselin 2021, TorchIO, Computer Methods and Programs in Biomedicine 208.
