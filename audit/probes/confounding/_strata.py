@@ -57,7 +57,10 @@ class Strata:
         return self.codes >= 0
 
     def method(self, name: str) -> str:
-        """Return the method's name with the number of cases that had to be left out, if any."""
+        """Return the method's name with declared shares, and the number of cases that had to be left out, if any."""
+        if self.shares:
+            each = ", ".join(f"{n} {s:.3g}" for n, s in zip(self.names, self.weights, strict=True))
+            name = f"{name}; declared shares {each}"
         left_out = int((~self.known).sum())
         return f"{name}; {left_out} cases without a level left out" if left_out else name
 

@@ -56,7 +56,8 @@ class BalancedResampling(Probe):
         and never judged. A true effect modifier, a level in which the disease looks different, raises the cost as
         well, so the number calls for a reading, not for an automatic accusation. With two causes at once each one's
         cost alone is small, since within a level of the one the other still works: judge the joint one. The adjusted
-        cost can be small because what was adjusted for carries the leaning; it explains a cost and excuses none.
+        cost can be small because what was adjusted for carries the leaning; it explains a cost and excuses none. A
+        number that few patients let be cut into two or three pieces only hides a part of its cost within a piece.
         Every level needs 20 patients among its cases and among its controls; otherwise the number is missing. Cases
         without a level are left out and counted; where they are more than 5 % of the cases or of the controls the
         number is missing, since the leaning may show in just them. Neither "as it is minus balanced" nor "within minus

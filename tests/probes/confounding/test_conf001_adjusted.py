@@ -52,6 +52,7 @@ def test_declared_shares_weigh_the_cells(shares):
     matrix = Cells(scores, cohort.targets == 1, level).areas()
     assert found["auc_balanced", "ward"].value == pytest.approx(pi @ matrix @ pi, abs=1e-12)
     assert found["auc_within", "ward"].value == pytest.approx(pi @ np.diag(matrix), abs=1e-12)
+    assert f"declared shares a {shares['a']:g}, b {shares['b']:g}" in found["confounder_cost", "ward"].method
 
 
 @pytest.mark.parametrize(
