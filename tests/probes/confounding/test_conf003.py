@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 from audit.core import NotApplicable
-from audit.probes.confounding import AttributeEncodedOrUsed
 from audit.probes._features import features
+from audit.probes.confounding import AttributeEncodedOrUsed
 from audit.stats import auc
 from audit.testing import (
     attribute,
