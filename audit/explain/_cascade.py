@@ -76,7 +76,7 @@ def pooled(maps: NDArray[np.float64], largest: int = _LARGEST) -> NDArray[np.flo
 def compare(
     model: DifferentiableModel, make: Make, images: NDArray[np.float32], explained: Explained,
     found: dict[str, Likeness], *, rng: np.random.Generator, steps: int, number: int, repeat: Sequence[str] = (),
-    alone: bool = True,
+    alone: bool = True, structure: bool = True,
 ) -> tuple[tuple[str, ...], ...]:  # fmt: skip
     """Add how alike the maps of some cases of different patients stay under one draw of the weights.
 
@@ -94,6 +94,7 @@ def compare(
         number: Number of this draw.
         repeat: Methods whose map is drawn at random, too, so that it is made twice on the audited weights.
         alone: Whether the further copy is made.
+        structure: Whether structural similarity is measured beside the ranks.
 
     Returns:
         Names of the layers of each step.
@@ -103,16 +104,16 @@ def compare(
     """
     net = redrawn(model, rng, image=images[:1])
     way = cascade(net.layers, steps)
-    before, twice = _before(model, make, images, explained, repeat)
+    before, twice = _before(model, make, images, explained, repeat, structure)
     stages = []
     for layers in way:
         net.draw(layers)
-        stages.append(_prepared(make(net, images, explained)))
+        stages.append(_prepared(make(net, images, explained), structure))
     lone: dict[str, Prepared] = {}
     if alone:
         single = redrawn(model, rng, image=images[:1])
         single.draw(way[number % len(way)])
-        lone = _prepared(make(single, images, explained))
+        lone = _prepared(make(single, images, explained), structure)
     _note(found, before, twice, stages, lone, number)
     return way
 
@@ -134,12 +135,18 @@ def compare_with(
 
 
 def _before(
-    model: Any, make: Make, images: NDArray[np.float32], explained: Explained, repeat: Sequence[str]
+    model: Any,
+    make: Make,
+    images: NDArray[np.float32],
+    explained: Explained,
+    repeat: Sequence[str],
+    structure: bool = True,
 ) -> tuple[dict[str, Prepared], dict[str, Prepared | None]]:
     """Return the maps under the audited weights, and those that may differ a second time."""
-    before = _prepared(make(model, images, explained))
+    before = _prepared(make(model, images, explained), structure)
     drawn = set(repeat) & set(before)
-    again = _prepared({k: v for k, v in make(model, images, explained).items() if k in drawn}) if drawn else {}
+    more = {k: v for k, v in make(model, images, explained).items() if k in drawn} if drawn else {}
+    again = _prepared(more, structure)
     return before, {name: again.get(name) if name in drawn else first for name, first in before.items()}
 
 
@@ -161,16 +168,15 @@ def _note(
         to.draw.append(np.full(len(first.flat), number))
 
 
-def _prepared(maps: Mapping[str, NDArray[np.float64]]) -> dict[str, Prepared]:
-    return {name: Prepared(pooled(values)) for name, values in maps.items()}
+def _prepared(maps: Mapping[str, NDArray[np.float64]], structure: bool = True) -> dict[str, Prepared]:
+    return {name: Prepared(pooled(values), structure=structure) for name, values in maps.items()}
 
 
 def _alike(
     one: Prepared, two: Prepared | None, rows: NDArray[np.int64] | None = None
 ) -> Mapping[str, NDArray[np.float64]]:
-    if two is None:
-        return dict.fromkeys((*RANKS, *STRUCTURES), np.full(len(one.flat), np.nan))
-    return alike(one, two, rows)
+    unknown = dict.fromkeys((*RANKS, *STRUCTURES), np.full(len(one.flat), np.nan))
+    return unknown if two is None else {**unknown, **alike(one, two, rows)}
 
 
 def over_steps(own: NDArray[np.float64], other: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:

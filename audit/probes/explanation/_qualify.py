@@ -65,7 +65,7 @@ def qualify(ctx: ProbeContext, make: Explainer) -> Qualified:
     if left and has_weights(ctx.model):
         # What fails the first condition need not be tried under the second, which costs more.
         drawn = randomised(
-            ctx, replace(make, methods=left), limit=DRAWN_CASES, steps=DRAWN_STEPS, alone=False
+            ctx, replace(make, methods=left), limit=DRAWN_CASES, steps=DRAWN_STEPS, full=False
         )  # fmt: skip
         for method in left:
             similarity[method] = drawn.estimate(ctx, method, RANKS[0])

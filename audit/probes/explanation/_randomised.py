@@ -53,7 +53,7 @@ class Randomised:
         return corrected(own, other, again, like.draws, ctx.levels)
 
 
-def randomised(ctx: ProbeContext, make: Explainer, *, limit: int | None, steps: int, alone: bool = True) -> Randomised:
+def randomised(ctx: ProbeContext, make: Explainer, *, limit: int | None, steps: int, full: bool = True) -> Randomised:
     """Return how alike maps stay, over one case of each of some patients.
 
     Args:
@@ -61,7 +61,7 @@ def randomised(ctx: ProbeContext, make: Explainer, *, limit: int | None, steps: 
         make: Makes the maps.
         limit: Patients at most.
         steps: Steps from the output down.
-        alone: Whether each step is drawn by itself, too.
+        full: Whether each step is drawn by itself, too, and structures are compared beside ranks.
     """
     found = Randomised()
     if ctx.card.access < Access.GRADIENT:
@@ -78,7 +78,7 @@ def randomised(ctx: ProbeContext, make: Explainer, *, limit: int | None, steps: 
         try:
             found.steps = compare(
                 _differentiable(ctx), make, images[kept], explained.take(kept), found.likeness, rng=ctx.rng,
-                steps=steps, number=number, repeat=DRAWN, alone=alone,
+                steps=steps, number=number, repeat=DRAWN, alone=full, structure=full,
             )  # fmt: skip
         except NotApplicable as why:
             found.reason = why.reason
