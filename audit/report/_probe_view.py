@@ -20,7 +20,7 @@ from audit.report._numbers import number, whole
 from audit.report._pictures import Gallery, gallery
 from audit.report._plotly import specify
 from audit.report._room import Budget
-from audit.report._severity_table import severity_table
+from audit.report._severity_table import first_to_break, severity_table
 from audit.report._strip import Strip, group_of
 from audit.report._svg import draw
 from audit.report._table import Numbers, numbers
@@ -246,6 +246,7 @@ def _pictures(evidence: Evidence, result: ProbeResult, arrays: ArrayLoader, budg
                 continue
             if artifact.name in _TABLES:
                 tables.append(_TABLES[artifact.name](artifact, loaded))
+                notes += [first_to_break(artifact, loaded)] if artifact.name == "severity_summary" else []
                 continue
             if artifact.name in _REPLAYED:
                 notes.append(f"{artifact.title}: among the artifacts, with the seeds that make every image again.")

@@ -9,9 +9,39 @@ from audit.report._array_parts import Arrays, meta_number
 from audit.report._arrays import Columns
 from audit.report._arrays_severity import DIRECTIONS, quantity_words
 from audit.report._numbers import number
-from audit.report._words import capital
+from audit.report._words import capital, plural
 
 _LOST_ROWS = 14
+
+
+def first_to_break(artifact: StoredArtifact, arrays: Arrays) -> str:
+    """Return in one sentence which change of the acquisition breaks the model first, and when.
+
+    Raises:
+        KeyError: A column is absent.
+    """
+    lost = np.asarray(arrays["lost_at"], dtype=float)
+    tolerated, n = (
+        meta_number(artifact, "tolerated") or 0.0,
+        plural(meta_number(artifact, "n_patients") or 0, "patient"),
+    )
+    if not np.isfinite(lost).any():
+        return (
+            f"No change of the acquisition that was tried costs more than {number(tolerated)} by its value ({n}); what "
+            "the intervals leave open is in the table."
+        )
+    # The rows come in the order in which something is lost.
+    i = int(np.flatnonzero(np.isfinite(lost))[0])
+    change, direction, quantity, unit = (
+        str(np.asarray(arrays[k])[i]) for k in ("change", "direction", "quantity", "unit")
+    )  # fmt: skip
+    low, high, in_use = (float(np.asarray(arrays[k])[i]) for k in ("not_before", "surely_from", "in_use_up_to"))
+    used = f"; up to {number(in_use)} is in clinical use" if np.isfinite(in_use) else ""
+    return (
+        f"First to break it: {change}, turned {DIRECTIONS.get(direction, direction)}. More than {number(tolerated)} of "
+        f"the {quantity_words(quantity)} is lost from {number(float(lost[i]))} {unit} on (interval {number(low)} to "
+        f"{number(high)}, {n}){used}."
+    )
 
 
 def severity_table(artifact: StoredArtifact, arrays: Arrays) -> Columns:

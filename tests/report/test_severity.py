@@ -10,7 +10,7 @@ import pytest
 
 from audit.report._arrays_severity import SEVERITY, severity_curve
 from audit.report._plotly import specify
-from audit.report._severity_table import severity_table
+from audit.report._severity_table import first_to_break, severity_table
 from audit.report._svg import draw
 from audit.report._words import measured_name
 from tests.judge._make import measurement
@@ -85,7 +85,8 @@ def test_the_table_names_what_breaks_first() -> None:
     arrays = {
         "change": np.array(["gain", "noise", "motion"]), "direction": np.array(["less", "more", "more"]),
         "quantity": np.array(["sensitivity", "auc", "auc"]), "lost_at": np.array([0.04, np.nan, np.nan]),
-        "not_before": np.array([0.0, 0.01, 2.0]), "tried_up_to": np.array([0.2, 0.08, 2.0]),
+        "not_before": np.array([0.0, 0.01, 2.0]), "surely_from": np.array([0.1, 1.0, 50.0]),
+        "tried_up_to": np.array([0.2, 0.08, 2.0]),
         "in_use_up_to": np.array([0.1, 0.04, 1.0]), "unit": np.array(["share", "share", "mm"]),
     }  # fmt: skip
     table = severity_table(artifact("severity_summary", "What breaks first", tolerated=0.05), arrays)
@@ -94,6 +95,16 @@ def test_the_table_names_what_breaks_first() -> None:
         ("Noise, up", "AUC", "not up to 0.08", "0.01", "0.04"),
     )
     assert "more than 0.05 is lost; 1 further" in table.title
+    summary = artifact("severity_summary", "What breaks first", tolerated=0.05, n_patients=200)
+    assert first_to_break(summary, arrays) == (
+        "First to break it: gain, turned down. More than 0.05 of the sensitivity is lost from 0.04 share on "
+        "(interval 0 to 0.1, 200 patients); up to 0.1 is in clinical use."
+    )
+    calm = {**arrays, "lost_at": np.full(3, np.nan)}
+    assert first_to_break(summary, calm) == (
+        "No change of the acquisition that was tried costs more than 0.05 by its value (200 patients); what the intervals "
+        "leave open is in the table."
+    )
 
 
 def test_a_severity_reads_as_words() -> None:

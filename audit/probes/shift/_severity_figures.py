@@ -129,6 +129,7 @@ def summary(ctx: ProbeContext, drawn: Sequence[Curve], made: Simulated, single: 
         "quantity": np.array([r[0].label for r in rows], dtype=np.str_),
         "lost_at": np.array([r[2] if r[5] else np.nan for r in rows]),
         "not_before": np.array([r[3] for r in rows]),
+        "surely_from": np.array([r[4] for r in rows]),
         "tried_up_to": np.array([max(abs(s) for s, _, _ in r[0].path if (s > 0) == (r[1] == "more")) for r in rows]),
         "in_use_up_to": np.array([r[6] for r in rows]),
         "unit": np.array([r[0].knob.unit for r in rows], dtype=np.str_),
