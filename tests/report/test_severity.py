@@ -102,8 +102,8 @@ def test_the_table_names_what_breaks_first() -> None:
     )
     calm = {**arrays, "lost_at": np.full(3, np.nan)}
     assert first_to_break(summary, calm) == (
-        "No change of the acquisition that was tried costs more than 0.05 by its value (200 patients); what the intervals "
-        "leave open is in the table."
+        "No change of the acquisition that was tried costs more than 0.05 by its value (200 patients); what "
+        "the intervals leave open is in the table."
     )
 
 

@@ -8,8 +8,19 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from audit.acquisition import KNOBS, Change, apply, describe, frame_of
-from audit.core import BUDGETS, Access, Envelope, InputSpec, KnobRange, ModelCard, NotApplicable, ProbeResult, digest
+from audit.acquisition import KNOBS, Change, apply, describe, frame_of, knobs_of
+from audit.core import (
+    BUDGETS,
+    MODALITIES,
+    Access,
+    Envelope,
+    InputSpec,
+    KnobRange,
+    ModelCard,
+    NotApplicable,
+    ProbeResult,
+    digest,
+)
 from audit.judge import judge
 from audit.probes.shift import AcquisitionSeverity, ProtocolMatrix
 from audit.probes.shift._simulated import simulate
@@ -20,6 +31,7 @@ from audit.testing import (
     check_probe,
     context,
     planted,
+    scene,
     small_cohort,
     tiny_cohort,
     with_aside,
@@ -443,6 +455,20 @@ class TestOtherTasks:
         budget = replace(BUDGETS["smoke"], severity_cases=40)
         ours = lambda: context(replace(planted(), card=card), cohort, budget=budget)  # noqa: E731
         assert check_probe(AcquisitionSeverity, {"ultrasound": ours}) == ("ultrasound",)
+
+
+@pytest.mark.parametrize(("modality", "planes"), [*((m, 0) for m in MODALITIES), ("ct", 4), ("mr", 4)])
+def test_every_modality_is_turned_by_default(modality: str, planes: int) -> None:
+    """Grey and colour, planes and volumes: every standard knob that fits has exploratory numbers."""
+    shown = [scene(modality, size=24, seed=i, planes=planes) for i in range(12)]
+    stack = np.stack([s.image for s in shown])
+    cohort = small_cohort(np.arange(12) % 2, images=ArrayImages(array=stack))
+    whole = model(lambda x: x.reshape(len(x), -1).mean(axis=1) / 1000, input=shown[0].input)
+    found = run(context(whole, cohort, budget=replace(BUDGETS["smoke"], severity_cases=None)))
+    spec = describe(stack[0], frame_of(shown[0].input))
+    wanted = {k.name for k in knobs_of(modality, standard=True) if k.fits(spec)}
+    assert {m.condition["parameter"] for m in pick(found, "performance_exploratory")} == wanted
+    assert all(m.value is not None for m in pick(found, "performance_exploratory", stratum="auc"))
 
 
 def test_simulated_answers_are_those_of_the_whole_images() -> None:
