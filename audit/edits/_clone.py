@@ -18,6 +18,7 @@ KNOWN = 96
 LEVELS = 4.0
 """Variance of the level from place to place, over that of the detail about it: the level is read off the border."""
 CHUNK = 2**22
+FAR, TRIMMED = 5, 0.97
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -47,7 +48,7 @@ class Texture:
 
 
 def texture_of(image: NDArray[Any], tissue: Mask, spacing: tuple[float, ...]) -> Texture:
-    """Return the texture of an image's tissue, from pixels one and two steps apart.
+    """Return the texture of an image's tissue, from pixels one, two and five steps apart.
 
     Args:
         image: (channels, *spatial).
@@ -58,30 +59,39 @@ def texture_of(image: NDArray[Any], tissue: Mask, spacing: tuple[float, ...]) ->
     known = values[tissue]
     if known.size < 2:
         return Texture(noise=1e-12, detail=1e-12, reach=max(spacing), spacing=spacing)
-    centred = np.where(tissue, values - known.mean(), 0.0)
-    total = float(known.var()) + 1e-12
-    near, far, lengths = [], [], []
+    found: dict[int, list[float]] = {1: [], 2: [], FAR: []}
+    lengths = []
     for axis, step in enumerate(spacing):
-        pair = [_lagged(centred, tissue, axis, lag) for lag in (1, 2)]
-        if pair[0] is not None and pair[1] is not None:
-            near.append(pair[0])
-            far.append(pair[1])
+        halves = {lag: _variogram(values, tissue, axis, lag) for lag in found}
+        if all(v is not None for v in halves.values()):
             lengths.append(step)
-    one, two = (float(np.clip(np.mean(v), 0.02 * total, 0.98 * total)) if v else 0.02 * total for v in (near, far))
+            for lag, half in halves.items():
+                found[lag].append(float(half or 0.0))
+    if not lengths:
+        return Texture(noise=float(known.var()) + 1e-12, detail=1e-12, reach=max(spacing), spacing=spacing)
+    first, second, total = (float(np.mean(v)) for v in found.values())
+    total = max(total, first, 1e-12)
+    one, two = (float(np.clip(total - v, 0.02 * total, 0.98 * total)) for v in (first, second))
     fade = float(np.clip(two / one, 0.2, 0.97))
     detail = float(np.clip(one / fade, 0.02 * total, 0.98 * total))
-    reach = float(np.mean(lengths) if lengths else max(spacing)) / -np.log(fade)
+    reach = float(np.mean(lengths)) / -np.log(fade)
     return Texture(noise=max(total - detail, 0.02 * total), detail=detail, reach=reach, spacing=spacing)
 
 
-def _lagged(centred: Floats, tissue: Mask, axis: int, lag: int) -> float | None:
-    """Return the mean product of pixels some steps apart along an axis, None where there are none."""
-    if centred.shape[axis] <= lag:
+def _variogram(values: Floats, tissue: Mask, axis: int, lag: int) -> float | None:
+    """Return half the mean squared difference of pixels some steps apart along an axis, None where there are none.
+
+    The largest 3 % are left out: the edge of an overlay is not texture.
+    """
+    if values.shape[axis] <= lag:
         return None
-    first = tuple(slice(None, -lag) if a == axis else slice(None) for a in range(centred.ndim))
-    second = tuple(slice(lag, None) if a == axis else slice(None) for a in range(centred.ndim))
-    both = int((tissue[first] & tissue[second]).sum())
-    return float((centred[first] * centred[second]).sum()) / both if both else None
+    first = tuple(slice(None, -lag) if a == axis else slice(None) for a in range(values.ndim))
+    second = tuple(slice(lag, None) if a == axis else slice(None) for a in range(values.ndim))
+    both = tissue[first] & tissue[second]
+    if not both.any():
+        return None
+    squares = (values[first] - values[second])[both] ** 2
+    return float(squares[squares <= np.quantile(squares, TRIMMED)].mean()) / 2
 
 
 def seamless(target: Floats, donor: Floats, region: Mask, usable: Mask, texture: Texture) -> Floats | None:

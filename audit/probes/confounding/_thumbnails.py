@@ -93,7 +93,7 @@ def _one(
         if reason:
             found = Estimate.absent(reason, method=method, n=len(cases), n_patients=n_patients)
         else:
-            guess = log_odds_out_of_fold(x, labels, patients, ctx.rng, learner="logistic regression")
+            guess = log_odds_out_of_fold(x, labels, patients, ctx.rng, learner="linear probe")
             found = stratified_auc(guess.values, labels, guess.fold, patients, ctx.levels)
         yield _given(ctx, found, f"{name}_auc", reading)
         strata = labels.astype(np.int64)
@@ -134,9 +134,12 @@ def _within(
             va, vb = (np.maximum(w @ (v * v) / safe - m**2, 0.0) for v, m in ((a, at), (b, bt)))
             found = cov / np.sqrt(np.where(va * vb > 0, va * vb, 1.0))
             # A comparator that is the same for all tells nothing; a model that is the same for all cannot be judged.
-            total += size * np.where(va <= 0, np.nan, np.where(vb <= 0, 0.0, found))
-            sizes += size
-        return np.asarray(total / sizes, dtype=np.float64)
+            there = va > 0
+            total += np.where(there, size * np.where(vb <= 0, 0.0, found), 0.0)
+            sizes += np.where(there, size, 0.0)
+        out = np.full(len(weights), np.nan)
+        np.divide(total, sizes, out=out, where=sizes > 0)
+        return out
 
     return bootstrap(
         statistic, patients, ctx.levels, ctx.rng, resamples=ctx.budget.resamples, method=CORRELATED, vectorised=True,

@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 
 MOST_WITHOUT = 0.05
 """Share of the cases that may lack a mask; the others would answer for them."""
+FEWEST = 5
+TIED = "all answers equal, exact bound on the share of patients who differ"
 SLOPE = "slope on the reference, patient bootstrap"
 
 
@@ -201,11 +203,31 @@ def _auc(ctx: ProbeContext, score: Floats, truth: NDArray[np.bool_], patients: N
     return auc(score, truth, patients, ctx.levels)
 
 
+def _tied(ctx: ProbeContext, truth: NDArray[np.bool_], patients: NDArray[np.int64]) -> Estimate:
+    """Return the AUC of a model that says the same of every image once the evidence is gone, though not before.
+
+    All pairs are ties, so it is 0.5. Of each class a share of the patients may still be told apart that so many could
+    miss, 1 - level ** (1 / patients); were all of them ranked rightly, or wrongly, each share would move it by half.
+    """
+    counts = [count_patients(patients, rows) for rows in (truth, ~truth)]
+    n, n_patients = truth.size, int(np.unique(patients).size)
+    if min(counts) < FEWEST:
+        return Estimate.absent("fewer than 5 patients of a class", method=TIED, n=n, n_patients=n_patients)
+    curve = []
+    for level in ctx.levels.rungs:
+        arm = min(0.5, sum(1 - level ** (1 / c) for c in counts) / 2)
+        curve.append((level, 0.5 - arm, 0.5 + arm))
+    return Estimate(value=0.5, curve=tuple(curve), method=TIED, n=n, n_patients=n_patients)
+
+
 def _area(
     ctx: ProbeContext, metric: str, reading: Reading, found: Filled, arm: str, truth: NDArray[np.bool_],
     patients: NDArray[np.int64], why: str | None, left_out: int, extra: dict[str, Scalar] | None = None,
 ) -> Measurement:  # fmt: skip
-    said = _auc(ctx, reading.value(found.answers(arm)), truth, patients)
+    score = reading.value(found.answers(arm))
+    said = _auc(ctx, score, truth, patients)
+    if np.isfinite(score).all() and np.ptp(score) == 0 and np.ptp(reading.value(ctx.clean.raw[found.cases])) > 0:
+        said = _tied(ctx, truth, patients)
     if why is not None:
         said = Estimate.absent(why, method=said.method, n=said.n, n_patients=said.n_patients)
     elif left_out and said.value is not None:

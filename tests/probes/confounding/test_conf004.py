@@ -1,0 +1,171 @@
+"""CONF004: what a model knows when the lesion is gone."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from audit.core import NotApplicable
+from audit.edits import Fill
+from audit.probes.confounding import EvidenceRemoved
+from audit.testing import ArrayImages, check_probe, saved_context
+from tests.probes.confounding import pictures as p
+
+PROBE = EvidenceRemoved
+
+
+@pytest.fixture(scope="module")
+def plain():
+    """Lesions alone tell cases from controls."""
+    return p.cohort_of()
+
+
+@pytest.fixture(scope="module")
+def shortcut():
+    """The images of cases are also a little brighter all over."""
+    return p.cohort_of(shortcut=6.0, seed=1)
+
+
+@pytest.fixture(scope="module")
+def of_healthy(plain):
+    """What is measured on the model that counts lesions."""
+    return p.measure(PROBE, p.made(p.healthy(), plain))
+
+
+def test_a_model_that_counts_lesions_knows_nothing_without_them(of_healthy):
+    """The AUC falls from near 1 to near 0.5, and filling elsewhere costs nothing."""
+    assert of_healthy["auc_as_it_is", None].value > 0.97
+    assert of_healthy["auc_filled_elsewhere", None].value > 0.95
+    left = of_healthy["auc_without_evidence", None]
+    assert left.low < 0.5 < left.high < 0.75
+    assert p.status(PROBE, of_healthy.values(), "auc_without_evidence", max=0.75) == "PASS"
+    shift = of_healthy["control_shift", None]
+    assert shift.low <= 0 <= shift.high
+    assert of_healthy["fill_trace_auc", None].value < 0.7
+    assert (left.n, left.n_patients) == (80, 80)
+
+
+def test_a_model_that_says_the_same_without_evidence_has_nothing_left(plain):
+    """All ties are an AUC of 0.5, bounded by the share of 40 and 40 patients that may differ: 0.5 +- 0.0881."""
+    found = p.measure(PROBE, p.made(p.model_of(lambda x: 2.0 * (p.bright(x) - 1.5)[:, None]), plain))
+    left = found["auc_without_evidence", None]
+    assert left.value == 0.5
+    assert left.high == pytest.approx(0.5 + 1 - 0.025 ** (1 / 40), abs=1e-12)
+
+
+def test_a_model_that_reads_brightness_knows_as_much_as_before(shortcut):
+    """The planted shortcut survives the fill, FAILs, and follows a thumbnail within cases and within controls."""
+    reader = p.model_of(lambda x: (x.mean(axis=(1, 2)) - 105)[:, None])
+    found = p.measure(PROBE, p.made(reader, shortcut))
+    assert found["auc_without_evidence", None].low > 0.9
+    assert p.status(PROBE, found.values(), "auc_without_evidence", max=0.7) == "FAIL"
+    assert found["thumbnail_auc", None].value > 0.9
+    assert found["thumbnail_correlation", None].low > 0.2
+    assert p.status(PROBE, found.values(), "thumbnail_correlation", max=0.1) == "FAIL"
+
+
+def test_a_border_reader_follows_the_border():
+    """A model that reads a bright rim of its cases correlates with what the border tells."""
+    cohort = p.cohort_of(seed=2)
+    images = cohort.images.array.copy()
+    amount = np.where(cohort.targets == 1, 8.0, 0.0) + np.random.default_rng(0).normal(0, 6, len(images))
+    images[:, :, :2] += np.rint(amount)[:, None, None, None]
+    cohort = replace(cohort, images=ArrayImages(array=images))
+    reader = p.model_of(lambda x: (x[:, :2].mean(axis=(1, 2)) - 103)[:, None])
+    found = p.measure(PROBE, p.made(reader, cohort))
+    assert found["border_correlation", None].low > 0.3
+    assert found["auc_without_evidence", None].low > 0.6
+
+
+def test_a_fill_that_gives_itself_away_decides_nothing(plain, monkeypatch):
+    """Where a small classifier sees the fill the number is missing, and the finding is INCONCLUSIVE."""
+    monkeypatch.setattr(Fill, "apply", lambda fill, image: np.where(fill.region, 0, image).astype(np.float32))
+    found = p.measure(PROBE, p.made(p.healthy(), plain))
+    assert found["fill_trace_auc", None].value > 0.95
+    assert found["auc_without_evidence", None].value is None
+    assert "trace" in found["auc_without_evidence", None].missing
+    assert p.status(PROBE, found.values(), "auc_without_evidence", max=0.7) == "INCONCLUSIVE"
+
+
+def test_a_smooth_fill_without_noise_is_found_out(plain, monkeypatch):
+    """A flat patch of the right brightness is a trace, too."""
+    flat = lambda fill, image: np.where(fill.region, np.median(image), image).astype(np.float32)  # noqa: E731
+    monkeypatch.setattr(Fill, "apply", flat)
+    found = p.measure(PROBE, p.made(p.healthy(), plain))
+    assert found["auc_without_evidence", None].value is None
+
+
+@pytest.mark.parametrize("answer", [0.0, np.nan])
+def test_a_constant_or_broken_model_is_not_passed(plain, answer):
+    """A model that always says the same, or nothing, has no AUC left to judge."""
+    model = p.model_of(lambda x: np.full((len(x), 1), answer))
+    ctx = p.made(model, plain, raw=np.zeros((len(plain), 1)))
+    found = p.measure(PROBE, ctx)
+    assert p.status(PROBE, found.values(), "auc_without_evidence", max=0.7) == "INCONCLUSIVE"
+
+
+def test_cases_without_a_mask_bar_the_number(plain):
+    """Where more than 5 % of the cases have no mask, the others do not answer for them."""
+    masks = plain.masks.array.copy()
+    masks[np.flatnonzero(plain.targets == 1)[:10]] = 0
+    found = p.measure(PROBE, p.made(p.healthy(), replace(plain, masks=ArrayImages(array=masks))))
+    assert "10 of 40 cases have no mask" in found["auc_without_evidence", None].missing
+
+
+def test_few_patients_cannot_show_that_the_fill_is_unseen():
+    """With less than 20 controls nothing can be learned about the fill, so nothing is concluded."""
+    found = p.measure(PROBE, p.made(p.healthy(), p.cohort_of(n=30)))
+    assert "could not be checked" in found["auc_without_evidence", None].missing
+
+
+def test_a_count_is_no_longer_told_once_its_lesions_are_gone():
+    """The slope on the reference falls from 1 to 0, and the mean answer to that of no lesion."""
+    cohort = p.cohort_of(targets="count", counts=((0, 2), (2, 5)), seed=3)
+    found = p.measure(PROBE, p.made(p.counter(), cohort))
+    assert found["slope_as_it_is", None].value == pytest.approx(1.0, abs=0.15)
+    left = found["slope_without_evidence", None]
+    assert left.low < 0 < left.high < 0.1 or abs(left.value) < 0.05
+    assert found["output_after_erasing", None].value < 0.3
+
+
+def test_a_segmentation_marks_nothing_where_the_lesion_was():
+    """The share of the reference region that is marked falls from most of it to nearly nothing."""
+    cohort = p.cohort_of(n=60, counts=((1, 2), (1, 3)))
+    cohort = replace(cohort, targets=np.zeros(60))
+    model = p.segmenter()
+    ctx = p.made(model, cohort, raw=np.zeros((60, 1)))
+    found = p.measure(PROBE, ctx)
+    assert found["volume_before_filling", None].low > 0.5
+    assert found["volume_in_filled_region", None].high < 0.15
+
+
+def test_every_mask_is_dealt_as_often_as_any_other(plain):
+    """In a balanced cohort each case's mask goes to exactly one control, so place and size tell nothing."""
+    from audit.probes.confounding._asked import setting_of
+    from audit.probes.confounding._evidence import paired
+
+    setting = setting_of(p.made(p.healthy(), plain))
+    masks = {c: setting.mask(c) for c in range(len(plain))}
+    cases = [c for c in masks if plain.targets[c] == 1]
+    controls = [c for c in masks if plain.targets[c] == 0]
+    subjects = paired(setting, cases, controls, masks)
+    dealt = sorted(s.other.tobytes() for s in subjects if s.case in set(controls))
+    assert dealt == sorted(masks[c].tobytes() for c in cases)
+    size = {side: np.mean([(s.own | s.other).sum() for s in subjects if s.case in set(side)])
+            for side in (tuple(cases), tuple(controls))}  # fmt: skip
+    first, second = size.values()
+    assert first == pytest.approx(second, rel=0.15)
+
+
+def test_saved_answers_cannot_be_asked_again():
+    """Without a model to ask, or without masks, the question has no meaning."""
+    with pytest.raises(NotApplicable):
+        list(PROBE().run(saved_context(np.linspace(0, 1, 80), p.cohort_of())))
+    with pytest.raises(NotApplicable, match="masks"):
+        list(PROBE().run(p.made(p.healthy(), p.cohort_of(masks=False))))
+
+
+def test_it_conforms():
+    """Deterministic by seed, inputs untouched, declared metrics only."""
+    make = lambda: p.made(p.healthy(), p.cohort_of(n=48))  # noqa: E731
+    assert check_probe(PROBE, {"pictures": make}) == ("pictures",)
