@@ -143,7 +143,8 @@ def test_what_is_kept_says_what_it_cost() -> None:
     """The curve falls with the images asked for, and settings and answers lie beside it."""
     ctx, _ = asked_only(0.012)
     given = list(QueryAttack().run(ctx))
-    curve, settings = ctx.sink.artifacts
+    checks, curve, settings = ctx.sink.artifacts
+    assert checks.name == "attack_certificate"
     assert (curve.name, settings.name) == ("query_curve", "attack_settings")
     assert (np.diff(curve.arrays["share_right"]) <= 0).all()
     (headline,) = of(given, "robust_accuracy", parameter="headline")

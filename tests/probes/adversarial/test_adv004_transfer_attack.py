@@ -90,7 +90,8 @@ def test_a_distilled_surrogate_turns_a_model_that_only_answers() -> None:
     assert largest.n < 160
     assert largest.value is not None
     assert largest.value < 0.2
-    (kept,) = ctx.sink.artifacts
+    checks, kept = ctx.sink.artifacts
+    assert checks.name == "attack_certificate"
     assert kept.name == "transfer_curve"
     assert kept.arrays["surrogate"].tolist() == ["distilled"]
 

@@ -69,7 +69,8 @@ def test_each_finding_has_rates_of_its_own(name: str) -> None:
             assert len(of(given, metric, **{"class": label}, **HEADLINE)) == 1
     largest = max(float(m.condition["epsilon"]) for m in of(given, "miss_rate"))
     assert all(m.value == 1.0 for m in of(given, "miss_rate", epsilon=largest))
-    (curves,) = ctx.sink.artifacts
+    *checks, curves = ctx.sink.artifacts
+    assert {a.meta["stratum"] for a in checks} == {"positive", "negative"}
     assert curves.name == "targeted_rates"
     assert curves.arrays["rate"].shape == (2 * len(classes), len(curves.arrays["epsilon"]))
 

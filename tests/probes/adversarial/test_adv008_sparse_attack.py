@@ -75,7 +75,8 @@ def test_more_pixels_break_more() -> None:
     given = list(SparseAttack().run(ctx))
     shares = [m.value for m in of(given, "robust_accuracy")]
     assert shares == sorted(shares, reverse=True)
-    (curve,) = ctx.sink.artifacts
+    checks, curve = ctx.sink.artifacts
+    assert checks.name == "attack_certificate"
     assert curve.name == "sparse_curve"
     assert curve.arrays["pixels"][0] == 0
     assert curve.arrays["share_right"][0, 1:].tolist() == shares

@@ -76,7 +76,8 @@ def test_patients_of_the_fit_are_not_judged() -> None:
     given = list(UniversalPerturbation().run(ctx))
     row = only(given, "robust_accuracy", **HEADLINE)
     assert (row.n, row.n_patients) == (40, 10)
-    (kept,) = ctx.sink.artifacts
+    checks, kept = ctx.sink.artifacts
+    assert checks.name == "attack_certificate"
     assert kept.name == "universal_perturbation"
     assert kept.meta["fitted"] == kept.meta["judged"] == 40
     assert np.abs(kept.arrays["perturbation"]).max() <= float(row.condition["epsilon"]) * (1 + 1e-6)
