@@ -111,14 +111,14 @@ def excess(
     return out
 
 
-def refusal_of_sum(off: NDArray[np.float64]) -> str:
+def refusal_of_sum(off: NDArray[np.float64], allowed: float = OFF) -> str:
     """Return the reason for which maps whose sums are `off` are refused, empty where they stand."""
     middle = float(np.median(off))
-    if np.isfinite(middle) and middle <= OFF:
+    if np.isfinite(middle) and middle <= allowed:
         return ""
     return (
         f"its sum misses the change of the output that it must equal, by {middle:.0%} in the median of {off.size} "
-        f"cases; up to {OFF:.0%} is allowed"
+        f"cases; up to {allowed:.0%} is allowed"
     )
 
 

@@ -10,9 +10,9 @@ from audit.core import ModelCard
 def layer_of(module: Any, card: ModelCard, image: Any, declared: str | None = None) -> tuple[str, str]:
     """Return the name of the layer that Grad-CAM looks at, or an empty one and the reason why there is none.
 
-    The declared layer, where there is one. Else, of the layers whose output is spatial with more than one position and
-    that run once an image: the last one (Selvaraju 2017); for a segmentation, whose last layers are the answer itself,
-    the last of those with the fewest positions, the bottleneck (Vinogradova 2020).
+    The declared layer, where there is one. Else, of the layers and blocks whose output is spatial with more than one
+    position and that run once an image: the last one to finish (Selvaraju 2017); for a segmentation, whose last layers
+    are the answer itself, the last of those with the fewest positions, the bottleneck (Vinogradova 2020).
 
     Args:
         module: The module from images to raw outputs.
@@ -30,8 +30,7 @@ def layer_of(module: Any, card: ModelCard, image: Any, declared: str | None = No
         if not _spatial(shapes[own], image):
             return "", f"the declared layer {declared!r} gives {shapes[own] or 'no array'}, which has no positions"
         return own, ""
-    leaves = {name for name, m in module.named_modules() if not list(m.children())}
-    found = [n for n in shapes if n in leaves and runs[n] == 1 and _spatial(shapes[n], image)]
+    found = [n for n in shapes if n not in ("", "net") and runs[n] == 1 and _spatial(shapes[n], image)]
     if not found:
         return "", "no layer that runs once an image gives an output with more than one position"
     if card.task != "segmentation":
