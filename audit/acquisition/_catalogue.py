@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from audit.acquisition import _ct, _ct_also, _microscopy, _mr, _mr_kspace, _photo, _us, _xray
+from audit.acquisition import _ct, _ct_also, _microscopy, _mr, _mr_kspace, _photo, _us, _xray, _xray_display
 from audit.acquisition._change import Knob
 
-_FAMILIES = (_ct, _ct_also, _mr, _mr_kspace, _xray, _us, _photo, _microscopy)
+_FAMILIES = (_ct, _ct_also, _mr, _mr_kspace, _xray, _xray_display, _us, _photo, _microscopy)
 KNOBS: Mapping[str, Knob] = {knob.name: knob for family in _FAMILIES for knob in family.KNOBS}
 
 

@@ -9,7 +9,7 @@ import numpy as np
 
 from audit.acquisition._change import Knob, Parameters, Stage
 from audit.acquisition._photo import Defocus, defocused
-from audit.acquisition._xray import Jpeg, compressed
+from audit.acquisition._xray_display import Jpeg, compressed
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

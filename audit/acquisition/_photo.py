@@ -9,7 +9,7 @@ import numpy as np
 
 from audit.acquisition._change import Knob, Parameters, Stage, seed_of
 from audit.acquisition._operations import convolved, disc_kernel, line_kernel, polynomial_terms, smooth_field
-from audit.acquisition._xray import Jpeg, compressed
+from audit.acquisition._xray_display import Jpeg, compressed
 
 if TYPE_CHECKING:
     from collections.abc import Callable
