@@ -14,6 +14,7 @@ LEAST = {
     Access.SAVED: {"binary with images", "binary, three cases a patient", "binary, twelve cases"},
     Access.QUERY: {"binary, golden batch"},
     Access.GRADIENT: {"binary with gradients"},
+    Access.TRAINABLE: {"binary, a training recipe"},
 }
 # Probes that need more of a cohort than any cohort has.
 BESIDE = {"binary, with all that can stand beside"}
