@@ -17,9 +17,9 @@ from audit.probes.explanation._randomised import randomised
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-CASES, STEPS = 48, 8
+CASES, STEPS = 40, 8
 """Cases that deletion is tried on, and steps of its curve."""
-DRAWN_CASES, DRAWN_STEPS = 21, 3
+DRAWN_CASES, DRAWN_STEPS = 18, 3
 HALF = 0.5
 """Nearer to the map of another patient and network than to a map made twice; see `similarity_after_randomisation`."""
 

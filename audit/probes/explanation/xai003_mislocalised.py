@@ -13,7 +13,7 @@ from audit.probes.explanation._maps import explainer
 from audit.probes.explanation._pointing import Rows
 from audit.probes.explanation._qualify import qualify
 
-_LEAST = 50
+_LEAST = 40
 
 
 class Mislocalised(Probe):
@@ -119,5 +119,5 @@ class Mislocalised(Probe):
 
 
 def _part(limit: int | None) -> int | None:
-    """Return half of the cases that are explained elsewhere: qualifying the methods costs as much again."""
-    return None if limit is None else max(min(limit, _LEAST), limit // 2)
+    """Return two fifths of the cases that are explained elsewhere: qualifying the methods costs as much again."""
+    return None if limit is None else max(min(limit, _LEAST), limit * 2 // 5)
