@@ -106,10 +106,10 @@ def sample_markers(
 
 
 def _sized(size_mm: float, shape: tuple[int, int], grid: Grid) -> float:
-    """Return a size on this grid: that in mm, but no more than a sixth of the shorter side and at least a pixel."""
+    """Return a size on this grid: that in mm, at least a pixel; a patch takes a sixth of the shorter side at most."""
     short = min(s * d for s, d in zip(shape, grid.spacing[-2:], strict=True))
     share = short / 6 * size_mm / PATCH_MM
-    wanted = min(size_mm, 2.5 * share) if grid.unit == "mm" else 2 * share
+    wanted = min(size_mm, share) if grid.unit == "mm" else share
     return float(max(wanted, min(grid.spacing[-2:])))
 
 
