@@ -156,3 +156,26 @@ def test_a_recipe_opens_retraining_and_nothing_else() -> None:
     trains = replace(info, access=Access.TRAINABLE)
     assert "recipe" in why_not_applicable(trains, model, cohort)
     assert why_not_applicable(trains, model, cohort, trainable=True) == ""
+
+
+def test_a_run_that_trains_can_be_made_again(tmp_path: Path) -> None:
+    """Two runs with one seed have one digest; what was trained is bounded by the profile, which the evidence has."""
+    config = load_audit(write(tmp_path, config=CONFIG.replace('"PERF001"', '"PERF007,DATA011"')))
+    runs = [session.run_config(config, out=tmp_path / name) for name in ("one", "two")]
+    assert runs[0].run["evidence_digest"] == runs[1].run["evidence_digest"]
+    states = {r.probe: r.state for r in runs[0].results if r.probe in ("PERF007", "DATA011")}
+    assert states == {"PERF007": "completed", "DATA011": "completed"}
+    assert runs[0].run["budget"]["trainings"] == 60
+
+
+def test_a_recipe_that_fails_bars_a_pass(tmp_path: Path) -> None:
+    """The probe ends in error with the recipe's message, and the verdict is not PASS."""
+    path = write(tmp_path, config=CONFIG.replace('"PERF001"', '"PERF007"'))
+    (tmp_path / "recipes.py").write_text(
+        RECIPES.replace("    centre", "    raise RuntimeError('no licence')\n    centre", 1)
+    )
+    run = session.run_config(load_audit(path), out=tmp_path / "out")
+    (failed,) = [r for r in run.results if r.probe == "PERF007"]
+    assert failed.state == "error"
+    assert "no licence" in failed.reason
+    assert run.verdict.outcome != "PASS"

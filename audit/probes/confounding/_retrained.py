@@ -231,6 +231,10 @@ class _Retrained:
             condition={**condition, "attribute": self.attribute.name},
         )  # fmt: skip
 
+    def _patients_of_cells(self) -> NDArray[np.int64]:
+        """Return (4,) audited patients by cell, so that none with few is shared."""
+        return np.array([count_patients(self.ctx.cohort.patients, self.audited.cells == c) for c in range(4)])
+
     def _draw_cells(self, table: Floats, bounds: Floats, shifts: Floats) -> None:
         cases, controls = self.developed.size
         self.ctx.sink.artifact(
@@ -238,7 +242,7 @@ class _Retrained:
             f"Trained and tested on data biased and balanced by {self.attribute.name}",
             {
                 "auc": table, "low": bounds[..., 0], "high": bounds[..., 1], "shift": shifts[:, 0],
-                "shift_low": shifts[:, 1], "shift_high": shifts[:, 2],
+                "shift_low": shifts[:, 1], "shift_high": shifts[:, 2], "n_patients": self._patients_of_cells(),
             },
             attribute=self.attribute.name, level=self.level, rest=self.rest, cases=cases, controls=controls,
             share_of_cases=BIASED[0], share_of_controls=BIASED[1], n_patients=self.ctx.cohort.n_patients,
@@ -249,7 +253,10 @@ class _Retrained:
         self.ctx.sink.artifact(
             "share_curve",
             f"AUC within each level by the share of {self.level} in training",
-            {"share": np.array(SHARES), "auc": drawn[..., 0], "low": drawn[..., 1], "high": drawn[..., 2]},
+            {
+                "share": np.array(SHARES), "auc": drawn[..., 0], "low": drawn[..., 1], "high": drawn[..., 2],
+                "n_patients": self._patients_of_cells(),
+            },
             attribute=self.attribute.name, level=self.level, rest=self.rest, cases=cases, controls=controls,
         )  # fmt: skip
 

@@ -238,6 +238,7 @@ class _Noise:
         arrays = {
             "place": np.array([place for place, _, _ in shown]), "value": np.array([e.value for _, e, _ in shown]),
             "low": np.array([b[0] for b in bounds]), "high": np.array([b[1] for b in bounds]),
+            "n_patients": np.full(len(shown), self.ctx.cohort.n_patients),
         }  # fmt: skip
         self.ctx.sink.artifact(
             "noise_curve", f"{self.counted.name} after training on {_WORDS[kind]}", arrays, kind=kind,

@@ -157,6 +157,7 @@ def _draw(ctx: ProbeContext, counted: Performance, found: dict[int, Estimate], t
         {
             "cases": np.array([size for size, _ in there]), "value": np.array([e.value for _, e in there]),
             "low": np.array([b[0] for b in bounds]), "high": np.array([b[1] for b in bounds]),
+            "n_patients": np.full(len(there), ctx.cohort.n_patients),
         },
         performance=counted.name, target=target, model=float(own), n=len(ctx.cohort), n_patients=ctx.cohort.n_patients,
     )  # fmt: skip

@@ -203,6 +203,7 @@ class LeftOut:
         arrays: dict[str, Any] = {
             "value": np.array([e.value for e in there.values()]), "low": np.array([b[0] for b in bounds.values()]),
             "high": np.array([b[1] for b in bounds.values()]),
+            "n_patients": np.full(len(there), count_patients(self.ctx.cohort.patients, self.counted.rows)),
         }  # fmt: skip
         sizes = self.draws[0]
         self.ctx.sink.artifact(
