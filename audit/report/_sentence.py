@@ -115,8 +115,8 @@ def _special(evidence: Evidence, finding: Finding, m: Measurement) -> str:
         return f"changes of at most {epsilon_text(m.condition)} bring the model's {what} down to {value_text(m)}"
     if m.metric in ("deletion_advantage", "insertion_advantage") and low:
         return "the model's explanations name the decisive pixels no better than a control"
-    if m.metric == "localisation_advantage" and low and m.condition.get("relevance"):
-        return f"the model's explanations miss the lesions: relevance lies {m.condition['relevance']}"
+    if m.metric == "localisation_advantage" and low and m.condition.get("stratum"):
+        return f"the model's explanations miss the lesions: {m.condition['stratum']}"
     if m.metric == "similarity_after_randomisation" and _side(finding, m) == "high":
         method = str(m.condition.get("attribution", "the method")).replace("_", " ")
         return f"the model's explanations by {method} look alike whatever it has learnt"

@@ -98,8 +98,8 @@ class Rows:
     def _of(self, method: str) -> Iterator[Measurement]:
         where = self._where(method)
         for metric in self.scores:
-            said = where if metric == "localisation_advantage" else None
-            yield self._row(metric, method, self._advantage(metric, method, self.every), relevance=said)
+            said = f"relevance {where}" if metric == "localisation_advantage" else None
+            yield self._row(metric, method, self._advantage(metric, method, self.every), stratum=said)
         yield from self._levels(method, self.every, "")
         yield self._distance(method)
         yield from self._region(method)

@@ -62,7 +62,7 @@ def test_a_sound_map_of_a_sound_model_finds_every_lesion(sound: tuple[ProbeConte
         assert m.low is not None
         assert m.low > 0.8
     (m,) = of(sound[1], "localisation_advantage")
-    assert m.condition["relevance"] == "on the lesion"
+    assert m.condition["stratum"] == "relevance on the lesion"
     assert (m.n, m.n_patients) == (30, 30)
     assert finding(sound[1]).status == "PASS"
     assert of(sound[1], "relevance_distance")[0].value == 0.0
