@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import inspect
 import random
+import sys
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import replace
@@ -102,10 +103,12 @@ class RecipeTrainer:
                 )
             more = {"weights": np.array(weights)}
         try:
-            with self._local, own_generators(seed):
-                # Copies, so that a recipe that works in place cannot change what the next one learns from.
-                made = self._recipe(np.array(images), np.array(targets), seed, **more)
-                return self._wrapped(made)
+            seeded = "torch" in sys.modules
+            made = self._called(images, targets, seed, more)
+            # A library that the recipe brought along drew from a generator that nobody had seeded.
+            if not seeded and "torch" in sys.modules:
+                made = self._called(images, targets, seed, more)
+            return made
         except AuditError:
             raise
         # The user's own function may raise anything, or leave.
@@ -114,6 +117,11 @@ class RecipeTrainer:
                 "the training recipe fails", expected=f"a model from {len(images)} cases",
                 got=f"{type(error).__name__}: {error}", fix="call it by itself with such images, targets and seed",
             ) from error  # fmt: skip
+
+    def _called(self, images: Any, targets: Any, seed: int, more: dict[str, Any]) -> ImagingModel:
+        with self._local, own_generators(seed):
+            # Copies, so that a recipe that works in place cannot change what the next one learns from.
+            return self._wrapped(self._recipe(np.array(images), np.array(targets), seed, **more))
 
     def _wrapped(self, made: Any) -> ImagingModel:
         if hasattr(made, "state_dict") and callable(made):
@@ -184,8 +192,6 @@ def own_generators(seed: int) -> Iterator[None]:
     Args:
         seed: Seed within the block.
     """
-    import sys
-
     torch = sys.modules.get("torch")
     legacy, plain = np.random.get_state(), random.getstate()  # noqa: NPY002 - the recipe's, not ours
     network = None if torch is None else torch.get_rng_state()

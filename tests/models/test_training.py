@@ -3,6 +3,8 @@
 # ruff: noqa: NPY002 - what recipes of others draw from
 
 import random
+import subprocess
+import sys
 
 import numpy as np
 import pytest
@@ -126,6 +128,26 @@ def test_generators_of_the_process_are_seeded_for_the_recipe_and_given_back():
     values = [made.fit(np.arange(10), seed=s).predict(made.images(np.arange(1)))[0, 0] for s in (1, 1, 2)]
     assert values[0] == values[1] != values[2]
     assert (np.random.random(), random.random()) == expected
+
+
+def test_a_library_that_the_recipe_brings_along_is_seeded_as_well():
+    """A recipe that imports torch only when it is called, and sets no seed, is deterministic in a fresh process."""
+    pytest.importorskip("torch")
+    program = (
+        "import sys, numpy as np\n"
+        "from audit.models import make_training\n"
+        "from audit.testing import planted, tiny_cohort\n"
+        "def recipe(images, targets, seed):\n"
+        "    import torch\n"
+        "    return torch.nn.Sequential(torch.nn.Flatten(), torch.nn.Linear(64, 1))\n"
+        "assert 'torch' not in sys.modules\n"
+        "given = make_training(recipe, tiny_cohort(np.random.default_rng(0), n=20), planted().card)\n"
+        "rows = np.arange(20)\n"
+        "one, two = (given.fit(rows, seed=3).predict(given.images(rows)) for _ in range(2))\n"
+        "assert (one == two).all()\n"
+    )
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
 
 
 @pytest.mark.parametrize(
