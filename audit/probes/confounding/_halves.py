@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from audit.core import MISSING_LEVEL, Cohort
-from audit.probes._retraining import SMALLEST
+from audit.probes._draws import SMALLEST
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

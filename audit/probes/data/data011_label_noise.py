@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import numpy as np
 
 from audit.core import Access, Direction, Estimate, Measurement, Probe, ProbeContext, ProbeInfo
-from audit.probes._retraining import Performance, Retraining, performance, too_few_to_train
+from audit.probes._draws import too_few_to_train
+from audit.probes._retraining import Performance, Retraining, performance
 from audit.probes.data._noise import DELETED, FLIPS, GROUPS, coarser, flipped, overlooked
 
 if TYPE_CHECKING:

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import numpy as np
 
 from audit.core import Access, Estimate, Measurement, Probe, ProbeContext, ProbeInfo
-from audit.probes._retraining import Performance, Retraining, draw, performance, strata_of_targets, too_few_to_train
+from audit.probes._draws import draw, strata_of_targets, too_few_to_train
+from audit.probes._retraining import Performance, Retraining, performance
 from audit.probes.performance._learning import cases_needed
 
 if TYPE_CHECKING:

@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from audit.core import MISSING_LEVEL, Attribute, Direction, Estimate, Measurement, ProbeContext, Scalar
-from audit.probes._retraining import SMALLEST, Performance, Retraining, draw, performance, strata_of_targets
+from audit.probes._draws import SMALLEST, draw, strata_of_targets
+from audit.probes._retraining import Performance, Retraining, performance
 from audit.probes._shared import count_patients
 from audit.probes.shift._transfer import LARGEST_SOURCE, ROUNDS, TARGET_CASES, Draw, svm_arms
 

@@ -9,7 +9,7 @@ from sklearn.isotonic import IsotonicRegression
 
 from audit.core import Access, Estimate, Levels, NotApplicable
 from audit.errors import ModelError
-from audit.probes._retraining import draw
+from audit.probes._draws import draw
 from audit.probes.performance import TrainingSize
 from audit.probes.performance._learning import BEYOND, _isotonic, cases_needed, crossing
 from audit.probes.performance.perf007_training_size import sizes_of
