@@ -230,7 +230,7 @@ def test_a_draw_keeps_the_mix():
 def test_it_conforms():
     """Deterministic by seed, inputs untouched, declared metrics only."""
     contexts = {
-        "trainable": lambda: given(n=80, audited=80, target=0.7),
-        "bounded": lambda: given(n=40, audited=60, trainings=3),
+        "trainable": lambda: given(n=80, audited=80, target=0.7, recipe=learns),
+        "bounded": lambda: given(n=80, audited=60, trainings=3, recipe=learns),
     }
     assert check_probe(TrainingSize, contexts) == ("trainable", "bounded")
