@@ -13,6 +13,7 @@ CAVEAT = (
     "Faithfulness is not clinical validity: a map that passes here shows what this model uses, not whether the model "
     "ought to use it, and not whether a reader is helped by seeing it."
 )
+_MOST_WORDS = 40
 METRICS = (
     ("XAI001", "deletion_advantage"), ("XAI001", "insertion_advantage"), ("XAI002", "similarity_after_randomisation"),
     ("XAI003", "localisation_advantage"), ("XAI003", "froc_area"), ("XAI004", "max_sensitivity"),
@@ -23,7 +24,7 @@ METRICS = (
 def methods_by_metric(evidence: Evidence) -> Columns | None:
     """Return a table of attribution methods by metrics, None where no method was measured.
 
-    A cell holds value and interval, or why there is no number; of several groups the one furthest from 0 stands for
+    A cell holds value and interval, or in short why there is no number; of several groups the one furthest from 0 stands for
     all, with its name.
     """
     found = {key: _rows(evidence, *key) for key in METRICS}
@@ -50,7 +51,9 @@ def _cell(rows: Iterable[Measurement], method: str) -> str:
         return "not measured"
     known = [m for m in mine if m.value is not None]
     if not known:
-        return f"no number: {mine[0].missing}"
+        # Whole reasons would make the table unreadable; they stand at the probe.
+        short = str(mine[0].missing).partition(":")[0]
+        return f"no number: {short}" if len(short) <= _MOST_WORDS else "no number, see below"
     if not any(m.subgroup for m in known):
         return full_text(known[0])
     furthest = max(known, key=lambda m: abs(m.value or 0.0))

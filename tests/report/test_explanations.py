@@ -48,6 +48,15 @@ def test_methods_are_rows_and_metrics_are_columns() -> None:
     assert "95 %" in table.title
 
 
+def test_reasons_are_short_in_the_table() -> None:
+    """The words before the colon, or where to look: the whole reason stands at the probe."""
+    reason = "not qualified: it is not shown to beat every control on this model"
+    absent = replace(row("deletion_advantage", "saliency", None), missing=reason)
+    assert methods_by_metric(given(absent)).rows[0][1] == "no number: not qualified"
+    longer = replace(absent, missing="the untrained network has no map by this method, so one control is missing")
+    assert methods_by_metric(given(longer)).rows[0][1] == "no number, see below"
+
+
 def test_of_several_groups_the_furthest_stands_for_all() -> None:
     """A gap by sex and site is shown where it is largest, with the name of the group."""
     table = methods_by_metric(
