@@ -24,8 +24,8 @@ METRICS = (
 def methods_by_metric(evidence: Evidence) -> Columns | None:
     """Return a table of attribution methods by metrics, None where no method was measured.
 
-    A cell holds value and interval, or in short why there is no number; of several groups the one furthest from 0 stands for
-    all, with its name.
+    A cell holds value and interval, or in short why there is no number; of several groups the one furthest from 0
+    stands for all, with its name.
     """
     found = {key: _rows(evidence, *key) for key in METRICS}
     shown = [key for key in METRICS if found[key]]
