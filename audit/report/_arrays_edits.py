@@ -79,6 +79,13 @@ def _specificity(artifact: StoredArtifact, arrays: Arrays) -> Figure:
     )
 
 
+def _removed(artifact: StoredArtifact, arrays: Arrays) -> Figure:
+    rows = tuple(interval_rows(_words(arrays, "image"), arrays, "auc", "low", "high"))
+    chart = Forest(title=f"{artifact.title}: {len(rows)} values", rows=rows, reference=0.5)
+    caption = "Thin line: chance. What is left without the lesion comes from elsewhere in the image."
+    return Figure(chart=chart, caption=f"{artifact.title}. {caption}")
+
+
 EDITS: Mapping[str, Callable[[StoredArtifact, Arrays], Figure | None]] = {
-    "marker_flips": _flips, "dose_response": _dose, "specificity_slopes": _specificity,
+    "evidence_removed": _removed, "marker_flips": _flips, "dose_response": _dose, "specificity_slopes": _specificity,
 }  # fmt: skip

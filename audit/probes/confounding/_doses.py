@@ -192,7 +192,7 @@ class Doses:
         for one in np.unique(case):
             for side in (False, True):
                 rows = np.flatnonzero((case == one) & (arm == side))
-                out[rows[np.argsort(dose[rows])]] = np.arange(1, rows.size + 1)
+                out[rows[np.argsort(np.abs(dose[rows]))]] = np.arange(1, rows.size + 1)
         return out
 
     def _table(self, reading: Reading, clean: Floats) -> tuple[NDArray[np.int64], Floats, NDArray[np.bool_], Floats]:

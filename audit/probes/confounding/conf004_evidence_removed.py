@@ -171,18 +171,44 @@ def _areas(looked: _Looked, reading: Reading) -> Iterator[Measurement]:
     why = _refused(traced, found)
     left_out = len(positive) - len(cases)
     clean = reading.value(ctx.clean.raw[rows])
-    yield _area(ctx, "auc_without_evidence", reading, found, "2", truth, patients, why, left_out)
-    yield _shift(ctx, reading, found, rows, truth, patients)
-    yield _measured(ctx, _auc(ctx, clean, truth, patients), "auc_as_it_is", reading, "higher")
-    yield _area(ctx, "auc_filled_elsewhere", reading, found, "elsewhere", truth, patients, why, left_out)
-    yield _measured(ctx, traced, "fill_trace_auc", reading, "lower")
+    made = {
+        f"{DILATION:g}": _area(ctx, "auc_without_evidence", reading, found, "2", truth, patients, why, left_out),
+        "shift": _shift(ctx, reading, found, rows, truth, patients),
+        "as it is": _measured(ctx, _auc(ctx, clean, truth, patients), "auc_as_it_is", reading, "higher"),
+        "elsewhere": _area(ctx, "auc_filled_elsewhere", reading, found, "elsewhere", truth, patients, why, left_out),
+        "trace": _measured(ctx, traced, "fill_trace_auc", reading, "lower"),
+    }
     for dilation in OTHERS:
         extra: dict[str, Scalar] = {"parameter": _length(looked.setting, dilation)}
-        yield _area(
+        made[f"{dilation:g}"] = _area(
             ctx, "auc_without_evidence_by_dilation", reading, found, f"{dilation:g}", truth, patients, why, left_out,
             extra,
         )  # fmt: skip
+    yield from made.values()
+    _draw(looked, made, reading)
     _show(looked, found, reading)
+
+
+def _draw(looked: _Looked, made: dict[str, Measurement], reading: Reading) -> None:
+    """Keep the AUC as it is, with as much filled elsewhere, and without the evidence, for the figure."""
+    names = {"as it is": "as it is", "elsewhere": "as much filled elsewhere"}
+    names |= {
+        f"{d:g}": f"lesion filled, {_length(looked.setting, d)} beyond its mask"
+        for d in (OTHERS[0], DILATION, OTHERS[1])
+    }
+    kept = {words: made[key] for key, words in names.items() if made[key].value is not None}
+    if len(kept) < 2:
+        return
+    about: dict[str, Any] = dict(reading.condition)
+    looked.ctx.sink.artifact(
+        "evidence_removed", "AUC with and without the evidence",
+        {
+            "image": np.array(list(kept)), "auc": np.array([m.value for m in kept.values()]),
+            "low": np.array([m.low for m in kept.values()]), "high": np.array([m.high for m in kept.values()]),
+            "n_patients": np.array([m.n_patients for m in kept.values()]),
+        },
+        **about,
+    )  # fmt: skip
 
 
 def _without_masks(positive: int, masked: int) -> str | None:

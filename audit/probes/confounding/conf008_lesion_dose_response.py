@@ -201,7 +201,6 @@ def _given(
 
 def _draw(setting: Setting, reading: Reading, doses: Doses, clean: Floats, name: str) -> None:
     """Keep the mean change by step, of the edit and of its sham."""
-    sign = -1.0 if name == "erase" else 1.0
     columns: dict[str, list[float]] = {
         k: [] for k in ("dose", "lesion", "low", "high", "sham", "sham_low", "sham_high")
     }
@@ -210,14 +209,18 @@ def _draw(setting: Setting, reading: Reading, doses: Doses, clean: Floats, name:
     for step, (cases, change) in doses.steps(reading, clean, sham=False).items():
         arms = ((cases, change), shams[step])
         said = [averaged(setting, v, c) for c, v in arms]
-        if any(e.value is None for e in said):
+        # A sham that changes nothing at all has no interval, and is drawn as the line that it is.
+        same = [bool(v.size) and np.isfinite(v).all() and np.ptp(v) == 0 for _, v in arms]
+        if any(e.value is None and not s for e, s in zip(said, same, strict=True)):
             continue
-        columns["dose"].append(sign * step)
+        columns["dose"].append(step)
         n.append(said[0].n_patients)
-        for keys, one in zip((("lesion", "low", "high"), ("sham", "sham_low", "sham_high")), said, strict=True):
-            bounds = one.bounds(setting.ctx.levels.pointwise) or (one.value, one.value)
-            for key, value in zip(keys, (one.value, *bounds), strict=True):
-                columns[key].append(float(value or 0.0))
+        keys = (("lesion", "low", "high"), ("sham", "sham_low", "sham_high"))
+        for names, one, (_, values) in zip(keys, said, arms, strict=True):
+            middle = float(values.mean()) if one.value is None else one.value
+            bounds = one.bounds(setting.ctx.levels.pointwise) or (middle, middle)
+            for key, value in zip(names, (middle, *bounds), strict=True):
+                columns[key].append(float(value))
     if len(columns["dose"]) < 2:
         return
     about: dict[str, Any] = dict(reading.condition)
