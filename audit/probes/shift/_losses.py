@@ -11,7 +11,7 @@ import numpy as np
 from audit.core import CLASSIFICATION, ClassView, Direction, Estimate, ModelCard, ProbeContext, class_views, scores
 from audit.probes._shared import NO_OPERATING_POINT, count_patients
 from audit.probes._unanswered import Answers, either_way, unanswered, unbounded, widened, worst_ranking
-from audit.probes.shift._simulated import before
+from audit.probes.shift._simulated import TOLERANCE, before
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -28,7 +28,8 @@ class Quantity:
     """One number of performance.
 
     Args:
-        stratum: auc, sensitivity, specificity, mae or dice.
+        stratum: auc, sensitivity, specificity, mae or dice; the specificity of a segmentation is the share of cases
+            without anything to mark in which nothing is marked.
         condition: Condition keys, for example the class.
         higher: Whether higher is better.
         unit: Unit of the number.
@@ -68,6 +69,20 @@ def quantities(ctx: ProbeContext) -> Iterator[Quantity]:
         yield _error(ctx)
     else:
         yield _overlap(ctx)
+        yield from _silence(ctx)
+
+
+def steady(quantity: Quantity, repeated: float) -> Quantity:
+    """Return a quantity whose change means nothing where unchanged images are answered otherwise than before.
+
+    Args:
+        quantity: The number.
+        repeated: Largest difference of the answers to unchanged images from those given before.
+    """
+    if repeated <= TOLERANCE or quantity.reason:
+        return quantity
+    why = f"unchanged images are answered otherwise than before (largest difference {repeated:.2g})"
+    return replace(quantity, reason=why)
 
 
 def unusable(raw: Floats, card: ModelCard) -> NDArray[np.bool_]:
@@ -221,4 +236,33 @@ def _overlap(ctx: ProbeContext) -> Quantity:
     return Quantity(
         stratum="dice", condition={}, higher=True, value=overlap, change=change, least=-1.0, most=1.0,
         reason=_chance(ctx, overlap(then[:, None]), 0.0),
+    )  # fmt: skip
+
+
+def _silence(ctx: ProbeContext) -> Iterator[Quantity]:
+    """Give the share of cases without anything to mark in which nothing is marked, where there are such cases."""
+    from audit.stats import proportion, rate_difference
+
+    patients, levels = ctx.cohort.patients, ctx.levels
+    then = before(ctx, np.arange(len(ctx.cohort)))
+    empty, gone = np.isnan(then[:, 0]), unanswered(ctx)
+    if then.shape[1] < 2 or not empty.any():
+        return
+    failed = int((gone.declined & empty).sum()) + int(gone.known.sum())
+
+    def share(raw: Floats) -> Estimate:
+        silent = raw[:, 1] == 0
+        found = proportion(silent[empty], patients[empty], levels)
+        if not failed:
+            return found
+        # Whether there was anything to mark in a case that was set aside is not known, and the worst is assumed.
+        worst, rows = gone.with_known(silent & ~gone.declined, False), gone.with_known(empty, True)
+        return widened(found, proportion(worst[rows], gone.patients_of(ctx)[rows], levels), failed)
+
+    def change(raw: Floats) -> Estimate:
+        return rate_difference((raw[:, 1] == 0)[empty], (then[:, 1] == 0)[empty], patients[empty], levels)
+
+    yield Quantity(
+        stratum="specificity", condition={}, higher=True, value=share, change=change, least=-1.0, most=1.0,
+        reason=_room(ctx, share(then), 0.0),
     )  # fmt: skip

@@ -34,7 +34,7 @@ class Simulated:
         ctx: The context of the cases that were changed.
         cases: (m,) their indices in the cohort.
         seeds: (m,) from which their parameters are drawn.
-        raw: (t, m, k) raw outputs by acquisition; for a segmentation (t, m, 1) Dice, NaN where the reference is empty.
+        raw: (t, m, k) raw outputs by acquisition; for a segmentation (t, m, 2), see `answers`.
         similarity: (t,) mean structural similarity with the image as it was, NaN where images are too small for it.
         examples: (t,) JSON of the parameters of the first case.
         changed: (t,) share of the images that are other than they were.
@@ -51,10 +51,15 @@ class Simulated:
     repeated: float
 
 
-def sampled(ctx: ProbeContext) -> tuple[ProbeContext, NDArray[np.int64]]:
-    """Return the context of a sample of patients, those of cases set aside among them, and the cases."""
+def sampled(ctx: ProbeContext, limit: int | None) -> tuple[ProbeContext, NDArray[np.int64]]:
+    """Return the context of a sample of patients, those of cases set aside among them, and the cases.
+
+    Args:
+        ctx: The probe's context.
+        limit: Cases expected in the sample, None for all.
+    """
     cohort, n = ctx.cohort, len(ctx.cohort)
-    aside, limit = cohort.aside, ctx.budget.severity_cases
+    aside = cohort.aside
     outside = np.zeros(0, dtype=np.int64) if aside is None else aside.patients
     if limit is None or limit >= n:
         return ctx, np.arange(n)
@@ -97,7 +102,7 @@ def simulate(
     noise = any(knob.noise for one in tried for knob, _ in one.turned)
     looked = min(_LOOKED_AT, m)
     similar: list[list[float]] = [[] for _ in tried]
-    answers: list[list[Floats]] = [[] for _ in tried]
+    given: list[list[Floats]] = [[] for _ in tried]
     examples: list[str] = [""] * len(tried)
     others = np.zeros(len(tried))
     repeated = 0.0
@@ -107,16 +112,16 @@ def simulate(
         masks = load_masks(ctx.cohort, rows) if ctx.card.task == "segmentation" else None
         specs = [describe(image, frame, noise=noise) for image in images]
         if start == 0 and again:
-            repeated = _difference(_answers(ctx, images, masks), before(ctx, rows))
+            repeated = difference(answers(ctx, images, masks), before(ctx, rows))
         batch = _Batch(images=images, specs=specs, seeds=seeds[rows], looked=max(0, looked - start), span=frame.span)
         for t, (changed, text, alike, touched) in enumerate(batch.under(tried)):
-            answers[t].append(_answers(ctx, changed, masks))
+            given[t].append(answers(ctx, changed, masks))
             others[t] += touched
             examples[t] = examples[t] or text
             similar[t] += alike
         ctx.sink.progress(int(rows[-1]) + 1, m)
     return Simulated(
-        ctx=ctx, cases=cases, seeds=seeds, raw=np.stack([np.concatenate(part) for part in answers]),
+        ctx=ctx, cases=cases, seeds=seeds, raw=np.stack([np.concatenate(part) for part in given]),
         similarity=np.array([np.mean(s) if s else np.nan for s in similar]), examples=tuple(examples),
         changed=others / m, repeated=repeated,
     )  # fmt: skip
@@ -180,33 +185,47 @@ def _text(changes: tuple[Change, ...]) -> str:
 
 
 def before(ctx: ProbeContext, rows: NDArray[np.int64]) -> Floats:
-    """Return (m, k) what the model said of some cases as they are; for a segmentation their Dice."""
+    """Return what the model said of some cases as they are, like `answers`.
+
+    A segmentation whose predicted volumes are not known has the first column only.
+    """
     if ctx.card.task != "segmentation":
         return ctx.clean.raw[rows]
     empty = ~(ctx.clean.column("volume_reference")[rows] > 0)
-    return np.where(empty, np.nan, ctx.clean.column("dice")[rows])[:, None]
+    overlap = np.where(empty, np.nan, ctx.clean.column("dice")[rows])[:, None]
+    if "volume_predicted" not in ctx.clean.columns:
+        return overlap
+    return np.concatenate([overlap, (ctx.clean.column("volume_predicted")[rows] > 0)[:, None]], axis=1)
 
 
-def _answers(ctx: ProbeContext, images: NDArray[Any], masks: NDArray[np.int64] | None) -> Floats:
+def answers(ctx: ProbeContext, images: NDArray[Any], masks: NDArray[np.int64] | None) -> Floats:
+    """Return (m, k) raw outputs; for a segmentation (m, 2): Dice, NaN where the reference is empty, and marked or not.
+
+    Args:
+        ctx: The probe's context.
+        images: (m, channels, *spatial) stored intensities.
+        masks: (m, *spatial) reference of a segmentation, None for other tasks.
+    """
     raw = np.asarray(ctx.model.predict(images), dtype=np.float64)
     if masks is None:
         return raw
-    return np.array([[_dice(ctx.card, answer, mask)] for answer, mask in zip(raw, masks, strict=True)])
+    return np.array([_overlap(ctx.card, answer, mask) for answer, mask in zip(raw, masks, strict=True)])
 
 
-def _dice(card: ModelCard, answer: Floats, mask: NDArray[np.int64]) -> float:
-    """Return the overlap with a reference; a mask that is no number overlaps with nothing."""
-    if not mask.any():
-        return float("nan")
+def _overlap(card: ModelCard, answer: Floats, mask: NDArray[np.int64]) -> tuple[float, float]:
+    """Return Dice, and 1 where anything is marked; a mask that is no number overlaps with nothing and is no silence."""
+    there = bool(mask.any())
     if not np.isfinite(answer).all():
-        return 0.0
+        return (0.0 if there else float("nan")), 1.0
     limit = 0.0 if card.output == "mask_logits" else 0.5
     predicted = answer.argmax(axis=0) > 0 if answer.shape[0] > 1 else answer[0] >= limit
-    value = dice(predicted, mask.astype(bool))
-    return 0.0 if value is None else float(value)
+    value = dice(predicted, mask.astype(bool)) if there else float("nan")
+    return (0.0 if value is None else float(value)), float(predicted.any())
 
 
-def _difference(now: Floats, then: Floats) -> float:
+def difference(now: Floats, then: Floats) -> float:
+    """Return the largest relative difference of answers from those given before, infinite where a number is lost."""
+    now = now[:, : then.shape[1]]
     both = np.isfinite(now) & np.isfinite(then)
     if not np.array_equal(np.isfinite(now), np.isfinite(then)):
         return float("inf")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import replace
 from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
@@ -12,10 +11,10 @@ from audit.acquisition import Knob, describe, frame_of
 from audit.core import Access, Estimate, Measurement, NotApplicable, Probe, ProbeContext, ProbeInfo, Scalar
 from audit.probes._images import load_images
 from audit.probes.shift._critical import critical, worst
-from audit.probes.shift._losses import Quantity, quantities
+from audit.probes.shift._losses import Quantity, quantities, steady
 from audit.probes.shift._severities import COMBINED, Tried, corners, knobs_asked, severities, together
 from audit.probes.shift._severity_figures import Curve, curves, parameters, summary, trials
-from audit.probes.shift._simulated import TOLERANCE, Simulated, sampled, simulate
+from audit.probes.shift._simulated import Simulated, sampled, simulate
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -37,7 +36,8 @@ class AcquisitionSeverity(Probe):
         The images of a sample of patients are changed as another acquisition would have changed them: noise, dose, bias
         field, kernel, contrast, motion, focus, stain and what else `docs/acquisition` lists for the modality, in
         physical units. `performance` is the AUC, the sensitivity or the specificity at the deployed threshold (for
-        other tasks the mean absolute error or Dice; `stratum` says which) under each knob (`parameter`) and `severity`;
+        other tasks the mean absolute error, or Dice and, as specificity, the share of cases with nothing to mark in
+        which nothing is marked; `stratum` says which) under each knob (`parameter`) and `severity`;
         `performance_change` is that minus the same number on the unchanged images of the same patients, paired.
         `critical_severity` is the severity at which more than `[envelope] tolerated_drop` is lost, in the direction
         that `protocol` names ("more" or "less" than 0); the direction whose critical severity is nearest to 0, counted
@@ -117,9 +117,9 @@ class AcquisitionSeverity(Probe):
         knobs, lacking = knobs_asked(ctx, spec)
         brief = ctx.budget.profile == "smoke"
         single = [t for knob in knobs for t in severities(knob, ctx.envelope.knobs.get(knob.name), brief=brief)]
-        fewer, cases = sampled(ctx)
+        fewer, cases = sampled(ctx, ctx.budget.severity_cases)
         made = simulate(fewer, cases, single)
-        asked = [_steady(q, made) for q in quantities(fewer)]
+        asked = [steady(q, made.repeated) for q in quantities(fewer)]
         combined = list(together(ctx, knobs, _harmful(ctx, made, single, asked)))
         yield from _undeclared(ctx, lacking)
         joint = simulate(fewer, cases, combined, seeds=made.seeds) if combined else None
@@ -147,14 +147,6 @@ class AcquisitionSeverity(Probe):
             for t, one in enumerate(tried):
                 if one.standing == "in use":
                     ctx.sink.predictions(one.name, cases, answers.raw[t])
-
-
-def _steady(quantity: Quantity, made: Simulated) -> Quantity:
-    """Return a quantity whose change means nothing where unchanged images are answered otherwise than before."""
-    if made.repeated <= TOLERANCE or quantity.reason:
-        return quantity
-    why = f"unchanged images are answered otherwise than before (largest difference {made.repeated:.2g})"
-    return replace(quantity, reason=why)
 
 
 def _rows(made: Simulated, t: int, quantity: Quantity) -> tuple[Estimate, Estimate]:

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from typing import TYPE_CHECKING, Any, ClassVar
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
 
 from audit.core import (
     Access,
-    ClassView,
     Direction,
     Estimate,
     Measurement,
@@ -18,11 +18,10 @@ from audit.core import (
     ProbeContext,
     ProbeInfo,
     Scalar,
-    class_views,
-    foreground_probability,
-    scores,
 )
-from audit.probes._images import batch_size, load_images, load_masks, sample_cases
+from audit.probes._images import batch_size, load_images, load_masks
+from audit.probes.shift._losses import Quantity, quantities, steady, unusable, view_of
+from audit.probes.shift._simulated import answers, before, difference, sampled
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -30,7 +29,10 @@ if TYPE_CHECKING:
     Floats = NDArray[np.float64]
 
 COMPLETE = "complete"
-NO_NUMBER = "the model gives no finite number without it"
+NO_NUMBER = "the model gives no usable number for {count} of the images"
+LEAST_CHANGED = 0.5
+ALREADY = "only {share:.0%} of the images are other without it than they were: it is absent from the others already"
+_NAMES = {"auc": "performance", "mae": "performance", "dice": "performance"}
 
 
 class MissingModality(Probe):
@@ -42,8 +44,10 @@ class MissingModality(Probe):
         cases. `performance` is its AUC then (for a regression the mean absolute error, for a segmentation the mean
         Dice), with condition `parameter` = `without FLAIR`, and `complete` beside it on the same cases.
         `performance_change` is the difference to the complete images, paired by patient: below 0 worse for AUC and
-        Dice, above 0 worse for the error. `sensitivity_change` and `specificity_change` are those at the declared
-        operating point, and `answered_differently` the share of cases whose decision turns.
+        Dice, above 0 worse for the error. `sensitivity` and `specificity` are those at the declared operating point
+        (for a segmentation specificity is the share of cases with nothing to mark in which nothing is marked),
+        `sensitivity_change` and `specificity_change` their differences, and `answered_differently` the share of cases
+        whose decision turns.
 
     Why it matters clinically:
         One sequence in a protocol is often missing, spoilt by motion or skipped for time. A model that was never
@@ -52,7 +56,9 @@ class MissingModality(Probe):
     Known problems:
         An absent modality is simulated; a pipeline that refuses such a case would never send it to the model. What
         stands in for it matters: declare `absent` as the pipeline has it. Combinations of absent modalities are not
-        tried.
+        tried. Nothing has a value where the model gives no number for some images, or where more than half of the
+        images lack the modality already; no change has one where the model cannot be told from chance on the complete
+        images, or where the number is too low to fall by the tolerated loss of the envelope.
 
     Example:
         `performance_change` of AUC is -0.02 without T1 and -0.31 without FLAIR: lesions are seen on FLAIR alone.
@@ -67,11 +73,13 @@ class MissingModality(Probe):
         code="SHIFT005",
         name="missing-modality",
         family="SHIFT",
+        version=2,
         tasks=("binary", "multiclass", "multilabel", "ordinal", "regression", "segmentation"),
         access=Access.QUERY,
         needs=("images",),
         metrics=(
-            "performance", "performance_change", "sensitivity_change", "specificity_change", "answered_differently",
+            "performance", "performance_change", "sensitivity", "sensitivity_change", "specificity",
+            "specificity_change", "answered_differently",
         ),
         title="Absent modalities",
         question="What is left when one of its modalities is missing?",
@@ -92,116 +100,99 @@ class MissingModality(Probe):
         names = ctx.card.input.modalities
         if len(names) < 2:
             raise NotApplicable("[model.input] declares no modalities that could be absent")
-        cases = sample_cases(ctx.cohort.patients, ctx.budget.foreign_cases, ctx.rng)
-        complete = _answers(ctx, cases, None)
-        yield from _performance(ctx, cases, complete, COMPLETE)
+        fewer, cases = sampled(ctx, ctx.budget.foreign_cases)
+        complete = _shown(fewer, None)
+        repeated = difference(complete.raw, before(fewer, np.arange(len(cases))))
+        asked = [steady(q, repeated) for q in quantities(fewer)]
+        for quantity in asked:
+            value = quantity.value(complete.raw)
+            yield _made(ctx, quantity, "", _sound(fewer, complete, value), COMPLETE)
         for channel, name in enumerate(names):
-            answered = _answers(ctx, cases, channel)
+            shown = _shown(fewer, channel)
             if ctx.card.task != "segmentation":
-                ctx.sink.predictions(f"without {name}", cases, answered)
-            yield from _performance(ctx, cases, answered, f"without {name}")
-            yield from _changes(ctx, cases, complete, answered, f"without {name}")
+                ctx.sink.predictions(f"without {name}", cases, shown.raw)
+            for quantity in asked:
+                yield from _measured(fewer, quantity, shown, f"without {name}")
+            yield from _turned(fewer, asked, shown, f"without {name}")
 
 
-def _answers(ctx: ProbeContext, cases: NDArray[np.int64], channel: int | None) -> Floats:
-    """Return (m, k) raw outputs, or (m, 1) Dice of a segmentation, without one channel."""
-    spec = ctx.card.input
+@dataclass(frozen=True, kw_only=True, eq=False)
+class _Shown:
+    """What the model said of some images.
+
+    Args:
+        raw: (m, k) as `answers` gives it.
+        changed: Share of the images that are other than they were.
+        lost: Number of images without a usable answer.
+    """
+
+    raw: Floats
+    changed: float
+    lost: int
+
+
+def _shown(ctx: ProbeContext, channel: int | None) -> _Shown:
+    """Ask about all cases, without one channel where one is named."""
+    spec, everyone = ctx.card.input, np.arange(len(ctx.cohort))
     stand_in = spec.range[0] if spec.absent is None else spec.absent
-    size = batch_size(load_images(ctx.cohort, cases[:1])[0], ctx.budget.batch_size)
-    parts = []
-    for start in range(0, cases.size, size):
-        rows = cases[start : start + size]
+    size = batch_size(load_images(ctx.cohort, everyone[:1])[0], ctx.budget.batch_size)
+    parts, others = [], 0
+    for start in range(0, everyone.size, size):
+        rows = everyone[start : start + size]
         images = load_images(ctx.cohort, rows)
         if channel is not None:
+            others += int((images[:, channel] != stand_in).reshape(len(rows), -1).any(axis=1).sum())
             images[:, channel] = stand_in
-        raw = ctx.model.predict(images)
-        parts.append(_dice(ctx, raw, rows) if ctx.card.task == "segmentation" else raw)
-    return np.concatenate(parts)
+        masks = load_masks(ctx.cohort, rows) if ctx.card.task == "segmentation" else None
+        parts.append(answers(ctx, images, masks))
+    raw = np.concatenate(parts)
+    # A mask that is no number was counted as one that overlaps with nothing.
+    lost = 0 if ctx.card.task == "segmentation" else int(unusable(raw, ctx.card).sum())
+    return _Shown(raw=raw, changed=1.0 if channel is None else others / everyone.size, lost=lost)
 
 
-def _dice(ctx: ProbeContext, raw: Any, cases: NDArray[np.int64]) -> Floats:
-    """Return (m, 1) Dice; two empty masks agree: nothing is there and nothing was marked."""
-    from audit.metrics import dice
-
-    marked = foreground_probability(raw, ctx.card) >= 0.5
-    masks = load_masks(ctx.cohort, cases).astype(bool)
-    found = [dice(a, b) for a, b in zip(marked, masks, strict=True)]
-    return np.array([[1.0 if d is None else d] for d in found])
+def _sound(ctx: ProbeContext, shown: _Shown, found: Estimate) -> Estimate:
+    """Return an estimate, absent where the model refused images or where nothing was taken from them."""
+    why = NO_NUMBER.format(count=shown.lost) if shown.lost else ""
+    if shown.changed < LEAST_CHANGED:
+        why = ALREADY.format(share=shown.changed)
+    return _without(found, why) if why else found
 
 
-def _performance(ctx: ProbeContext, cases: NDArray[np.int64], raw: Floats, name: str) -> Iterator[Measurement]:
-    from audit.stats import auc, mean
-
-    patients = ctx.cohort.patients[cases]
-    if not np.isfinite(raw).all():
-        yield _made(ctx, "performance", _absent(patients), name, "higher")
-        return
-    if ctx.card.task == "segmentation":
-        yield _made(ctx, "performance", mean(raw[:, 0], patients, ctx.levels, support=(0.0, 1.0)), name, "higher")
-        return
-    if ctx.card.task == "regression":
-        yield _made(ctx, "performance", mean(_errors(ctx, cases, raw), patients, ctx.levels), name, "lower")
-        return
-    for view in _views(ctx, cases, raw):
-        estimate = auc(view.scores, view.labels, patients, ctx.levels)
-        yield _made(ctx, "performance", estimate, name, "higher", **view.condition)
+def _without(found: Estimate, why: str) -> Estimate:
+    return Estimate.absent(why, method=found.method, n=found.n, n_patients=found.n_patients)
 
 
-def _changes(
-    ctx: ProbeContext, cases: NDArray[np.int64], complete: Floats, raw: Floats, name: str
-) -> Iterator[Measurement]:
-    """Give the paired differences to the complete images of the same cases."""
-    from audit.stats import auc_difference, paired_difference
-
-    patients = ctx.cohort.patients[cases]
-    if not (np.isfinite(raw).all() and np.isfinite(complete).all()):
-        for metric in ("performance_change", "answered_differently"):
-            yield _made(ctx, metric, _absent(patients), name, "zero")
-        return
-    if ctx.card.task == "segmentation":
-        change = paired_difference(raw[:, 0], complete[:, 0], patients, ctx.levels, support=(-1.0, 1.0))
-        yield _made(ctx, "performance_change", change, name, "higher")
-        return
-    if ctx.card.task == "regression":
-        worse = paired_difference(_errors(ctx, cases, raw), _errors(ctx, cases, complete), patients, ctx.levels)
-        yield _made(ctx, "performance_change", worse, name, "lower")
-        return
-    for now, then in zip(_views(ctx, cases, raw), _views(ctx, cases, complete), strict=True):
-        change = auc_difference(now.scores, then.scores, now.labels, patients, ctx.levels)
-        yield _made(ctx, "performance_change", change, name, "higher", **now.condition)
-        for metric, estimate, direction in _decisions(ctx, now, then, patients):
-            yield _made(ctx, metric, estimate, name, direction, **now.condition)
+def _measured(ctx: ProbeContext, quantity: Quantity, shown: _Shown, name: str) -> Iterator[Measurement]:
+    yield _made(ctx, quantity, "", _sound(ctx, shown, quantity.value(shown.raw)), name)
+    change = quantity.change(shown.raw)
+    if quantity.reason:
+        change = _without(change, quantity.reason)
+    yield _made(ctx, quantity, "_change", _sound(ctx, shown, change), name)
 
 
-def _decisions(
-    ctx: ProbeContext, now: ClassView, then: ClassView, patients: NDArray[np.int64]
-) -> Iterator[tuple[str, Estimate, Direction]]:
-    from audit.stats import proportion, rate_difference
+def _turned(ctx: ProbeContext, asked: Sequence[Quantity], shown: _Shown, name: str) -> Iterator[Measurement]:
+    """Give the share of decisions that turn; those that never followed the label would turn for nothing."""
+    from audit.stats import proportion
 
-    if now.decisions is None or then.decisions is None:
-        return
-    for metric, rows in (("sensitivity_change", now.labels), ("specificity_change", ~now.labels)):
-        right, before = (v.decisions[rows] == now.labels[rows] for v in (now, then) if v.decisions is not None)
-        yield metric, rate_difference(right, before, patients[rows], ctx.levels), "higher"
-    yield "answered_differently", proportion(now.decisions != then.decisions, patients, ctx.levels), "lower"
-
-
-def _views(ctx: ProbeContext, cases: NDArray[np.int64], raw: Floats) -> tuple[ClassView, ...]:
-    return class_views(scores(raw, ctx.card), np.asarray(ctx.clean.targets)[cases], ctx.card)
+    for index, then in enumerate(ctx.clean.views):
+        now = view_of(ctx, index, shown.raw).decisions
+        if now is None or then.decisions is None:
+            continue
+        found = proportion(now != then.decisions, ctx.cohort.patients, ctx.levels)
+        ranked = [q for q in asked if q.condition == then.condition]
+        why = next((q.reason for q in ranked if q.reason), "")
+        found = _sound(ctx, shown, _without(found, why) if why else found)
+        yield _given(ctx, found, "answered_differently", "lower", name, **then.condition)
 
 
-def _errors(ctx: ProbeContext, cases: NDArray[np.int64], raw: Floats) -> Floats:
-    wanted = np.asarray(ctx.clean.targets, dtype=np.float64)[cases]
-    out: Floats = np.abs(scores(raw, ctx.card) - wanted)
-    return out
+def _made(ctx: ProbeContext, quantity: Quantity, suffix: str, estimate: Estimate, name: str) -> Measurement:
+    metric = _NAMES.get(quantity.stratum, quantity.stratum) + suffix
+    return _given(ctx, estimate, metric, quantity.direction, name, **quantity.condition)
 
 
-def _absent(patients: NDArray[np.int64]) -> Estimate:
-    return Estimate.absent(NO_NUMBER, method="none", n=patients.size, n_patients=int(np.unique(patients).size))
-
-
-def _made(
-    ctx: ProbeContext, metric: str, estimate: Estimate, name: str, direction: Direction, **condition: Scalar
+def _given(
+    ctx: ProbeContext, estimate: Estimate, metric: str, direction: Direction, name: str, **condition: Scalar
 ) -> Measurement:
     return Measurement.of(
         estimate, metric=metric, level=ctx.levels.confidence, direction=direction,

@@ -98,22 +98,31 @@ class TestPlanted:
         assert together.value <= alone[0].value + 0.05
         assert together.high < -0.1
 
-    def test_shift001_finds_the_protocol_and_shift002_says_what_it_is(self) -> None:
-        """Half of the patients on a scanner with 8 % less gain: an offset there, and gain breaks the model here."""
+    @pytest.mark.parametrize(("knob", "severity"), [("mr_gain", -0.08), ("mr_noise", 0.03), ("mr_contrast", -0.06)])
+    def test_shift001_finds_the_protocol_and_shift002_says_what_it_is(
+        self, measured, knob: str, severity: float
+    ) -> None:
+        """Half of the patients on a scanner that differs in one property: an offset there, and that property here."""
         labels = np.arange(160) % 2
         planes, b = images(labels), np.arange(160) % 4 < 2
         frame = frame_of(INPUT)
         for i in np.flatnonzero(b):
-            change = KNOBS["mr_gain"].sample(-0.08, describe(planes[i], frame), np.random.default_rng(int(i)))
+            change = KNOBS[knob].sample(severity, describe(planes[i], frame), np.random.default_rng(int(i)))
             planes[i] = apply(planes[i], change)
         scanner = attribute("scanner", np.where(b, "b", "a"), "protocol")
         cohort = small_cohort(labels, images=ArrayImages(array=planes), attributes=[scanner])
-        for answer, offset in ((by_brightness, True), (healthy, False)):
+        offsets = {}
+        for answer in (FAULTS[knob], healthy):
             ctx = context(model(answer), cohort, envelope=ENVELOPE, budget=BUDGET)
-            (m,) = [
+            (offsets[answer],) = [
                 m for m in ProtocolMatrix().run(ctx) if m.metric == "score_offset" and m.subgroup == {"scanner": "b"}
             ]
-            assert (m.high < 0) == offset
+        planted, sound = offsets[FAULTS[knob]], offsets[healthy]
+        assert planted.high < -1 or planted.low > 1
+        # A tenth less contrast is a tenth less lesion, for any model.
+        assert -1 < sound.low <= sound.high < 1
+        failed = [k for k in KNOBS_USED if findings(measured[knob], no_loss(parameter=k)) == ["FAIL"]]
+        assert failed == [knob]
 
 
 class TestCost:

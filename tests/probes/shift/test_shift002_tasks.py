@@ -109,6 +109,34 @@ class TestOtherTasks:
             assert (m.high < -0.3) == lost
             assert (findings(found, no_loss(parameter="mr_gain")) == ["FAIL"]) == lost
 
+    def test_what_is_marked_where_nothing_is_counts_against_it(self) -> None:
+        """Dice knows nothing of empty cases; a brighter image has false marks there, and specificity falls by them."""
+        labels = np.arange(120) % 2
+        planes = np.full((120, 1, SIZE, SIZE), 1000.0)
+        planes[labels == 1, 0, *LESION] = 3000
+        planes = np.round(planes + np.random.default_rng(0).normal(0, 20, planes.shape)).astype(np.float32)
+        masks = np.zeros(planes.shape, dtype=np.uint8)
+        masks[labels == 1, 0, *LESION] = 1
+        cohort = small_cohort(
+            np.zeros(120), images=ArrayImages(array=planes), masks=ArrayImages(array=masks), classes=("none", "lesion")
+        )
+        card = replace(model(healthy).card, task="segmentation", output="mask_logits")
+        for limit, false in ((1085.0, True), (1900.0, False)):
+            net = FunctionModel(card=card, answer=lambda x, limit=limit: 0.1 * (x - limit))
+            marked, there = planes[:, 0] >= limit, masks[:, 0] > 0
+            volume = [m.sum(axis=(1, 2)).astype(float) for m in (there, marked)]
+            both = 2.0 * (marked & there).sum(axis=(1, 2))
+            dice = np.divide(both, sum(volume), out=np.full(120, np.nan), where=sum(volume) > 0)
+            raw = np.stack([dice, *volume], axis=1)
+            columns = ("dice", "volume_reference", "volume_predicted")
+            found = run(context(net, cohort, raw=raw, columns=columns, envelope=ENVELOPE, budget=BUDGET))
+            (m,) = pick(found, "performance_change", parameter="mr_gain", severity=0.1, stratum="specificity")
+            assert m.n == 60, "cases without anything to mark"
+            assert (m.value == -1) == false
+            (value,) = pick(found, "performance", parameter="mr_gain", severity=0.1, stratum="specificity")
+            assert (value.value == 0) == false
+            assert (findings(found, no_loss(parameter="mr_gain")) == ["FAIL"]) == false
+
     def test_it_conforms(self) -> None:
         """Deterministic, inputs untouched, declared metrics only; not applicable without images or modality."""
         cohort = tiny_cohort(np.random.default_rng(1), n=120)

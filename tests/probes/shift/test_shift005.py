@@ -3,9 +3,11 @@
 import numpy as np
 import pytest
 
-from audit.core import Access, InputSpec, ModelCard, NotApplicable
+from audit.core import Access, InputSpec, ModelCard, NotApplicable, ProbeResult
+from audit.judge import judge
 from audit.probes.shift import MissingModality
 from audit.testing import ArrayImages, FunctionModel, context, saved_context, small_cohort
+from tests.judge._make import TODAY, policy, rule
 
 SPEC = InputSpec(size=(6, 6), channels=2, range=(0.0, 10.0), modalities=("T1", "FLAIR"), absent=5.0)
 
@@ -38,6 +40,53 @@ def reads(channels, **more):
 def run(ctx):
     """Return the measurements by (metric, parameter)."""
     return {(m.metric, m.condition["parameter"]): m for m in MissingModality().run(ctx)}
+
+
+def judged(ctx, *rules):
+    """Return the status of each rule, as the judge gives it."""
+    found = tuple(MissingModality().run(ctx))
+    result = ProbeResult(info=MissingModality.info, state="completed", measurements=found)
+    return [f.status for f in judge([result], policy(*rules), today=TODAY)]
+
+
+CHANGES = ("performance_change", "sensitivity_change", "specificity_change")
+METRICS = ("performance", "sensitivity", "specificity", "answered_differently", *CHANGES)
+NO_LOSS = [rule(metric, low=-0.3, probe="SHIFT005", metric=metric) for metric in CHANGES]
+NO_FLIPS = rule("flips", low=None, high=0.3, probe="SHIFT005", metric="answered_differently")
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        lambda x: np.full((len(x), 1), 2.0),
+        lambda x: np.where(x[:, 0].mean(axis=(1, 2)) == 5, np.nan, 8 * (x[:, 1].mean(axis=(1, 2)) - 5))[:, None],
+        lambda x: (1e6 * x[:, :, :1, :1].sum(axis=(1, 2, 3)) % 1 - 0.5)[:, None],
+    ],
+    ids=["constant", "refuses without T1", "at random"],
+)
+def test_a_model_that_has_nothing_to_lose_passes_no_rule(answer):
+    """Neither a constant, nor chance, nor an answer that is refused without one modality shows that nothing is lost."""
+    label, x = images()
+    ctx = context(FunctionModel(card=card(), answer=answer), small_cohort(label, images=ArrayImages(array=x)))
+    assert set(judged(ctx, *NO_LOSS, NO_FLIPS)) <= {"INCONCLUSIVE", "FAIL"}
+
+
+def test_a_modality_that_is_absent_already_shows_nothing():
+    """Where T1 is blank in every case the model never had it, and to take it away costs nothing."""
+    label, x = images()
+    x[:, 0] = 5.0
+    model = FunctionModel(card=card(), answer=lambda b: 8 * (b.mean(axis=(1, 2, 3)) - 5)[:, None])
+    ctx = context(model, small_cohort(label, images=ArrayImages(array=x)))
+    assert "already" in run(ctx)["performance_change", "without T1"].missing
+    assert judged(ctx, *NO_LOSS)[0] != "PASS"
+
+
+def test_a_model_that_reads_both_passes_a_wide_limit_and_fails_a_narrow_one():
+    """The healthy model passes without T1; the one that reads FLAIR alone does not pass without it."""
+    only = {"parameter": "without T1"}
+    wide = [rule(m, low=-0.3, probe="SHIFT005", metric=m, where=only) for m in CHANGES]
+    assert judged(reads([1]), *wide) == ["PASS"] * 3
+    assert judged(reads([0, 1]), NO_LOSS[0]) != ["PASS"]
 
 
 def test_a_model_that_reads_one_modality_falls_without_it_and_not_without_the_other():
@@ -100,8 +149,9 @@ def test_no_number_without_it_is_missing_and_not_zero():
         return np.where(np.ptp(batch[:, 0], axis=(1, 2)) == 0, np.nan, score)[:, None]
 
     found = run(context(FunctionModel(card=card(), answer=answer), small_cohort(label, images=ArrayImages(array=x))))
-    assert "no finite number" in found["performance", "without T1"].missing
-    assert found["performance", "without FLAIR"].value is not None
+    for metric in METRICS:
+        assert "no usable number" in found[metric, "without T1"].missing
+        assert found[metric, "without FLAIR"].value is not None or "change" in metric or "differently" in metric
 
 
 def test_without_modalities_or_without_a_model_there_is_no_question():
