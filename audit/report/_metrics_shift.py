@@ -17,6 +17,11 @@ SHIFT: Mapping[str, tuple[str, str]] = {
         "score offset at equal case mix",
         "Mean score of the level minus that of the rest among cases of equal label, age and severity, as declared.",
     ),
+    "score_separation_gap": (
+        "gap in separation of scores",
+        "How far positives lie from negatives on the logit scale in the level, minus the same in the rest; below 0 the "
+        "level draws them together.",
+    ),
     "cross_protocol_auc_gap": (
         "AUC gap outside the training's protocols",
         "AUC under protocols that the model has not learned from minus that under those that it has.",

@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from audit.core import MISSING_LEVEL, Attribute, ClassView, Estimate, Measurement, ProbeContext
+from audit.core import MISSING_LEVEL, Attribute, ClassView, Estimate, Measurement, Predictions, ProbeContext
 from audit.probes._shared import (
     ALL_SET_ASIDE,
     NO_OPERATING_POINT,
-    Contrast,
     Level,
     area_contrast,
     contrast_partitions,
@@ -54,23 +54,29 @@ def _rates(ctx: ProbeContext, view: ClassView, members: NDArray[np.bool_]) -> It
             yield metric, proportion(decisions[rows] == label, patients[rows], ctx.levels)
 
 
-def across_training(ctx: ProbeContext, attribute: Attribute, view: ClassView) -> Iterator[Measurement]:
-    """Give what the model loses under protocols that it has not learned from, where these are declared."""
+def across_training(ctx: ProbeContext, attribute: Attribute, index: int) -> Iterator[Measurement]:
+    """Give what the model loses under protocols that it has not learned from, where these are declared.
+
+    Cases whose protocol nobody knows are on neither side.
+
+    Args:
+        ctx: The probe's context.
+        attribute: The protocol.
+        index: Place of the class among the views.
+    """
     if not attribute.spec.trained_on:
         return
-    seen = np.isin(attribute.levels, attribute.spec.trained_on)
-    unknown = attribute.levels == MISSING_LEVEL
-    parts = [
-        Level(attribute=attribute.name, name=name, members=rows)
-        for name, rows in ((UNSEEN, ~seen & ~unknown), (SEEN, seen), (MISSING_LEVEL, unknown))
-        if name != MISSING_LEVEL or rows.any()
-    ]
-    for contrast in (area_contrast(ctx, view), *decision_contrasts(ctx, view)):
-        own = Contrast(
-            metric=f"cross_protocol_{contrast.metric}", denominator=contrast.denominator, estimate=contrast.estimate,
-            condition=contrast.condition,
-        )  # fmt: skip
-        for m in contrast_partitions(ctx, ((attribute.name, parts),), own):
-            # The other levels say the same with another sign, or nothing of training.
+    known = np.flatnonzero(attribute.levels != MISSING_LEVEL)
+    clean = Predictions(
+        raw=ctx.clean.raw[known], card=ctx.clean.card, targets=ctx.clean.targets[known], columns=ctx.clean.columns
+    )
+    fewer = replace(ctx, cohort=ctx.cohort.subset(known), clean=clean)
+    seen = np.isin(attribute.levels[known], attribute.spec.trained_on)
+    parts = [Level(attribute=attribute.name, name=name, members=m) for name, m in ((UNSEEN, ~seen), (SEEN, seen))]
+    view = clean.views[index]
+    for contrast in (area_contrast(fewer, view), *decision_contrasts(fewer, view)):
+        own = replace(contrast, metric=f"cross_protocol_{contrast.metric}")
+        for m in contrast_partitions(fewer, ((attribute.name, parts),), own):
+            # The other level says the same with another sign.
             if m.subgroup[attribute.name] == UNSEEN:
                 yield m

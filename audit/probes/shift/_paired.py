@@ -18,13 +18,15 @@ if TYPE_CHECKING:
 
 FEWEST = 5
 SAME_PATIENTS = "same patients"
+TOO_FEW = f"{{count}} patients were examined under this protocol and another, fewer than {FEWEST}"
 
 
 def paired(ctx: ProbeContext, attribute: Attribute, view: ClassView, logit: Floats | None) -> Iterator[Measurement]:
     """Give, for each level that shares patients with the rest, what changes within these patients.
 
-    Pairs are patients who have cases of one label on both sides. Levels without any give nothing: nobody was examined
-    twice, and their gaps are differences between patients.
+    Pairs are patients who have cases of one label on both sides. Without any there is nothing to give: nobody was
+    examined twice, and gaps are differences between patients. Where some levels have pairs, each gives its numbers, or
+    that it has too few.
 
     Args:
         ctx: The probe's context.
@@ -34,22 +36,28 @@ def paired(ctx: ProbeContext, attribute: Attribute, view: ClassView, logit: Floa
     """
     from audit.stats import mean, proportion
 
-    for level in levels_of(attribute):
-        pairs = _pairs(ctx.cohort.patients, view.labels, level.members)
-        if len(np.unique(pairs.patients)) < FEWEST:
-            continue
+    found = [(level, _pairs(ctx.cohort.patients, view.labels, level.members)) for level in levels_of(attribute)]
+    if all(len(np.unique(pairs.patients)) < FEWEST for _, pairs in found):
+        return
+    for level, pairs in found:
+        n, whose = len(pairs.patients), len(np.unique(pairs.patients))
         common: dict[str, Any] = {
             "level": ctx.levels.confidence,
             "subgroup": level.subgroup,
             "condition": _condition(view),
         }
+        if whose < FEWEST:
+            few = Estimate.absent(TOO_FEW.format(count=whose), method="none", n=n, n_patients=whose)
+            if logit is not None:
+                yield Measurement.of(few, metric="paired_score_offset", unit="logit", direction="zero", **common)
+            yield Measurement.of(few, metric="paired_flip_rate", direction="lower", **common)
+            continue
         if logit is not None:
             shift = pairs.means(logit, inside=True) - pairs.means(logit, inside=False)
             offset = mean(shift, pairs.patients, ctx.levels)
             yield Measurement.of(offset, metric="paired_score_offset", unit="logit", direction="zero", **common)
         if view.decisions is None:
-            n = len(pairs.patients)
-            flips = Estimate.absent(NO_OPERATING_POINT, method="none", n=n, n_patients=len(np.unique(pairs.patients)))
+            flips = Estimate.absent(NO_OPERATING_POINT, method="none", n=n, n_patients=whose)
         else:
             called = view.decisions.astype(np.float64)
             # A patient who is called ill in most images of one protocol and in few of the other has two answers.

@@ -26,6 +26,8 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 NEAREST = 1e-6
+WEIGHTS = {"score_offset": (0.5, 0.5), "score_separation_gap": (1.0, -1.0)}
+"""What the difference among positives and that among negatives weigh."""
 
 
 class ProtocolMatrix(Probe):
@@ -33,11 +35,13 @@ class ProtocolMatrix(Probe):
 
     What it measures:
         For each level of each attribute with the role `protocol`: `auc`, `sensitivity` and `specificity` at the
-        declared operating point; each minus that of the rest; and the `score_offset`: how much higher, on the logit
+        declared operating point; each minus that of the rest; the `score_offset`: how much higher, on the logit
         scale, the level's scores lie than those of the rest among patients with the same label (the mean over both
-        labels with equal weights). An offset without a change of AUC means that the ranking survives and the threshold
-        does not. For a real value: gaps of the mean error and of the mean absolute error. For a segmentation: gaps of
-        relative volume error and of Dice within fifths of reference volume.
+        labels with equal weights); and the `score_separation_gap`: how much farther positives lie from negatives there.
+        An offset without a change of AUC means that the ranking survives and the threshold does not; a smaller
+        separation without one, that the ill and the well are drawn together; a lower AUC at the same offset and
+        separation, that scores scatter. For a real value: gaps of the mean error and of the mean absolute error. For a
+        segmentation: gaps of relative volume error and of Dice within fifths of reference volume.
 
         A gap between patients is not yet one between protocols. Where attributes with the role `covariate` or
         `severity`, or a number in years, are declared, `auc_gap_standardised`, `sensitivity_gap_standardised`,
@@ -80,7 +84,7 @@ class ProtocolMatrix(Probe):
         code="SHIFT001",
         name="protocol-matrix",
         family="SHIFT",
-        version=3,
+        version=4,
         tasks=("binary", "multiclass", "multilabel", "ordinal", "regression", "segmentation"),
         needs=("protocol",),
         metrics=(
@@ -88,7 +92,7 @@ class ProtocolMatrix(Probe):
             "volume_bias_gap", "dice_gap", "auc", "sensitivity", "specificity", "auc_gap_standardised",
             "sensitivity_gap_standardised", "specificity_gap_standardised", "score_offset_standardised",
             "cross_protocol_auc_gap", "cross_protocol_sensitivity_gap", "cross_protocol_specificity_gap",
-            "paired_score_offset", "paired_flip_rate",
+            "paired_score_offset", "paired_flip_rate", "score_separation_gap",
         ),
         title="Gaps between protocols",
         question="Does it work as well under every scanner and protocol?",
@@ -115,45 +119,45 @@ class ProtocolMatrix(Probe):
 
 
 def _attribute(ctx: ProbeContext, attribute: Attribute) -> Iterator[Measurement]:
-    for view in ctx.clean.views:
+    for index, view in enumerate(ctx.clean.views):
         logit = None if ctx.card.output == "value" else _logit(view.scores)
         yield from by_protocol(ctx, attribute, view)
-        crude = (area_contrast(ctx, view), *decision_contrasts(ctx, view), _offset(ctx, view, logit))
+        moved = (_scores(ctx, view, logit, metric) for metric in ("score_offset", "score_separation_gap"))
+        crude = (area_contrast(ctx, view), *decision_contrasts(ctx, view), *moved)
         for contrast in (*crude, *standardised_contrasts(ctx, view, logit)):
             yield from contrast_levels(ctx, attribute, contrast)
-        yield from across_training(ctx, attribute, view)
+        yield from across_training(ctx, attribute, index)
         yield from paired(ctx, attribute, view, logit)
     for contrast in error_contrasts(ctx):
         yield from contrast_levels(ctx, attribute, contrast)
 
 
-def _offset(ctx: ProbeContext, view: ClassView, logit: NDArray[np.float64] | None) -> Contrast:
+def _scores(ctx: ProbeContext, view: ClassView, logit: NDArray[np.float64] | None, metric: str) -> Contrast:
     def estimate(members: NDArray[np.bool_]) -> Estimate:
         if logit is None:
             n, n_patients = int(members.sum()), count_patients(ctx.cohort.patients, members)
             return Estimate.absent(NO_LOGIT, method="none", n=n, n_patients=n_patients)
-        return offset(logit, view.labels, members, ctx)
+        return _by_label(logit, view.labels, members, ctx, WEIGHTS[metric])
 
     everyone = np.ones(len(view.labels), dtype=bool)
-    return Contrast(
-        metric="score_offset", denominator=everyone, estimate=estimate, condition=view.condition, unit="logit"
-    )
+    return Contrast(metric=metric, denominator=everyone, estimate=estimate, condition=view.condition, unit="logit")
 
 
-def offset(
-    logit: NDArray[np.float64], labels: NDArray[np.bool_], members: NDArray[np.bool_], ctx: ProbeContext
-) -> Estimate:
-    """Return the mean logit of the members minus that of the rest given the label, both labels weighing the same."""
+def _by_label(
+    logit: NDArray[np.float64], labels: NDArray[np.bool_], members: NDArray[np.bool_], ctx: ProbeContext,
+    weights: tuple[float, float],
+) -> Estimate:  # fmt: skip
+    """Return the weighted sum, over positives and negatives, of the members' mean logit minus that of the rest."""
     from audit.stats import mean_gap
 
     patients = ctx.cohort.patients
     parts = []
-    for kind, rows in (("positives", labels), ("negatives", ~labels)):
+    for weight, kind, rows in zip(weights, ("positives", "negatives"), (labels, ~labels), strict=True):
         gap = mean_gap(logit[rows], members[rows], patients[rows], ctx.levels)
         if gap.value is None:
             n, n_patients = int(members.sum()), count_patients(patients, members)
             return Estimate.absent(f"{kind}: {gap.missing}", method=gap.method, n=n, n_patients=n_patients)
-        parts.append((0.5, gap))
+        parts.append((weight, gap))
     both = np.intersect1d(patients[labels], patients[~labels]).size > 0
     return weighted_sum(
         parts, shared=both, n_patients=count_patients(patients, members), method="mean given the label, MOVER"

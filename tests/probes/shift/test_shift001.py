@@ -39,6 +39,27 @@ def test_an_added_logit_is_the_score_offset():
     assert found["sensitivity_gap", "b"].low > 0.05
 
 
+@pytest.mark.parametrize("fault", ["shift", "noise", "contrast", "none"])
+def test_a_shift_a_scatter_and_a_loss_of_contrast_are_told_apart(fault):
+    """A shift moves the offset alone, less contrast the separation alone, noise the AUC at the same means."""
+    latent, cohort, b = logits(n=2000)
+    noise = 3 * np.random.default_rng(2).normal(size=2000)
+    moved = {"shift": latent + 1.0, "noise": latent + noise, "contrast": 0.4 * latent, "none": latent}[fault]
+    found = run(saved(np.where(b, moved, latent), cohort))
+    metrics = ("score_offset", "auc_gap", "score_separation_gap")
+    outside = {name for name in metrics if not found[name, "b"].low < 0 < found[name, "b"].high}
+    told = {"shift": {"score_offset"}, "noise": {"auc_gap"}, "contrast": {"score_separation_gap"}, "none": set()}
+    assert outside == told[fault]
+
+
+def test_separation_is_the_difference_of_both_labels():
+    """The value is that among positives minus that among negatives, to 1e-9."""
+    latent, cohort, b = logits(n=200)
+    label = cohort.targets == 1
+    one, two = (latent[b & rows].mean() - latent[~b & rows].mean() for rows in (label, ~label))
+    assert run(saved(latent, cohort))["score_separation_gap", "b"].value == pytest.approx(one - two, abs=1e-9)
+
+
 def test_offset_is_given_the_label():
     """A scanner for the ill has high scores rightly: given the label there is no offset."""
     rng = np.random.default_rng(1)

@@ -5,6 +5,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from audit.core import MISSING_LEVEL
 from audit.probes.shift import ProtocolMatrix
 from audit.testing import attribute, saved_context, small_cohort
 
@@ -118,3 +119,28 @@ def test_protocols_outside_the_training_are_named_where_the_training_is_declared
     assert m.condition["n_rest"] == int((~outside).sum())
     assert ("cross_protocol_auc_gap", "in training") not in found
     assert found["auc", "a"].value > found["auc", "b"].value
+
+
+def test_cases_of_an_unknown_protocol_are_on_neither_side_of_the_training():
+    """Where nobody knows the scanner of the worst cases, they do not make the training's scanner look worse."""
+    rng = np.random.default_rng(4)
+    label, scanner = np.arange(1500) % 2, rng.choice(np.array(["a", "b", MISSING_LEVEL]), 1500)
+    latent = np.where(scanner == "a", 2.0, np.where(scanner == "b", 0.8, 0.0)) * (2 * label - 1) + rng.normal(size=1500)
+    plain = attribute("scanner", scanner, "protocol")
+    declared = replace(plain, spec=replace(plain.spec, trained_on=("a",)))
+    found = run(saved_context(latent, small_cohort(label, attributes=[declared]), output="logits"))
+    m = found["cross_protocol_auc_gap", "not in training"]
+    assert m.value == pytest.approx(found["auc", "b"].value - found["auc", "a"].value, abs=1e-9)
+    assert m.condition["n_rest"] == int((scanner == "a").sum())
+
+
+def test_a_level_with_too_few_pairs_says_so_where_another_has_enough():
+    """A rule on every level must not pass over the one that three patients saw."""
+    latent, cohort = twice(0.0)
+    scanner = np.where(np.arange(160) < 6, np.tile(["a", "c"], 80), np.tile(["a", "b"], 80))
+    cohort = replace(cohort, attributes={"scanner": attribute("scanner", scanner, "protocol")})
+    found = run(saved_context(latent, cohort, output="logits"))
+    assert found["paired_flip_rate", "b"].value is not None
+    for metric in ("paired_flip_rate", "paired_score_offset"):
+        assert found[metric, "c"].missing.startswith("3 patients")
+        assert found[metric, "c"].n_patients == 3
