@@ -88,10 +88,27 @@ def _images(ctx: ProbeContext, rows: Ints) -> Source:
 
 
 def _outputs(ctx: ProbeContext) -> Source:
+    """Return scores, their slope and their spread by label: what only draws both labels together has the same mean."""
     scores = np.asarray(ctx.clean.scores, dtype=np.float64)
-    columns = scores.reshape(len(scores), -1)
-    names = ctx.card.classes if len(ctx.card.classes) == columns.shape[1] else ("score",) * columns.shape[1]
-    return Source(name=OUTPUTS, rows=np.arange(len(scores)), columns=columns, names=tuple(names))
+    scores = scores.reshape(len(scores), -1)
+    everyone = np.arange(len(scores))
+    if not np.ptp(scores, axis=0).any():
+        return Source(name=OUTPUTS, rows=everyone, columns=np.zeros((len(scores), 0)), names=())
+    if ctx.card.task == "regression":
+        error = scores - np.asarray(ctx.clean.targets, dtype=np.float64)[:, None]
+        columns = np.concatenate([scores, error, error**2], axis=1)
+        return Source(name=OUTPUTS, rows=everyone, columns=columns, names=("value", "error", "squared error"))
+    made: list[Floats] = []
+    names: list[str] = []
+    for view in ctx.clean.views:
+        own = np.where(view.labels, *(_middle(view.scores, side) for side in (view.labels, ~view.labels)))
+        made += [view.scores, view.labels.astype(np.float64), view.labels * view.scores, (view.scores - own) ** 2]
+        names += [f"{view.name or 'score'}: {what}" for what in ("score", "label", "score if positive", "spread")]
+    return Source(name=OUTPUTS, rows=everyone, columns=np.stack(made, axis=1), names=tuple(names))
+
+
+def _middle(values: Floats, rows: NDArray[np.bool_]) -> float:
+    return float(values[rows].mean()) if rows.any() else 0.0
 
 
 def label_strata(ctx: ProbeContext) -> Ints:

@@ -32,7 +32,9 @@ class Drift(Probe):
         regression (of leading components for features), never saw the patients that it is asked about; 0.5 means that
         nothing tells them apart, 1 that everything does. Images are seven numbers a channel, which say how an image was
         made and not what it shows: mean, spread, 1st and 99th percentile, noise, sharpness and fine detail. Features
-        are the model's own, before its last layer, where it gives them. Outputs are its scores.
+        are the model's own, before its last layer, where it gives them. Outputs are its scores, how they go with the
+        label, and how far they lie from the mean of their label: a protocol that draws ill and well together, or
+        scatters both, is told although the mean stays.
 
         Where the cohort has several protocol attributes, `drift_effect_within` compares cases that agree in all the
         others (condition `stratum`): a drift over the years that vanishes there was a change of scanner.
@@ -67,6 +69,7 @@ class Drift(Probe):
         code="SHIFT003",
         name="drift",
         family="SHIFT",
+        version=2,
         tasks=("binary", "multiclass", "multilabel", "ordinal", "regression"),
         needs=("protocol",),
         metrics=("drift_effect", "drift_effect_within", "distance_predicts_drop"),

@@ -43,6 +43,24 @@ def test_a_scanner_that_moves_the_answers_is_told_by_them():
     assert found["drift_effect", "images", "b"].value < 0.62
 
 
+@pytest.mark.parametrize("scale", [0.3, 3.0])
+def test_a_scanner_that_draws_ill_and_well_together_or_apart_is_told_by_the_answers(scale):
+    """The mean of the answers stays where it was, and so does their ranking; what moves is how far they lie apart."""
+    ctx = made(n=400)
+    b = ctx.cohort.attributes["scanner"].levels == "b"
+    found = run(saved_context(np.where(b, scale, 1.0) * ctx.clean.raw[:, 0], ctx.cohort, output="logits"))
+    assert found["drift_effect", "outputs", "b"].low > 0.6
+
+
+def test_a_scanner_that_scatters_the_answers_is_told_by_them():
+    """Noise on the logit moves no mean of either label."""
+    ctx = made(n=400)
+    b = ctx.cohort.attributes["scanner"].levels == "b"
+    noisy = ctx.clean.raw[:, 0] + 3 * b * np.random.default_rng(4).normal(size=400)
+    found = run(saved_context(noisy, ctx.cohort, output="logits"))
+    assert found["drift_effect", "outputs", "b"].low > 0.55
+
+
 def test_two_alike_scanners_are_not_told_apart():
     """The healthy cohort: half is inside every interval or above it, whatever the seed."""
     for seed in range(3):
@@ -92,7 +110,7 @@ def graded(sign, n=1500):
     label, site = np.arange(n) % 2, rng.integers(0, 6, n)
     size = (n, 1, 8, 8)
     images = rng.normal(100, 1, size) * (1 + 0.6 * site[:, None, None, None])
-    use = 2.0 + sign * 0.5 * np.abs(site - 2.5)
+    use = 1.0 + sign * 0.3 * np.abs(site - 2.5)
     latent = use * (label - 0.5) * 2 + rng.normal(size=n)
     cohort = small_cohort(
         label, attributes=[attribute("site", [f"s{i}" for i in site], "protocol")],
