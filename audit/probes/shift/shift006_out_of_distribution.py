@@ -19,6 +19,7 @@ from audit.core import (
     ProbeInfo,
 )
 from audit.probes._images import batch_size, grey, load_images, load_masks, sample_cases
+from audit.probes.shift._alarms import Threshold, unnoticed
 from audit.probes.shift._foreign import KINDS, Foreign
 from audit.probes.shift._monitor import WORDS, Heard, hear, source_of
 
@@ -27,9 +28,10 @@ if TYPE_CHECKING:
 
     Floats = NDArray[np.float64]
 
-FALSE_ALARMS = 0.05
-"""Share of the cohort's own images that may raise an alarm; the threshold of `unnoticed_rate`."""
 NO_NUMBER = "the monitor gives no finite number"
+NO_IMAGES = "the split that is declared foreign has no images to show"
+UNCHANGED = "only {share:.0%} of these images are other than the cohort's own"
+LEAST_CHANGED = 0.5
 SHOWN = 3
 
 
@@ -47,9 +49,11 @@ class OutOfDistribution(Probe):
 
         `ood_auroc` is the AUC with which the alarm tells such images from the cohort's own: 0.5 means not at all, below
         it such images are heard less than the own ones. `unnoticed_rate` is the share that raises no alarm at the
-        threshold at which one in twenty of the cohort's own images does. `confident_rate` is the share that is answered
-        with at least the median probability of the cohort's own. Patients are the unit, and the same patients stand on
-        both sides.
+        threshold at which one in twenty of the cohort's own images does; its interval allows for a threshold that was
+        taken from these images, too, so that under some 90 patients nothing bounds it from above. `confident_rate` is
+        the share that is answered with at least the median probability of the cohort's own. Patients are the unit, and
+        the same patients stand on both sides. Images that cannot be made foreign, as blank ones cannot be inverted,
+        have no number.
 
     Why it matters clinically:
         A model in service is sent the wrong organ, an inverted image, a failed exposure, and answers each with a
@@ -78,6 +82,7 @@ class OutOfDistribution(Probe):
         code="SHIFT006",
         name="out-of-distribution",
         family="SHIFT",
+        version=2,
         tasks=("binary", "multiclass", "multilabel", "ordinal", "regression", "segmentation"),
         access=Access.QUERY,
         needs=("images",),
@@ -104,36 +109,48 @@ class OutOfDistribution(Probe):
         whose = source_of(ctx)
         cases = sample_cases(ctx.cohort.patients, ctx.budget.foreign_cases, ctx.rng)
         patients = ctx.cohort.patients[cases]
-        own = _heard(ctx, cases)
+        own = _heard(ctx, cases)[0]
+        sound = bool(np.isfinite(own.alarm).all())
+        common = _Own(own, patients, Threshold.of(own.alarm, patients, ctx.levels) if sound else None, WORDS[whose])
         for kind in KINDS.values():
-            heard = _heard(ctx, cases, kind, int(ctx.rng.integers(2**63)))
-            yield from _measured(ctx, kind.name, whose, _Sides(own, patients, heard, patients))
+            heard, changed = _heard(ctx, cases, kind, int(ctx.rng.integers(2**63)))
+            why = UNCHANGED.format(share=changed) if changed < LEAST_CHANGED else ""
+            yield from _measured(ctx, kind.name, common, heard, patients, why)
         for split in ctx.cohort.others:
-            if split.foreign and split.images is not None and len(split):
-                heard, ids = _of_split(ctx, split)
-                yield from _measured(ctx, split.name, whose, _Sides(own, patients, heard, ids + patients.max() + 1))
+            if not split.foreign:
+                continue
+            if split.images is None or not len(split):
+                nobody = Heard(alarm=np.zeros(0), doubt=None if own.doubt is None else np.zeros(0))
+                yield from _measured(ctx, split.name, common, nobody, np.zeros(0, dtype=np.int64), NO_IMAGES)
+                continue
+            heard, ids = _of_split(ctx, split)
+            yield from _measured(ctx, split.name, common, heard, ids + patients.max() + 1)
         _keep(ctx, cases[:SHOWN])
 
 
 @dataclass(frozen=True)
-class _Sides:
-    """What was heard of the cohort's own images and of the others, with the patients of both."""
+class _Own:
+    """What was heard of the cohort's own images, with their patients, the threshold, and who is heard, in words."""
 
-    own: Heard
+    heard: Heard
     patients: NDArray[np.int64]
-    foreign: Heard
-    of_foreign: NDArray[np.int64]
+    threshold: Threshold | None
+    whose: str
 
 
-def _heard(ctx: ProbeContext, cases: NDArray[np.int64], kind: Foreign | None = None, seed: int = 0) -> Heard:
-    """Return the alarms over some cases, as they are or made foreign, batch by batch."""
+def _heard(
+    ctx: ProbeContext, cases: NDArray[np.int64], kind: Foreign | None = None, seed: int = 0
+) -> tuple[Heard, float]:
+    """Return the alarms over some cases, as they are or made foreign, batch by batch, and the share that is changed."""
     size = batch_size(load_images(ctx.cohort, cases[:1])[0], ctx.budget.batch_size)
-    parts = []
+    parts, changed = [], 0
     for start in range(0, cases.size, size):
         rows = cases[start : start + size]
         images = load_images(ctx.cohort, rows)
-        parts.append(hear(ctx, images if kind is None else _changed(ctx, kind, images, rows, seed)))
-    return _joined(parts)
+        shown = images if kind is None else _changed(ctx, kind, images, rows, seed)
+        changed += int((shown != images).reshape(len(rows), -1).any(axis=1).sum())
+        parts.append(hear(ctx, shown))
+    return _joined(parts), changed / cases.size
 
 
 def _joined(parts: list[Heard]) -> Heard:
@@ -167,29 +184,28 @@ def _of_split(ctx: ProbeContext, split: OtherSplit) -> tuple[Heard, NDArray[np.i
     return _joined(parts), np.unique(ids, return_inverse=True)[1].reshape(-1).astype(np.int64)
 
 
-def _measured(ctx: ProbeContext, name: str, whose: str, sides: _Sides) -> Iterator[Measurement]:
+def _measured(
+    ctx: ProbeContext, name: str, own: _Own, foreign: Heard, of_foreign: NDArray[np.int64], why: str = ""
+) -> Iterator[Measurement]:
+    """Give the three numbers of one kind of image; absent where a reason is given."""
     from audit.stats import auc, proportion
 
-    own, foreign = sides.own.alarm, sides.foreign.alarm
-    n, n_patients = foreign.size, int(np.unique(sides.of_foreign).size)
-    common: dict[str, Any] = {"level": ctx.levels.confidence, "condition": {"parameter": name, "stratum": WORDS[whose]}}
-    absent = Estimate.absent(NO_NUMBER, method="none", n=n, n_patients=n_patients)
-    sound = bool(np.isfinite(own).all() and np.isfinite(foreign).all())
-    told, unnoticed = absent, absent
-    if sound:
-        labels = np.repeat([True, False], [n, own.size])
-        alarms, patients = np.concatenate([foreign, own]), np.concatenate([sides.of_foreign, sides.patients])
+    n, n_patients = foreign.alarm.size, int(np.unique(of_foreign).size)
+    common: dict[str, Any] = {"level": ctx.levels.confidence, "condition": {"parameter": name, "stratum": own.whose}}
+    absent = Estimate.absent(why or NO_NUMBER, method="none", n=n, n_patients=n_patients)
+    told, missed = absent, absent
+    if not why and own.threshold is not None and np.isfinite(foreign.alarm).all():
+        labels = np.repeat([True, False], [n, own.heard.alarm.size])
+        alarms, patients = np.concatenate([foreign.alarm, own.heard.alarm]), np.concatenate([of_foreign, own.patients])
         told = auc(alarms, labels, patients, ctx.levels)
-        threshold = float(np.quantile(own, 1 - FALSE_ALARMS, method="higher"))
-        unnoticed = proportion(foreign <= threshold, sides.of_foreign, ctx.levels)
+        missed = unnoticed(own.threshold, foreign.alarm, of_foreign, ctx.levels)
     yield Measurement.of(told, metric="ood_auroc", direction="higher", **common)
-    yield Measurement.of(unnoticed, metric="unnoticed_rate", direction="lower", **common)
-    if sides.own.doubt is None or sides.foreign.doubt is None:
+    yield Measurement.of(missed, metric="unnoticed_rate", direction="lower", **common)
+    if own.heard.doubt is None or foreign.doubt is None:
         return
-    finite = np.isfinite(sides.own.doubt).all() and np.isfinite(sides.foreign.doubt).all()
     sure = absent
-    if finite:
-        sure = proportion(sides.foreign.doubt <= np.median(sides.own.doubt), sides.of_foreign, ctx.levels)
+    if not why and np.isfinite(own.heard.doubt).all() and np.isfinite(foreign.doubt).all():
+        sure = proportion(foreign.doubt <= np.median(own.heard.doubt), of_foreign, ctx.levels)
     yield Measurement.of(sure, metric="confident_rate", direction="lower", **common)
 
 
