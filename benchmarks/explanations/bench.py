@@ -107,13 +107,13 @@ def parity(own: Worker, theirs: Worker, paths: dict[str, str], folder: Path) -> 
 
     out: dict[str, Any] = {"deletion": {}, "road": {}, "imputation": {}, "similarity": {}, "attributions": {}}
     for name in paths:
-        how = {"how": "fold", "batch": 32}
-        (_, said), (a, b) = both("deletion", name, 16, how, {})
+        how, cases = {"how": "fold", "batch": 32}, 32 if name in ("cnn2", "strided") else 8
+        (_, said), (a, b) = both("deletion", name, min(cases, 16), how, {})
         out["deletion"][name] = {"black": _apart(a.get("curve"), b.get("curve")), "error": said.get("error")}
         areas = {}
         for engine in ("fold", "eager", "bf16"):
             file = str(folder / f"area-{name}-{engine}.npz")
-            own.ask(do="deletion", path=paths[name], cases=32, save=file, how=engine, batch=32)
+            own.ask(do="deletion", path=paths[name], cases=cases, save=file, how=engine, batch=32)
             areas[engine] = np.load(file)
         low, exact = areas["bf16"], areas["eager"]
         out["deletion"][name] |= {
@@ -128,7 +128,7 @@ def parity(own: Worker, theirs: Worker, paths: dict[str, str], folder: Path) -> 
             "apart": {k: _relative(a[k], b[k]) for k in b if k in a},
         }  # fmt: skip
     for name in ("cnn2", "cnn3"):
-        (_, said), (a, b) = both("road", name, 16, {"how": "fold"}, {})
+        (_, said), (a, b) = both("road", name, 16 if name == "cnn2" else 4, {"how": "fold"}, {})
         out["road"][name] = {
             "ours": a["kept"].tolist() if a else None, "peers": b["kept"].tolist() if b else None,
             "error": said.get("error"),
@@ -188,8 +188,8 @@ def memory() -> dict[str, Any]:
     return out
 
 
-def measure(python: Path, rounds: int, volumes: bool) -> dict[str, Any]:
-    """Return all that was measured."""
+def measure(python: Path, rounds: int, volumes: bool, timed: dict[str, Any] | None = None) -> dict[str, Any]:
+    """Return all that was measured; timings that are there already are kept."""
     began = time.perf_counter()
     with tempfile.TemporaryDirectory() as name:
         folder, paths, prepared = Path(name), {}, {}
@@ -197,7 +197,7 @@ def measure(python: Path, rounds: int, volumes: bool) -> dict[str, Any]:
             for kind in tasks.KINDS:
                 paths[kind] = str(folder / f"{kind}.pt")
                 prepared[kind] = own.ask(do="prepare", name=kind, cases=32, path=paths[kind])
-            timed = timings(own, theirs, paths, rounds)
+            timed = timed or timings(own, theirs, paths, rounds)
             same = parity(own, theirs, paths, folder)
             pays = own.ask(do="bfloat16")["pays"]
     return {
@@ -229,10 +229,15 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("python", type=Path, help="of the peers' environment")
     parser.add_argument("--short", action="store_true", help="fewer rounds, no volume of 160 cubed")
+    parser.add_argument("--parity", action="store_true", help="keep the timings that are there, measure the rest")
     parser.add_argument("--page", action="store_true", help="write the page from the results that are there")
     given = parser.parse_args()
     if not given.page:
-        found = measure(given.python.absolute(), SHORT_ROUNDS if given.short else ROUNDS, volumes=not given.short)
+        before = json.loads(RESULTS.read_text()) if given.parity else {}
+        found = measure(
+            given.python.absolute(), before.get("rounds", SHORT_ROUNDS if given.short else ROUNDS),
+            volumes=not given.short, timed=before.get("timings"),
+        )  # fmt: skip
         RESULTS.write_text(json.dumps(found, indent=1) + "\n")
     PAGE.write_text(page.written(json.loads(RESULTS.read_text())))
 

@@ -69,9 +69,9 @@ def deletion(path: str, how: str, cases: int, batch: int, save: str = "") -> dic
             ends = ask(images), ask(fill)
             found.append(curves(ask, Still(images=images, instead=fill), places, shares, insertion=False, ends=ends))
 
-    limit = tasks.forwards(task, cases * tasks.STEPS)
+    limit = tasks.forwards(task, cases * tasks.STEPS, min(32, cases))
     seconds = tasks.timed(run)
-    limit = (limit + tasks.forwards(task, cases * tasks.STEPS)) / 2
+    limit = (limit + tasks.forwards(task, cases * tasks.STEPS, min(32, cases))) / 2
     if save:
         whole = np.concatenate(found)
         np.savez(save, curve=whole[:, 1:], area=area(whole, shares))
@@ -94,9 +94,9 @@ def road(path: str, how: str, cases: int, save: str = "") -> dict[str, Any]:
             kept[percentage] = float((said == task.decided).mean())
 
     count = cases * len(tasks.PERCENTAGES)
-    limit = tasks.forwards(task, count)
+    limit = tasks.forwards(task, count, min(32, cases))
     seconds = tasks.timed(run)
-    limit = (limit + tasks.forwards(task, count)) / 2
+    limit = (limit + tasks.forwards(task, count, min(32, cases))) / 2
     if save:
         np.savez(save, kept=np.array([kept[p] for p in tasks.PERCENTAGES]))
     return {"seconds": seconds, "limit": limit}
@@ -143,9 +143,9 @@ def randomisation(path: str, cases: int, save: str = "") -> dict[str, Any]:
             alike(first, Prepared(maps(net)))
 
     seconds = tasks.timed(run)
-    limit = tasks.gradients(task, cases * (layers + 1))
+    limit = tasks.gradients(task, cases * (layers + 1), min(32, cases))
     seconds = min(seconds, tasks.timed(run))
-    limit = (limit + tasks.gradients(task, cases * (layers + 1))) / 2
+    limit = (limit + tasks.gradients(task, cases * (layers + 1), min(32, cases))) / 2
     return {"seconds": seconds, "limit": limit, "layers": layers}
 
 

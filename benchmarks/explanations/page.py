@@ -37,8 +37,7 @@ def _head(found: dict[str, Any]) -> list[str]:
         "",
         "Written by `make bench-explanations`: every figure was measured by that command on one machine "
         f"({found['cores']} cores, no GPU), one job of one thread at a time, {found['seconds'] / 60:.0f} minutes in "
-        f"all, "
-        f"{found['rounds']} rounds. The machine's load over the last quarter of an hour was {found['load']:.1f}: above "
+        f"all{found.get('pieces', '')}, {found['rounds']} rounds. The machine's load over the last quarter of an hour was {found['load']:.1f}: above "
         f"{found['cores']}, other work took part of the cores. Ratios carry over to other machines, times do not, "
         f"and on "
         "another processor bfloat16 may bring nothing"
@@ -59,7 +58,9 @@ def _speed(found: dict[str, Any]) -> list[str]:
     lines = [
         "## Speed", "",
         "The limit is as many plain eager float32 forward passes of the same network (for randomisation: gradients) as "
-        "the metric asks for, timed before and after it in the same process. Seconds are those of the processor, on "
+        "the metric asks for, in batches of as many images, timed before and after it in the same "
+        "process. Seconds are those of the "
+        "processor, on "
         "one thread. Medians over rounds, in brackets the "
         "least "
         "and the largest. `fp32` is what is reported: batch normalisation folded into convolutions, weights channels "
@@ -178,6 +179,12 @@ def _maps(found: dict[str, Any]) -> list[str]:
                     f"median, "
                     f"ours by {ours:.2%}"
                 )
+            elif apart > SAME and method == "integrated_gradients":
+                ours, theirs = (one[side]["completeness"].get(method, float("nan")) for side in ("ours", "peers"))
+                note = (
+                    f"ours takes more than 32 points where the sum misses the change of the output: by {ours:.1%} in "
+                    f"the median, captum's by {theirs:.1%}"
+                )
             elif apart > SAME:
                 note = "differs"
             lines.append(f"| {KINDS[name].title} | {method} | {_number(apart)} | {factor:.1f} | {note} |")
@@ -189,7 +196,8 @@ def _maps(found: dict[str, Any]) -> list[str]:
         *lines, "",
         "DeepLIFT in captum hooks tensors. Where a pool directly follows a ReLU both hook the same one, and the "
         "ReLU is "
-        "told the gradient before the pool has changed it, so the map does not add up. Here every layer has an "
+        "told the gradient before the pool has changed it, so the map does not add up; "
+        "and where the windows of a pool overlap, unpooling keeps one share of several. Here every layer has an "
         "input of "
         "its own, and a map that does not add up is refused. What ours takes longer is the checks: finite differences "
         "and a second way of computing the map, on the first batch of a probe.", "",

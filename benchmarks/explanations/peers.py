@@ -44,9 +44,9 @@ def deletion(path: str, cases: int, baseline: str = "black", save: str = "") -> 
             channel_first=True, device="cpu", batch_size=32,
         )  # fmt: skip
 
-    limit = tasks.forwards(task, cases * tasks.STEPS)
+    limit = tasks.forwards(task, cases * tasks.STEPS, min(32, cases))
     seconds = tasks.timed(lambda: _quiet(run))
-    limit = (limit + tasks.forwards(task, cases * tasks.STEPS)) / 2
+    limit = (limit + tasks.forwards(task, cases * tasks.STEPS, min(32, cases))) / 2
     if save:
         np.savez(save, curve=np.array(found))
     return {"seconds": seconds, "limit": limit}
@@ -68,9 +68,9 @@ def road(path: str, cases: int, save: str = "") -> dict[str, Any]:
         )  # fmt: skip
 
     count = cases * len(tasks.PERCENTAGES)
-    limit = tasks.forwards(task, count)
+    limit = tasks.forwards(task, count, min(32, cases))
     seconds = tasks.timed(lambda: _quiet(run))
-    limit = (limit + tasks.forwards(task, count)) / 2
+    limit = (limit + tasks.forwards(task, count, min(32, cases))) / 2
     if save:
         np.savez(save, kept=np.array([found[p] for p in tasks.PERCENTAGES]))
     return {"seconds": seconds, "limit": limit}
@@ -117,9 +117,9 @@ def randomisation(path: str, cases: int, save: str = "") -> dict[str, Any]:
     seconds = tasks.timed(lambda: _quiet(run))
     layers = len(found) - 1
     # The maps of the whole network are made twice, once to compare with.
-    limit = tasks.gradients(task, cases * (layers + 2))
+    limit = tasks.gradients(task, cases * (layers + 2), min(32, cases))
     seconds = min(seconds, tasks.timed(lambda: _quiet(run)))
-    limit = (limit + tasks.gradients(task, cases * (layers + 2))) / 2
+    limit = (limit + tasks.gradients(task, cases * (layers + 2), min(32, cases))) / 2
     return {"seconds": seconds, "limit": limit, "layers": layers}
 
 
@@ -181,7 +181,7 @@ def _last(task: tasks.Task) -> Any:
         m.register_forward_hook(
             lambda m, _, out: found.append(m) if out.ndim == task.images.ndim and out[0, 0].numel() > 1 else None
         )
-        for m in task.net.modules() if not list(m.children())
+        for m in task.net.modules() if m is not task.net
     ]  # fmt: skip
     with torch.no_grad():
         task.net(torch.as_tensor(task.images[:1]))
