@@ -15,6 +15,7 @@ from audit.config.proposal import propose
 from audit.errors import AuditError, InputError, ManifestError, UnsafeModelError
 
 GUESS = "guess: confirm"
+OTHERS = ("ct", "mr", "xray", "us", "microscopy")
 
 
 def write_table(path: Path, header: str, cells: list[list[object]]) -> Path:
@@ -294,3 +295,19 @@ def test_manifests_that_cannot_be_used(tmp_path: Path) -> None:
         propose(plain, model, tmp_path)
     with pytest.raises(InputError, match="no column looks like a score"):
         propose(plain, plain, tmp_path)
+
+
+def test_an_envelope_is_shown_and_none_is_declared(tmp_path: Path) -> None:
+    """Nobody can see the scanners in use in the files: the lines are comments, and load once the '#' is gone."""
+    found = propose(images(tmp_path), onnx_model(tmp_path / "m.onnx"), tmp_path)
+    audit, _ = read(found, tmp_path)
+    assert "envelope" not in audit
+    lines = found.audit.splitlines()
+    start = lines.index("# [envelope]")
+    shown = [line[2:] for line in lines[start:] if not line.startswith(tuple(f"# {k}_" for k in OTHERS))]
+    text = "\n".join([*lines[:start], *shown]).replace('# modality = "…" ', 'modality = "photo"  #')
+    (tmp_path / "audit.toml").write_text(text)
+    envelope = load_audit(tmp_path / "audit.toml").envelope
+    assert envelope.tolerated_drop == 0.05
+    assert set(envelope.knobs) == {"photo_exposure"}
+    assert sum(line.startswith(tuple(f"# {k}_" for k in OTHERS)) for line in lines[start:]) == len(OTHERS)

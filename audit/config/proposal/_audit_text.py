@@ -76,6 +76,7 @@ def audit_text(seen: Seen) -> str:
         'profile = "standard"                   # smoke: a quick look; full: before a release',
         "seed = 1",
         *(_threat_model() if seen.model.kind != "predictions" else ()),
+        *(_envelope() if seen.model.kind != "predictions" else ()),
     ]
     return "\n".join(lines) + "\n"
 
@@ -88,6 +89,26 @@ def _threat_model() -> Iterator[str]:
     yield '# who = "…"     # who could alter an image'
     yield '# pixels = "…"  # which pixels, and by how much'
     yield '# where = "…"   # at which place between the scanner and the model'
+
+
+_EXAMPLES = ("ct_dose", "mr_contrast", "xray_dose", "us_gain", "photo_exposure", "microscopy_haematoxylin")
+
+
+def _envelope() -> Iterator[str]:
+    from audit.acquisition import KNOBS
+
+    yield ""
+    yield "# How far do the scanners in use differ from those of this cohort? The files do not tell, so nothing is"
+    yield "# proposed. Without it SHIFT002 explores, and no rule can rest on what it finds. Declare modality in"
+    yield "# [model.input], fill in the ranges of your protocols (0: as the cohort is) and where they come from, and take"
+    yield "# the '#' away. These lines only show the form, one for each modality; docs/acquisition has all properties:"
+    yield "# [envelope]"
+    yield "# tolerated_drop = 0.05                 # loss of AUC, of a rate or of Dice at which a severity is critical"
+    yield "# [envelope.knobs]"
+    for name in _EXAMPLES:
+        knob, step = KNOBS[name], KNOBS[name].ladder[0]
+        ends = array([max(knob.least, -step), step])
+        yield f'# {name} = {{ range = {ends}, source = "…" }}   # {knob.amount}, {knob.unit}'
 
 
 def _intended_use() -> list[str]:
