@@ -37,7 +37,8 @@ def _head(found: dict[str, Any]) -> list[str]:
         "",
         "Written by `make bench-explanations`: every figure was measured by that command on one machine "
         f"({found['cores']} cores, no GPU), one job of one thread at a time, {found['seconds'] / 60:.0f} minutes in "
-        f"all{found.get('pieces', '')}, {found['rounds']} rounds. The machine's load over the last quarter of an hour was {found['load']:.1f}: above "
+        f"all{found.get('pieces', '')}, "
+        f"{found['rounds']} rounds. The machine's load over the last quarter of an hour was {found['load']:.1f}: above "
         f"{found['cores']}, other work took part of the cores. Ratios carry over to other machines, times do not, "
         f"and on "
         "another processor bfloat16 may bring nothing"
