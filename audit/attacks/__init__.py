@@ -21,7 +21,7 @@ from audit.attacks._case_objectives import CENSORED, CandidateMargin
 from audit.attacks._certificate import CHECKS, Certificate, certify, must_be
 from audit.attacks._controls import CONTROLS, controls
 from audit.attacks._converse import Answer, answer_all
-from audit.attacks._diagnosis import CAUSES, diagnose
+from audit.attacks._diagnosis import CAUSES, MASKED, diagnose
 from audit.attacks._distil import Student, distil
 from audit.attacks._engine import attack, attack_cases
 from audit.attacks._fast import fast_forward
@@ -59,7 +59,7 @@ from audit.attacks._trials import Trial
 from audit.attacks._universal import UniversalFit, under
 
 __all__ = [
-    "ANCHORS", "CATALOGUE", "CAUSES", "CENSORED", "CHECKS", "CONTROLS", "DICE_FLOOR", "NORMS", "PHASES",
+    "ANCHORS", "CATALOGUE", "CAUSES", "CENSORED", "CHECKS", "CONTROLS", "DICE_FLOOR", "MASKED", "NORMS", "PHASES",
     "QUERY_CHECKS", "Aim",
     "Answer", "Averaged", "Ball", "BinaryMargin", "Bounds", "CandidateMargin", "Cases", "Certificate", "Check",
     "Checks", "ErasedMargin", "GradeMargin", "InventedMargin", "Ladder", "MaskMargin", "Meter", "Norm", "Objective",

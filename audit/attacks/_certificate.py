@@ -57,7 +57,8 @@ class Certificate:
     weighing alike, less that of the best constant answer; above 0. `certificate_gradient`: share of cases with a finite
     gradient that is not zero; at least 0.99. `certificate_finite_difference`: share of cases whose gradient predicts
     small changes of the margin, to 1 % in float64; at least 0.9. `certificate_path`: share of pairs of cases of
-    different answers between which the gradients add up to the difference of the margins, to 10 %; at least 0.8.
+    different answers between which the gradients add up to the difference of the margins, to 10 %, of masks to that of
+    a pixel; at least 0.8.
     `certificate_descent`: share of the cases right
     without an attack whose margin a least step along the gradient lowers; at least 0.9. `certificate_noise`: share
     right under random signs minus share right under the attack, same size; at least 0. `certificate_one_step`: share of
@@ -66,8 +67,8 @@ class Certificate:
     0.05. `certificate_query`: the same for an attack that only asks; at most 0.05. `certificate_large_epsilon`: share
     right when the whole range may be used; at most 0.05.
 
-    A check that cannot be made is left out: without classes or an operating point there is no chance level, no attack
-    by asking keeps to a share of pixels, and a margin of masks has no path.
+    A check that cannot be made is left out: without classes or an operating point there is no chance level, and no
+    attack by asking keeps to a share of pixels.
 
     Args:
         values: By check.

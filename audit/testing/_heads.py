@@ -28,7 +28,7 @@ HORIZON = 365.0
 _LESION_FINE, _LESION_COARSE = 0.008, 0.02
 
 
-def head(name: str, rng: np.random.Generator, *, n: int = 80) -> tuple[Any, Cohort]:
+def head(name: str, rng: np.random.Generator, *, n: int = 80, hidden: bool = False) -> tuple[Any, Cohort]:
     """Return an undefended network with one kind of output, and a cohort that it answers well.
 
     The answers rest on patterns of less than 2/255 of the range, so an attack of twice that size overturns nearly all
@@ -38,6 +38,8 @@ def head(name: str, rng: np.random.Generator, *, n: int = 80) -> tuple[Any, Coho
         name: One of `HEADS`.
         rng: Draws the cohort.
         n: Cases.
+        hidden: The same decisions without a gradient, beside a weak branch that has one: nothing that follows gradients
+            may call it robust.
 
     Returns:
         A new `audit.models.TorchModel` and its cohort; of images (n, 1, *spatial) in [0, 1].
@@ -49,7 +51,27 @@ def head(name: str, rng: np.random.Generator, *, n: int = 80) -> tuple[Any, Coho
     if name not in _BUILD:
         raise InputError(f"no head {name!r}", expected=f"one of {', '.join(_BUILD)}", got=repr(name))
     with undrawn():
-        return _BUILD[name](rng, n)
+        model, cohort = _BUILD[name](rng, n)
+        return (_hidden(model) if hidden else model), cohort
+
+
+def _hidden(model: Any) -> Any:
+    """Return the model with its decisions cut off from the graph."""
+    card = model.card
+    how = {"regression": "stairs", "multiclass": "winner", "ordinal": "winner"}.get(card.task, "signs")
+    if len(card.classes) == 2 == len(model.predict(np.full((1, 1, *card.input.size), LEVEL, dtype=np.float32))[0]):
+        how = "winner" if card.task == "binary" else how
+    levels = None
+    if card.output == "probabilities":
+        declared_points = card.operating_point
+        points = list(declared_points.values()) if isinstance(declared_points, Mapping) else [declared_points]
+        levels = [float(np.log(p / (1 - p))) for p in points]
+    # The network itself, since the pipeline of the new model prepares the images again.
+    return declared(
+        modules().Hidden(model.module.net, how, levels), card.input.size, tile=card.input.tile, task=card.task,
+        output=card.output, classes=card.classes, operating_point=card.operating_point,
+        clinical_tolerance=card.clinical_tolerance, horizon=card.horizon,
+    )  # fmt: skip
 
 
 def _cohort(

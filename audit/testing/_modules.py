@@ -123,6 +123,30 @@ def modules() -> Any:
                 return 4 * torch.sign(self.body(x)) + 250 / 120 * live
             return self.body(x).detach() + live
 
+    class Hidden(nn.Module):  # type: ignore[misc, unused-ignore]
+        """A network whose answer has no gradient, plus a weak branch that has one; the decisions are the network's.
+
+        `how` is "signs": each output is 4 on its side of its level; "winner": 4 for the largest; "stairs": in steps of
+        5. Where `levels` are given the outputs are probabilities, and these are the log odds at which they decide.
+        """
+
+        def __init__(self, body: Any, how: str, levels: Any = None) -> None:
+            super().__init__()
+            self.body, self.how, self.levels = body, how, levels
+
+        def forward(self, x: Any) -> Any:
+            z = self.body(x)
+            level = 0.0 if self.levels is None else torch.as_tensor(self.levels, dtype=z.dtype, device=z.device)
+            z = (z if self.levels is None else torch.logit(z)) - level
+            live = 10 * (x[..., -4:].flatten(1).mean(dim=1) - LEVEL).view(-1, *[1] * (z.ndim - 1))
+            if self.how == "stairs":
+                return (5 * torch.round(z / 5)).detach() + live
+            if self.how == "winner":
+                largest = nn.functional.one_hot(z.argmax(dim=1), z.shape[1]).to(z.dtype)
+                return 4 * largest + live * torch.linspace(-1, 1, z.shape[1], dtype=z.dtype, device=z.device)
+            z = 4 * torch.sign(z).detach() + live + level
+            return z if self.levels is None else torch.sigmoid(z)
+
     class Restless(nn.Module):  # type: ignore[misc, unused-ignore]
         """A network that draws at random at every call, from its own generator."""
 
@@ -169,8 +193,8 @@ def modules() -> Any:
             return self.layer(x.flatten(1))
 
     return SimpleNamespace(
-        Readout=Readout, Affine=Affine, Segmenter=Segmenter, Scaled=Scaled, Masked=Masked, Restless=Restless,
-        Faint=Faint, Flat=Flat,
+        Readout=Readout, Affine=Affine, Segmenter=Segmenter, Scaled=Scaled, Masked=Masked, Hidden=Hidden,
+        Restless=Restless, Faint=Faint, Flat=Flat,
     )  # fmt: skip
 
 

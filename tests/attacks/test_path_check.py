@@ -8,10 +8,11 @@ import numpy as np
 import pytest
 import torch
 
-from audit.attacks import Cases, Meter, Plan, attack, questions
+from audit.attacks import Cases, Meter, Plan, aims, attack, questions
 from audit.attacks._ledger import Ledger
 from audit.attacks._path_check import PAIRS, paths_agree
 from audit.attacks._turning import Turning, rough
+from audit.testing import HEADS, head
 from tests.attacks.nets import Linear, convolutional, wrap
 
 WEIGHTS = np.linspace(-1, 1, 36)
@@ -59,13 +60,54 @@ def test_an_answer_that_turns_where_no_gradient_shows_it_does_not_add_up(how: st
     assert agrees.mean() < 0.5
 
 
-def test_cases_of_one_answer_have_no_path() -> None:
-    """Where no case is answered otherwise there is nothing to add up, and no number."""
+def test_cases_of_one_answer_are_followed_to_images_that_are_made_of_them() -> None:
+    """Where a cohort holds one class alone, inverted images are answered otherwise: honest gradients add up to them."""
+    images, target = cases()
+    (question,) = questions(wrap(Linear(WEIGHTS)).card)
+    own = images[target == 1]
+    for net, agree in ((Linear(WEIGHTS), 1.0), (Hidden("clamp"), 0.0), (Hidden("sign"), 0.0)):
+        starts, agrees = paths_agree(wrap(net), question, own, np.ones(len(own), int), 16)
+        assert starts.size == PAIRS
+        assert agrees.mean() == pytest.approx(agree, abs=0.15)
+
+
+def test_an_answer_that_no_image_turns_is_not_vouched_for() -> None:
+    """Where neither a case nor an image made of one is answered otherwise, no pair agrees; without right cases none."""
     images, _ = cases()
     model = wrap(Linear(WEIGHTS / 1e3, 5.0))
     (question,) = questions(model.card)
     starts, agrees = paths_agree(model, question, images, np.ones(len(images), int), 16)
-    assert starts.size == agrees.size == 0
+    assert starts.size == PAIRS
+    assert not agrees.any()
+    assert paths_agree(model, question, images, np.zeros(len(images), int), 16)[0].size == 0
+
+
+@pytest.mark.parametrize("name", [h for h in HEADS if "3d" not in h])
+def test_every_head_has_a_path(name: str) -> None:
+    """Of every kind of output honest gradients add up, masks pixel by pixel; decisions without a gradient do not."""
+    for hidden in (False, True):
+        model, cohort = head(name, np.random.default_rng(0), n=24, hidden=hidden)
+        images = np.stack([cohort.images.load(i) for i in range(24)])
+        masks = None if cohort.masks is None else np.stack([cohort.masks.load(i)[0] for i in range(24)])
+        for question in questions(model.card):
+            target = question.targets(cohort.targets if masks is None else masks)
+            asked = question.applies(target)
+            right = question.objectives[0].right(model.predict(images[asked]), target[asked])
+            assert right.mean() >= 0.7, question.name
+            starts, agrees = paths_agree(model, question, images[asked], target[asked], 16)
+            assert starts.size == PAIRS, question.name
+            assert agrees.mean() == (0.0 if hidden else 1.0), question.name
+
+
+@pytest.mark.parametrize("hidden", [False, True])
+def test_a_group_of_classes_has_a_path(hidden: bool) -> None:
+    """A grade or worse against what lies below: the way between both adds up unless the decision is cut off."""
+    model, cohort = head("ordinal", np.random.default_rng(0), n=24, hidden=hidden)
+    images = np.stack([cohort.images.load(i) for i in range(24)])
+    for aim in aims(model.card):
+        _, agrees = paths_agree(model, aim.question, images, aim.question.targets(cohort.targets), 16)
+        assert agrees.size == PAIRS
+        assert agrees.mean() == (0.0 if hidden else 1.0)
 
 
 def test_the_place_where_an_answer_turns_is_found() -> None:

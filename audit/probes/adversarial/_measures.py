@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 TASKS: tuple[Task, ...] = (
-    "binary", "multiclass", "multilabel", "ordinal", "regression", "segmentation", "survival",
+    "binary", "multiclass", "multilabel", "ordinal", "regression", "segmentation", "detection", "survival",
 )  # fmt: skip
 WAYS = ("one step", "carried", "sign", "apgd", "turning point", "smoothed step", "random signs")
 """What can break a case; see `audit.attacks.Outcome`."""
@@ -103,9 +103,10 @@ def _at(
         return proportion(hits[members], attacked.patients[members], ctx.levels)
 
     yield "robust_accuracy", bound(share(right, every)), "higher", {}
-    if ctx.card.task in RANKED:
+    if ctx.card.task in (*RANKED, "detection", "survival"):
         yield "robust_sensitivity", bound(share(right, labels)), "higher", {}
         yield "robust_specificity", bound(share(right, ~labels)), "higher", {}
+    if ctx.card.task in RANKED:
         ranking = _ranking(ctx, attacked.question, outcome.answers[:, index])
         yield "robust_auc", bound(auc(ranking, labels, attacked.patients, ctx.levels)), "higher", {}
     elif ctx.card.task in ("multiclass", "ordinal") and attacked.question.name is None:

@@ -50,8 +50,9 @@ class LinfEvasion(Probe):
         sample whose gradient predicts small changes of the margin along random directions, to 1 % in float64, or 10 %
         where the network takes float32 only (at least 0.9). `certificate_path`: share of pairs of cases of different
         answers, eight at most, between which the gradients at 64 places add up to the difference of the margins, to
-        10 % (at least 0.8); it fails where the answer turns on a jump or a saturated step that gradients elsewhere do
-        not show, and is not made for masks. `certificate_descent`: share of right cases whose margin one least step
+        10 % (at least 0.8); of masks the height of a pixel is followed that is in one mask and not in the other, and
+        where no case is answered otherwise, the way to an inverted or even image. It fails where the answer turns on a
+        jump or a saturated step that gradients elsewhere do not show. `certificate_descent`: share of right cases whose margin one least step
         lowers (at least 0.9). `certificate_noise`: share right under random signs of the same size
         minus that under the attack (at least 0). `certificate_one_step`: share of a sample that one step breaks and
         the search alone does not (at most 0.05). `certificate_steps`, `certificate_query`: share of a sample that

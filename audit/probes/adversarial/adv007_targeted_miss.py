@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 
-from audit.attacks import CHECKS, Aim, Certificate, Meter, Outcome, Plan, aims, attack_cases, certify, questions
+from audit.attacks import CHECKS, MASKED, Aim, Certificate, Meter, Outcome, Plan, aims, attack_cases, certify
 from audit.core import Access, Measurement, Probe, ProbeContext, ProbeInfo, Scalar
 from audit.probes.adversarial._asked import (
     NONE_CONCERNED,
@@ -132,11 +132,12 @@ def _attacked(asked: Asked, plan: Plan, meter: Meter) -> tuple[Outcome, Certific
 
 
 def _along_paths(ctx: ProbeContext, aim: Aim, cases: NDArray[np.int64], certificate: Certificate) -> Certificate:
-    """Return the certificate with the check of gradients between answers, which needs cases of both of them."""
-    decisions = [question for question in questions(ctx.card) if question.name in (None, aim.name)]
-    if PATH in certificate.values or not decisions:
+    """Return the certificate with gradients followed between cases with the finding and without it."""
+    if ctx.card.task == "segmentation":
+        # The cases that an aim concerns hold lesions in different places, so each is wrong for the others.
         return certificate
-    check = followed(Asked.of(ctx, decisions[0], cases)).get(PATH)
+    both = replace(aim.question, concerns=lambda target: np.greater_equal(target, 0))
+    check = followed(Asked.of(ctx, both, cases)).get(PATH)
     if check is None:
         return certificate
     return replace(
@@ -144,6 +145,7 @@ def _along_paths(ctx: ProbeContext, aim: Aim, cases: NDArray[np.int64], certific
         values={**certificate.values, PATH: check.value},
         cases={**certificate.cases, PATH: check.n},
         patients={**certificate.patients, PATH: check.n_patients},
+        cause=certificate.cause or ("" if check.holds else MASKED),
     )
 
 

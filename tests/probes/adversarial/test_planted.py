@@ -34,7 +34,7 @@ CASES = 60
 def audited(model, cohort, **more) -> tuple[ProbeResult, str]:
     """Return what the probe measured on a model, and what the rule says of it."""
     budget = replace(BUDGETS["smoke"], attack_cases=None, **more)
-    ctx = context(model, cohort, budget=budget)
+    ctx = context(model, cohort, budget=budget, raw=None if cohort.masks is None else np.ones((len(cohort), 1)))
     setting = Setting(
         model=model, cohort=cohort, clean=ctx.clean, seed=1, budget=budget, levels=Levels(), intended_use=IntendedUse(),
         golden=None, golden_tolerance=1e-4, digest_before=model.state_digest(), layer=None, store=lambda a: None,
@@ -99,7 +99,7 @@ def test_the_scale_of_the_logits_changes_no_number() -> None:
     assert loud == pytest.approx(plain, abs=1 / CASES + 1e-9)
 
 
-@pytest.mark.parametrize("name", [h for h in HEADS if h not in ("detection", "survival") and "3d-tiled" not in h])
+@pytest.mark.parametrize("name", [h for h in HEADS if "3d-tiled" not in h])
 def test_an_undefended_model_of_every_head_fails(name: str) -> None:
     """At 4/255 every head that the probe takes is broken, with a sound certificate, and the rule says FAIL."""
     model, cohort = head(name, np.random.default_rng(0), n=24)
@@ -112,3 +112,40 @@ def test_an_undefended_model_of_every_head_fails(name: str) -> None:
         assert m.value is not None
         assert m.high is not None
         assert m.high < 0.3, m.condition
+
+
+QUICK = ("single-logit", "detection", "survival")
+
+
+@pytest.mark.parametrize(
+    "name", [h if h in QUICK else pytest.param(h, marks=pytest.mark.slow) for h in HEADS if "3d" not in h]
+)
+def test_decisions_without_a_gradient_beside_a_weak_branch_never_pass(name: str) -> None:
+    """Of every head: honest gradients of a branch that hardly counts; gradients do not add up, the lower side opens."""
+    model, cohort = head(name, np.random.default_rng(0), n=24, hidden=True)
+    result, status = audited(model, cohort)
+    assert status in ("FAIL", "INCONCLUSIVE")
+    robust = [
+        m for m in result.measurements if m.metric == "robust_accuracy" and m.condition["parameter"] == "headline"
+    ]
+    assert robust
+    for m in robust:
+        assert m.low == 0.0
+        assert "certificate_path" in m.method
+        assert "likely cause: masked gradient)" in m.method
+
+
+@pytest.mark.parametrize("name", ["clamped-and-live", "squashed-and-live", "sign-and-live"])
+def test_a_cohort_of_one_class_does_not_hide_what_misleads(name: str) -> None:
+    """Where no case is answered otherwise, images that are made of them are, and gradients do not add up to those."""
+    cohort = network_cohort(np.random.default_rng(0), n=40)
+    _, status = audited(network(name), cohort.subset(np.flatnonzero(cohort.targets == 1)))
+    assert status == "INCONCLUSIVE"
+
+
+def test_a_trained_network_passes_on_a_cohort_of_one_class() -> None:
+    """Honest gradients add up to inverted images, too, so what is robust may be called so."""
+    cohort = network_cohort(np.random.default_rng(0), n=40)
+    result, status = audited(network("adversarially-trained"), cohort.subset(np.flatnonzero(cohort.targets == 1)))
+    assert status == "PASS"
+    assert "certificate failed" not in headline(result).method
