@@ -36,6 +36,7 @@ class Budget:
         attack_restarts: Random starts an attack.
         explain_cases: Cases explained at most, None for all.
         explain_steps: Steps of a deletion curve.
+        explain_points: Points on the path of integrated gradients; a case whose sum is off gets more.
         repeat_cases: Cases answered twice by the determinism check.
         batch_size: Images a batch.
         image_cases: Images looked at by checks of the images alone, of each split; None for all.
@@ -66,6 +67,7 @@ class Budget:
     attack_queries: int = 200
     severity_cases: int | None = 200
     explain_masks: int = 400
+    explain_points: int = 12
     explain_perturbations: int = 24
     randomised_cases: int | None = 24
     randomised_steps: int = 4
@@ -117,6 +119,7 @@ BUDGETS: Mapping[str, Budget] = {
         attack_restarts=3,
         explain_cases=500,
         explain_steps=16,
+        explain_points=32,
         repeat_cases=256,
         attack_queries=2000,
         severity_cases=None,

@@ -11,7 +11,7 @@ import numpy as np
 from audit.core import Access, ImagingModel
 from audit.errors import InputError
 from audit.explain._attribution_checks import refusal_of_gradients, refusal_of_weights
-from audit.explain._attribution_gradients import gradient_maps
+from audit.explain._attribution_gradients import PATH_STEPS, gradient_maps
 from audit.explain._attribution_hooks import hook_maps
 from audit.explain._attribution_setup import Part, Setup
 from audit.explain._explained import Explained
@@ -47,6 +47,7 @@ def attribute(
     model: ImagingModel, images: NDArray[np.float32], explained: Explained, *, methods: Sequence[str],
     rng: np.random.Generator, batch: int, layer: str | None = None, baseline: NDArray[np.float32] | None = None,
     own: OwnMap | Callable[..., Any] | None = None, queries: Queries | None = None, checks: bool = True,
+    points: int = PATH_STEPS,
 ) -> Maps:  # fmt: skip
     """Return attribution maps of the explained logit, each one verified before it is given.
 
@@ -69,6 +70,7 @@ def attribute(
         checks: False: skips what does not change from batch to batch (finite differences, digest, agreement of two
             ways); sums are checked all the same. For copies whose weights are changed on purpose, and for batches
             after the first.
+        points: Points on the path of integrated gradients; a case whose sum is off gets more.
 
     Returns:
         Maps of the methods that stand, and why the others do not.
@@ -89,7 +91,7 @@ def attribute(
     if reason:
         return Maps(values={}, refused=dict.fromkeys(asked, reason))
     inner = [name for name in asked if name in (*BY_GRADIENT, *BY_HOOK)]
-    parts = [_inside(model, images, baseline, explained, inner, rng, batch, layer, checks)]
+    parts = [_inside(model, images, baseline, explained, inner, rng, batch, layer, checks, points)]
     asks = [name for name in asked if name in BY_QUERY]
     if asks and model.card.access < Access.QUERY:
         parts.append(Part(values={}, refused=dict.fromkeys(asks, "the model cannot be asked")))
@@ -105,6 +107,7 @@ def attribute(
 def _inside(
     model: Any, images: NDArray[np.float32], baseline: NDArray[np.float32], explained: Explained,
     methods: Sequence[str], rng: np.random.Generator, batch: int, layer: str | None, checks: bool,
+    points: int,
 ) -> Part:  # fmt: skip
     """Return maps of the methods that need gradients."""
     if not methods:
@@ -112,8 +115,9 @@ def _inside(
     if model.card.access < Access.GRADIENT:
         return Part(values={}, refused=dict.fromkeys(methods, "the model gives no gradients"))
     setup = Setup(
-        model=model, images=images, baseline=baseline, explained=explained, rng=rng, batch=batch, checks=checks
-    )
+        model=model, images=images, baseline=baseline, explained=explained, rng=rng, batch=batch, checks=checks,
+        points=points,
+    )  # fmt: skip
     every, local = refusal_of_gradients(setup) if checks else ("", "")
     refused = {name: every or local for name in methods if every or (local and name in AT_THE_IMAGE)}
     left = [name for name in methods if name not in refused]

@@ -20,8 +20,8 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 PATH_STEPS = 32
-"""Points on the path of integrated gradients, and draws of gradient SHAP."""
-FINER = (4, 16)
+"""Points on the path of integrated gradients where no other number is asked for, and draws of gradient SHAP."""
+FINER = (4, 40)
 """Where their sum is off by more than `OFF`, so many times the points."""
 OFF = 0.05
 """Largest median distance of the sum of a map from the change of the output, relative to that change or to a tenth of
@@ -175,12 +175,13 @@ class _Run:
                 )
             )  # fmt: skip
 
-        raw = run(slice(None), PATH_STEPS)
+        points = self._setup.points
+        raw = run(slice(None), points)
         for finer in FINER:
             rows = np.flatnonzero(_summed(raw, change).off() > OFF)
             if not rows.size:
                 break
-            raw[rows] = run(rows, PATH_STEPS * finer)
+            raw[rows] = run(rows, points * finer)
         return raw
 
     def _shap(

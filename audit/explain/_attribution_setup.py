@@ -42,6 +42,7 @@ class Setup:
     rng: np.random.Generator
     batch: int
     checks: bool
+    points: int = 32
 
     @property
     def device(self) -> Any:

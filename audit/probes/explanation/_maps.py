@@ -54,7 +54,7 @@ class Explainer:
         spec = ctx.explain
         maps = attribute(
             model, images, explained, methods=self.standing, rng=ctx.rng, batch=self.batch, layer=ctx.layer,
-            own=self.own, checks=audited and not self.checked,
+            own=self.own, checks=audited and not self.checked, points=ctx.budget.explain_points,
             queries=Queries(window_mm=spec.window_mm, window_share=spec.window_share, masks=ctx.budget.explain_masks),
         )  # fmt: skip
         if audited:
