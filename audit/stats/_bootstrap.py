@@ -58,7 +58,7 @@ def bootstrap(
         rng: Generator; equal generators give equal results.
         resamples: Number of resamples, at least 100.
         method: Name of the method in the evidence.
-        vectorised: The statistic takes many resamples at once, at most 8 MB of weights.
+        vectorised: The statistic takes many resamples at once, half a MB of weights at a time.
         support: Smallest and largest possible value, to which bounds are clipped.
 
     Returns:

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from audit.stats._common import Bools, Floats, Ints, Patients, finite, same_length
 
-CHUNK_BYTES = 8_000_000
+CHUNK_BYTES = 500_000
 
 
 def patient_weights(count: int, resamples: int, rng: np.random.Generator, *, rows: int) -> Iterator[Floats]:
@@ -88,6 +88,7 @@ class Ranking:
         self.controls = controls[np.argsort(scores[controls], kind="stable")]
         self._below = np.searchsorted(scores[self.controls], scores[self.cases], "left")
         self._upto = np.searchsorted(scores[self.controls], scores[self.cases], "right")
+        self._tied = bool((self._below != self._upto).any())
 
     def wins(self, weights: Floats) -> Floats:
         """Return (b,) weights of the pairs in which the case scores above the control, ties counted half.
@@ -98,11 +99,17 @@ class Ranking:
         Args:
             weights: (b, n), a resample a row.
         """
-        passed = np.zeros((len(weights), len(self.controls) + 1))
-        np.cumsum(weights[:, self.controls], axis=1, out=passed[:, 1:])
+        return self._wins(weights[:, self.cases], weights[:, self.controls])
+
+    def _wins(self, cases: Floats, controls: Floats) -> Floats:
+        passed = np.zeros((len(controls), len(self.controls) + 1))
+        np.cumsum(controls, axis=1, out=passed[:, 1:])
         placed = passed[:, self._below]
+        if not self._tied:
+            untied: Floats = np.einsum("ij,ij->i", cases, placed)
+            return untied
         placed += passed[:, self._upto]
-        out: Floats = np.einsum("ij,ij->i", weights[:, self.cases], placed) / 2
+        out: Floats = np.einsum("ij,ij->i", cases, placed) / 2
         return out
 
     def pairs(self, weights: Floats) -> Floats:
@@ -112,9 +119,10 @@ class Ranking:
 
     def area(self, weights: Floats) -> Floats:
         """Return (b,) areas under the ROC curve for (b, n) weights, NaN where a class has no weight."""
-        pairs = self.pairs(weights)
+        cases, controls = weights[:, self.cases], weights[:, self.controls]
+        pairs = cases.sum(axis=1) * controls.sum(axis=1)
         out = np.full(len(weights), np.nan)
-        np.divide(self.wins(weights), pairs, out=out, where=pairs > 0)
+        np.divide(self._wins(cases, controls), pairs, out=out, where=pairs > 0)
         return out
 
 

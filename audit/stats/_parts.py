@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -49,15 +49,19 @@ class Roc:
         new = np.flatnonzero(np.diff(ordered)) + 1
         self._starts = np.concatenate([[0], new]).astype(np.int64)
         self.values = ordered[self._starts]
+        self._tied = len(self._starts) < len(ordered)
         self._positive = labels[self.order]
 
-    def _steps(self, weights: Floats, wanted: Bools) -> Floats:
-        """Return (b, scores + 1) shares of a class at or above each distinct score, from none to all."""
-        own = np.add.reduceat(weights[:, self.order] * wanted, self._starts, axis=1)
-        out = np.zeros((len(weights), own.shape[1] + 1))
-        np.cumsum(own, axis=1, out=out[:, 1:])
-        total = out[:, -1:]
-        return np.divide(out, total, out=np.full_like(out, np.nan), where=total > 0)
+    def _steps(self, weights: Floats) -> tuple[Floats, Floats]:
+        """Return (b, scores + 1) weights of the negatives and of all cases at or above each distinct score."""
+        own = weights[:, self.order]
+        found = []
+        for values in (own * ~self._positive, own):
+            grouped = np.add.reduceat(values, self._starts, axis=1) if self._tied else values
+            out = np.zeros((len(weights), len(self._starts) + 1))
+            np.cumsum(grouped, axis=1, out=out[:, 1:])
+            found.append(out)
+        return found[0], found[1]
 
     def sensitivity(self, weights: Floats, alarms: Floats) -> Floats:
         """Return (b,) sensitivities where (b,) shares of the negatives are called positive.
@@ -65,7 +69,15 @@ class Roc:
         Between two thresholds the curve is a straight line; where it rises at one share, the middle of the rise is
         taken, and at a share of 0 its top, the best that a threshold above all negatives gives.
         """
-        false, true = self._steps(weights, ~self._positive), self._steps(weights, self._positive)
+        down, every = self._steps(weights)
+        false, positives = _shares(down), every[:, -1] - down[:, -1]
+        row = np.arange(len(weights))
+
+        def true(index: Ints) -> Floats:
+            out = np.full(len(weights), np.nan)
+            np.divide(every[row, index] - down[row, index], positives, out=out, where=positives > 0)
+            return out
+
         right = _at(false, true, alarms, (false <= alarms[:, None]).sum(axis=1))
         left = _at(false, true, alarms, (false < alarms[:, None]).sum(axis=1))
         out: Floats = np.where(alarms > 0, (left + right) / 2, right)
@@ -76,19 +88,26 @@ class Roc:
 
         It is infinite where already the highest score is one of more negatives than that.
         """
-        false = self._steps(np.ones((1, int(self.order.max()) + 1)), ~self._positive)[0]
+        false = _shares(self._steps(np.ones((1, int(self.order.max()) + 1)))[0])[0]
         last = int(np.count_nonzero(false <= alarms)) - 1
         return float(self.values[last - 1]) if last > 0 else float("inf")
 
 
-def _at(false: Floats, true: Floats, alarms: Floats, index: Ints) -> Floats:
+def _shares(sums: Floats) -> Floats:
+    """Return (b, m) cumulative sums as shares of the whole, NaN where there is nothing."""
+    total = sums[:, -1:]
+    out: Floats = np.divide(sums, total, out=np.full_like(sums, np.nan), where=total > 0)
+    return out
+
+
+def _at(false: Floats, true: Callable[[Ints], Floats], alarms: Floats, index: Ints) -> Floats:
     """Return (b,) heights of the curve between the points index - 1 and index."""
     row, last = np.arange(len(alarms)), false.shape[1] - 1
     after, before = np.clip(index, 1, last), np.clip(index, 1, last) - 1
     width = false[row, after] - false[row, before]
     along = np.divide(alarms - false[row, before], width, out=np.ones_like(alarms), where=width > 0)
-    rise = true[row, after] - true[row, before]
-    out: Floats = true[row, before] + np.clip(along, 0, 1) * rise
+    low = true(before)
+    out: Floats = low + np.clip(along, 0, 1) * (true(after) - low)
     return out
 
 
@@ -106,14 +125,22 @@ class _Cohort:
         out: Floats = np.divide(hits, total, out=np.full(len(weights), np.nan), where=total > 0)
         return out
 
-    def parts(self, weights: Floats, sides: Sequence[tuple[Bools, Roc]]) -> Floats:
-        """Return (b, 2) threshold and ranking part of the first side minus the second."""
+    def parts(self, weights: Floats, pairs: Sequence[Sequence[tuple[Bools, Roc]]]) -> Floats:
+        """Return (pairs, b, 2) threshold and ranking part of the first side of each pair minus the second."""
         alarms = self.share(weights, ~self.labels)
-        gap, matched = np.zeros(len(weights)), np.zeros(len(weights))
-        for sign, (rows, roc) in zip((1, -1), sides, strict=True):
-            gap += sign * self.share(weights, rows & self.labels)
-            matched += sign * roc.sensitivity(weights, alarms)
-        return np.stack([gap - matched, matched], axis=1)
+        # Of two levels each is the rest of the other: a curve that several pairs share is followed once.
+        rates: dict[Roc, tuple[Floats, Floats]] = {}
+        out = []
+        for sides in pairs:
+            gap, matched = np.zeros(len(weights)), np.zeros(len(weights))
+            for sign, (rows, roc) in zip((1, -1), sides, strict=True):
+                if roc not in rates:
+                    rates[roc] = self.share(weights, rows & self.labels), roc.sensitivity(weights, alarms)
+                called, held = rates[roc]
+                gap += sign * called
+                matched += sign * held
+            out.append(np.stack([gap - matched, matched], axis=1))
+        return np.stack(out)
 
 
 def gap_parts(
@@ -153,14 +180,15 @@ def gap_parts(
     cohort = _Cohort(values, positive, point)
     lacking = [_lacking(positive, np.asarray(group, dtype=bool), patients) for group in groups]
     use = [np.asarray(g, dtype=bool) for g, (why, _) in zip(groups, lacking, strict=True) if why is None]
-    sides = [[(rows, Roc(values, positive, rows)) for rows in (group, ~group)] for group in use]
-    once = [cohort.parts(np.ones((1, len(values))), pair)[0] for pair in sides]
-    drawn: list[list[Floats]] = [[] for _ in use]
+    curves: dict[bytes, Roc] = {}
+    for rows in (side for group in use for side in (group, ~group)):
+        curves.setdefault(rows.tobytes(), Roc(values, positive, rows))
+    sides = [[(rows, curves[rows.tobytes()]) for rows in (group, ~group)] for group in use]
+    once, drawn = np.zeros((0, 2)), np.zeros((0, 0, 2))
     if use:
-        for weights in patient_weights(found.count, resamples, rng, rows=chunk_rows(len(values))):
-            of_cases = weights[:, found.code]
-            for kept, pair in zip(drawn, sides, strict=True):
-                kept.append(cohort.parts(of_cases, pair))
+        once = cohort.parts(np.ones((1, len(values))), sides)[:, 0]
+        chunks = patient_weights(found.count, resamples, rng, rows=chunk_rows(len(values)))
+        drawn = np.concatenate([cohort.parts(weights[:, found.code], sides) for weights in chunks], axis=1)
     done = iter(zip(use, sides, once, drawn, strict=True))
     out = []
     for group, (why, count) in zip(groups, lacking, strict=True):
@@ -169,7 +197,7 @@ def gap_parts(
             out.append(GapParts(threshold=absent, ranking=absent))
             continue
         rows, pair, value, draws = next(done)
-        out.append(_estimates(cohort, rows, pair, value, np.concatenate(draws), patients, levels, count))
+        out.append(_estimates(cohort, rows, pair, value, draws, patients, levels, count))
     return tuple(out)
 
 

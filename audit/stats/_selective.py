@@ -42,6 +42,7 @@ class _Curve:
         ordered = confidence[self.order]
         self.starts = np.concatenate([[0], np.flatnonzero(np.diff(ordered)) + 1]).astype(np.int64)
         self.values = ordered[self.starts]
+        self._tied = len(self.starts) < len(ordered)
         self._wrong = wrong[self.order].astype(np.float64)
         self._labels = None if labels is None else labels[self.order]
         self._prevalence = prevalence
@@ -65,7 +66,8 @@ class _Curve:
         out = []
         for values in (weighted, weighted * self._wrong):
             sums = np.zeros((len(weights), len(self.starts) + 1))
-            np.cumsum(np.add.reduceat(values, self.starts, axis=1), axis=1, out=sums[:, 1:])
+            grouped = np.add.reduceat(values, self.starts, axis=1) if self._tied else values
+            np.cumsum(grouped, axis=1, out=sums[:, 1:])
             out.append(np.divide(sums, total, out=np.full_like(sums, np.nan), where=total > 0))
         return out[0], out[1]
 

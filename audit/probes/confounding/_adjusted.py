@@ -35,17 +35,21 @@ class Standardising:
 
     def __init__(self, groups: NDArray[np.int64], classes: NDArray[np.int64], strata: NDArray[np.int64]) -> None:
         size = int(strata.max()) + 1
-        self._group, self._class = groups, classes
-        self._cell, self._row = groups * size + strata, classes * size + strata
-        self._members = [_members(codes) for codes in (groups, classes, self._cell, self._row)]
+        # What a case weighs depends on its class, level and stratum alone: one small table a resample is enough.
+        _, first, cell = np.unique(groups * size + strata, return_index=True, return_inverse=True)
+        self._cell = cell.reshape(-1)
+        self._member = _members(self._cell)
+        self._of = [_members(np.unique(codes[first], return_inverse=True)[1].reshape(-1))
+                    for codes in (groups, classes, classes * size + strata)]  # fmt: skip
 
     def weights(self, weights: Floats) -> Floats:
         """Return (b, n) weights after standardisation, from (b, n) weights before it."""
-        group, whole, cell, row = (weights @ m for m in self._members)
-        bottom = cell[:, self._cell] * whole[:, self._class]
-        top = row[:, self._row] * group[:, self._group]
-        out = np.zeros_like(weights)
-        np.divide(top * weights, bottom, out=out, where=bottom > 0)
+        cell = weights @ self._member
+        group, whole, row = (cell @ of @ of.T for of in self._of)
+        held = cell > 0
+        top, bottom = np.where(held, row * group, 0.0), np.where(held, cell * whole, 1.0)
+        out: Floats = top[:, self._cell] * weights
+        out /= bottom[:, self._cell]
         return out
 
 

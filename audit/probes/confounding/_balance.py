@@ -128,7 +128,7 @@ class Question:
             return out
 
         def drop(weights: Floats, pooled: Floats) -> Floats:
-            if len(weights) > 1:
+            if (weights != 1).any():
                 return pooled - self.cells.pooled(weights * kept(len(weights)))
             return pooled - np.nanmean(self.cells.pooled(weights * kept(DROPS)))
 
