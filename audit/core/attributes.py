@@ -78,7 +78,7 @@ class Attribute:
     def level_names(self) -> tuple[str, ...]:
         """Levels present or lost, in order: bins as declared, else sorted; the missing level last."""
         present = sorted(
-            {*(str(v) for v in self.levels), *self.lost}, key=lambda v: (v == MISSING_LEVEL, _bin_start(v), v)
+            {*map(str, set(self.levels.tolist())), *self.lost}, key=lambda v: (v == MISSING_LEVEL, _bin_start(v), v)
         )
         return tuple(present)
 

@@ -10,6 +10,9 @@ from collections.abc import Mapping
 from enum import Enum
 from typing import Any
 
+# Most values by far, of which nothing else need be asked.
+_PLAIN = frozenset({str, int, float, bool, type(None)})
+
 
 def plain(value: Any) -> Any:
     """Return dataclasses, mappings, tuples, dates and numpy scalars as plain JSON types.
@@ -17,6 +20,10 @@ def plain(value: Any) -> Any:
     Raises:
         TypeError: A value has no JSON form.
     """
+    if type(value) in _PLAIN:
+        return value
+    if type(value) is dict:
+        return {str(k): plain(v) for k, v in value.items()}
     if dataclasses.is_dataclass(value) and not isinstance(value, type):
         return {f.name: plain(getattr(value, f.name)) for f in dataclasses.fields(value)}
     if isinstance(value, Enum):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from functools import lru_cache
 
 MINUS = "\N{MINUS SIGN}"
 _MOST_DECIMALS = 8
@@ -18,6 +19,7 @@ def decimals_for(low: float, high: float) -> int:
     return max(0, min(_MOST_DECIMALS, 1 - math.floor(round(math.log10(width), 9))))
 
 
+@lru_cache(maxsize=16384)
 def number(x: float, decimals: int = _MOST_DECIMALS) -> str:
     """Return a finite number with at most three significant digits and at most `decimals` decimals."""
     if decimals == _MOST_DECIMALS and 0 < abs(x) < _SMALLEST:

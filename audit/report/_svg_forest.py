@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import textwrap
+from functools import lru_cache
 
 from audit.report._chart import Forest, Row
 from audit.report._numbers import nice_ticks, number, tick_text
@@ -12,9 +13,10 @@ _LABEL_CHARACTERS = 34
 LINE, BAR, TOP, REACH = 16, 22, 6, 8
 
 
-def wrapped(label: str) -> list[str]:
+@lru_cache(maxsize=4096)
+def wrapped(label: str) -> tuple[str, ...]:
     """Return a label in lines short enough for a phone."""
-    return textwrap.wrap(label, _LABEL_CHARACTERS) or [""]
+    return tuple(textwrap.wrap(label, _LABEL_CHARACTERS)) or ("",)
 
 
 def row_words(row: Row) -> list[tuple[str, str]]:
