@@ -19,6 +19,10 @@ if TYPE_CHECKING:
 
 # Decodability alone is no fault of a model: what it encodes it need not use.
 _NEVER_BLOCKS = {("CONF003", "decodability_auc")}
+# Leaning goes either way: of several levels one may score far below all others, which one limit above does not see.
+_EITHER_WAY = {("CONF002", name) for name in (
+    "score_shift_auc", "score_shift_auc_adjusted", "score_correlation", "residual_gap",
+)}  # fmt: skip
 # In a cohort that was sampled as patients come these give the number of its own mix.
 _BY_DESIGN = ("CAL003",)
 _SINGLE = (
@@ -78,6 +82,13 @@ def _rule_faults(rule: Rule, infos: Mapping[str, ProbeInfo], prevalence: bool) -
             expected="blocking = false",
             got="blocking = true",
             fix="write blocking = false, or judge confounder_cost of CONF001",
+        )
+    elif rule.blocking and (rule.probe, rule.metric) in _EITHER_WAY and None in (rule.limit.min, rule.limit.max):
+        yield PolicyError(
+            f"{where}: {rule.metric} has a limit on one side, and a level on the other side would pass",
+            expected="limit = { min = ..., max = ... }",
+            got="max alone" if rule.limit.min is None else "min alone",
+            fix="give both; a score that follows a confounder may be too low in a level as well as too high",
         )
     elif rule.blocking and rule.metric in info.descriptive:
         yield PolicyError(

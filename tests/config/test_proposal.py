@@ -77,7 +77,7 @@ def test_every_guess_is_marked(scores: Path) -> None:
 def test_margins_are_what_the_cohort_can_show(scores: Path) -> None:
     """Each limit says that it is what this cohort can show, and no rule blocks before somebody has confirmed it."""
     _, policy = read(propose(scores, scores, scores.parent), scores.parent)
-    assert {r["probe"] for r in policy["rule"]} == {"DATA003", "PERF001", "FAIR001", "SHIFT001", "CONF001"}
+    assert {r["probe"] for r in policy["rule"]} == {"DATA003", "PERF001", "FAIR001", "SHIFT001", "CONF001", "CONF002"}
     for rule in policy["rule"]:
         assert rule["blocking"] is False
         assert "what this cohort can show, not what is acceptable" in rule["margin_source"]
@@ -100,6 +100,22 @@ def test_margins_widen_with_fewer_patients(scores: Path) -> None:
     for rule, limit in limits(few).items():
         assert limit <= everything[rule]
     assert limits(few)["sensitivity"] < everything["sensitivity"]
+
+
+def test_a_declared_confounder_gets_a_rule_on_the_score_of_controls(scores: Path) -> None:
+    """Both sides of 0.5, with the smallest level's patients; five controls of a level are too few for any margin."""
+    rule = next(r for r in read(propose(scores, scores, scores.parent), scores.parent)[1]["rule"]
+                if r["probe"] == "CONF002")  # fmt: skip
+    assert rule["where"] == {"attribute": "ruler", "stratum": "controls"}
+    low, high = rule["limit"]["min"], rule["limit"]["max"]
+    assert low == pytest.approx(1 - high)
+    assert 0 < low < 0.5
+    # 60 of 300 controls are "no", each of another patient.
+    assert "With 60 controls" in rule["rationale"]
+    lines = [row.split(",") for row in scores.read_text().splitlines()]
+    few = [[*row[:7], "no" if i < 30 and i % 4 else "yes", row[8]] for i, row in enumerate(lines[1:])]
+    path = write_table(scores.parent / "few.csv", ",".join(lines[0]), [r for i, r in enumerate(few) if i > 22])
+    assert "# no rule on score_shift_auc by ruler: too few" in propose(path, path, path.parent).policy
 
 
 def test_no_rule_that_cannot_hold(tmp_path: Path) -> None:

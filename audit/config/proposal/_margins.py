@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from audit.core import Levels
+from audit.core import MISSING_LEVEL, Levels
 from audit.stats import auc, chance_of_equal_rates, proportion, proportion_gap
 
 if TYPE_CHECKING:
@@ -115,6 +115,34 @@ def likely_margin(
             return margin
         margin = round(margin + _STEP, 2)
     return None
+
+
+def shift_margin(cases: Cases, attribute: str, inside: NDArray[np.bool_]) -> tuple[float, int] | None:
+    """Return how far from 0.5 a score that follows no level may be held, and the patients of the smallest level.
+
+    Args:
+        cases: The cohort.
+        attribute: The attribute.
+        inside: (n,) bool, the cases of one label among which levels are compared.
+
+    Returns:
+        Margin in steps of 0.05 that the AUC of a level against the rest stays within, with its whole interval, in 8 of
+        10 cohorts like this one; None where a level has too few patients for one under 0.5. Empty cells are no level.
+    """
+    column, scores = cases.levels[attribute][inside], _normal(int(inside.sum()))
+    patients, widest, fewest = cases.patients[inside], 0.0, len(cases.patients)
+    known = column != MISSING_LEVEL
+    names = np.unique(column[known])
+    for name in names:
+        members = column[known] == name
+        bounds = auc(scores[known], members, patients[known], Levels()).bounds(Levels().pointwise)
+        if bounds is None:
+            return None
+        widest = max(widest, (bounds[1] - bounds[0]) / 2)
+        fewest = min(fewest, int(np.unique(patients[known][members]).size))
+    # The estimate itself strays as well: with one chance in ten to either side where it is widest.
+    margin = _up(widest * (1 + NormalDist().inv_cdf((1 + _LIKELY) / 2) / NormalDist().inv_cdf(0.975)))
+    return (margin, fewest) if len(names) > 1 and margin < 0.5 else None
 
 
 def level_floor(cases: Cases, attribute: str, inside: NDArray[np.bool_]) -> float | None:

@@ -19,6 +19,7 @@ from audit.config.proposal._margins import (
     level_floor,
     likely_margin,
     rate_floor,
+    shift_margin,
 )
 from audit.config.proposal._words import folded
 from audit.core import MISSING_LEVEL
@@ -216,6 +217,22 @@ def _confounding(attributes: Sequence[Column], cases: Cases) -> Iterator[str]:
                 f"confounder-cost-of-{slug(column.name)}", "CONF001", "confounder_cost", f"max = {width:g}", text,
                 where=f"attribute = {quoted(column.name)}",
             )  # fmt: skip
+        if column.role == "confounder":
+            yield _shift_rule(column.name, cases)
+
+
+def _shift_rule(attribute: str, cases: Cases) -> str:
+    """Return the rule on the score of controls by level: a cost in ranking alone would let a shift through."""
+    found = shift_margin(cases, attribute, ~cases.positive)
+    if found is None:
+        return f"# no rule on score_shift_auc by {one_line(attribute)}: too few patients for any margin\n"
+    margin, count = found
+    text = f"With {count} controls in the smallest level, a score that follows none passes in 8 of 10 such cohorts."
+    return _rule(
+        f"score-shift-by-{slug(attribute)}", "CONF002", "score_shift_auc",
+        f"min = {0.5 - margin:g}, max = {0.5 + margin:g}", text,
+        where=f'attribute = {quoted(attribute)}, stratum = "controls"',
+    )  # fmt: skip
 
 
 def slug(name: str) -> str:

@@ -35,9 +35,10 @@ class ScoreFollowsConfounder(Probe):
         Cases of one level may truly be more severe, so a shift among cases alone can be medicine and not a fault:
         judge controls (`where = { stratum = "controls" }`), and read cases beside the adjusted number. Controls may
         differ, too, where a level has more of another disease. A residual shift after balanced training is reported as
-        it is; what it costs is measured by CONF001. Judge with a limit on both sides, or with `max` alone on all
-        levels. The permutation p (patients permuted within the label) is drawn in the figure and never judged: a large
-        p is no evidence of no shift. For findings that occur together a shift may come from another finding.
+        it is; what it costs is measured by CONF001. A level may score too low as well as too high, and with three
+        levels or more the others then hardly move: a blocking rule needs `min` and `max`. The permutation p (patients
+        permuted within the label) is drawn in the figure and never judged: a large p is no evidence of no shift. For
+        findings that occur together a shift may come from another finding.
 
     Example:
         Among healthy patients those on the ward scanner get the higher score in 80 of 100 pairs: `score_shift_auc` is
