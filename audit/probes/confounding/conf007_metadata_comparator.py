@@ -31,8 +31,10 @@ class MetadataComparator(Probe):
         Two small models that see no image, a logistic regression and boosted trees, are trained on all declared
         attributes that are known before the image is read (protected, confounder, protocol, covariate; no severity,
         no readings) and asked about patients whom they were not trained on. `auc_advantage` is the AUC of the audited
-        model minus theirs on the same patients (condition `parameter` names the comparator), `metadata_auc` the
-        comparator's own. For a real value: `mae_advantage`, the comparator's mean absolute error minus the model's.
+        model minus theirs on the same patients (condition `parameter` names the comparator), and no more than the AUC
+        of the model minus 0.5, since a file that tells nothing comes out below 0.5 as often as above it; `metadata_auc`
+        is the comparator's own. For a real value: `mae_advantage`, the comparator's mean absolute error minus the
+        model's.
 
     Why it matters clinically:
         A model that reaches no more than age, sex and the ward do has learned nothing from the image that the
@@ -97,15 +99,37 @@ def _classes(ctx: ProbeContext, table: Floats) -> Iterator[Measurement]:
             if advantage is None or own is None:
                 other = log_odds_out_of_fold(table, view.labels, patients, ctx.rng, learner=learner)
                 scores, labels, fold = other.values, view.labels, other.fold
-                advantage = stratified_auc_difference(view.scores, scores, labels, fold, patients, ctx.levels)
+                theirs = stratified_auc_difference(view.scores, scores, labels, fold, patients, ctx.levels)
+                chance = stratified_auc(view.scores, labels, fold, patients, ctx.levels)
                 own = stratified_auc(scores, labels, fold, patients, ctx.levels)
-                advantage, own = _noted(advantage), _noted(own)
+                advantage, own = _noted(_smaller(theirs, chance)), _noted(own)
             condition = {**view.condition, "parameter": learner}
             yield _given(ctx, advantage, ADVANTAGE, condition)
             yield _given(ctx, own, "metadata_auc", condition)
             found.append((learner, ADVANTAGE, advantage))
         _draw(ctx, found, view.condition)
         ctx.sink.progress(done + 1, len(ctx.clean.views))
+
+
+def _smaller(theirs: Estimate, own: Estimate) -> Estimate:
+    """Return the smaller of the advantages over the comparator and over chance, each bound the smaller of the two.
+
+    Out of fold a file that tells nothing comes out below 0.5 as often as above it; to beat that is no merit.
+    """
+    if theirs.value is None or own.value is None:
+        return theirs
+    over_chance = {level: (low - 0.5, high - 0.5) for level, low, high in own.curve}
+    curve = tuple(
+        (level, min(low, over_chance[level][0]), min(high, over_chance[level][1]))
+        for level, low, high in theirs.curve
+        if level in over_chance
+    )
+    return replace(
+        theirs,
+        value=min(theirs.value, own.value - 0.5),
+        curve=curve,
+        method=f"{theirs.method}; never more than over 0.5",
+    )
 
 
 def _without(ctx: ProbeContext, view: ClassView) -> Estimate | None:

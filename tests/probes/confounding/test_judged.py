@@ -7,7 +7,9 @@ from typing import Any
 import numpy as np
 import pytest
 
+from audit.config import check_policy
 from audit.core import Limit, NotApplicable, Policy, Probe, ProbeContext, ProbeResult, Rule
+from audit.errors import FaultsError
 from audit.judge import judge
 from audit.probes.confounding import (
     AttributeEncodedOrUsed,
@@ -137,3 +139,40 @@ def test_the_undetermined_never_passes(name: str) -> None:
     """Neither cost nor shift passes a model of which nothing can be known."""
     found = judged(undetermined()[name], "cost", "joint", "shift")
     assert "PASS" not in found.values(), found
+
+
+def one_level_far_below(seed: int = 0) -> ProbeContext:
+    """Return a model that gives the patients of one of eight wards lower scores than nearly all others."""
+    rng = np.random.default_rng(seed)
+    label, ward = np.arange(6000) % 2, rng.integers(0, 8, 6000)
+    latent = 1.8 * label - 3.0 * (ward == 0) + rng.normal(size=6000)
+    given = attribute("ward", np.array(list("abcdefgh"))[ward], "confounder", reason="case mix")
+    return saved_context(1 / (1 + np.exp(-latent)), small_cohort(label, attributes=[given]))
+
+
+def test_one_level_far_below_is_seen_from_below_only() -> None:
+    """The seven others hardly move: a limit above passes, limits on both sides fail, and the policy must have both."""
+    found = tuple(ScoreFollowsConfounder().run(one_level_far_below()))
+    done = ProbeResult(info=ScoreFollowsConfounder.info, state="completed", measurements=found)
+    where = {"attribute": "ward", "stratum": "controls"}
+    above, both = (
+        Policy(name="p", rules=(Rule(id="r", probe="CONF002", metric="score_shift_auc", limit=limit, where=where),))
+        for limit in (Limit(max=0.65), Limit(min=0.35, max=0.65))
+    )
+    assert [judge([done], policy, today=TODAY)[0].status for policy in (above, both)] == ["PASS", "FAIL"]
+    infos = {"CONF002": ScoreFollowsConfounder.info}
+    check_policy(both, infos)
+    with pytest.raises(FaultsError, match="a level on the other side would pass"):
+        check_policy(above, infos)
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_a_model_that_guesses_beats_no_useless_file(seed: int) -> None:
+    """Columns that tell nothing fall below 0.5 out of fold; the advantage is then that over 0.5, and none is shown."""
+    rng = np.random.default_rng(seed)
+    label = np.arange(300) % 2
+    given = [attribute("site", rng.choice(list("abcd"), 300), "protocol")]
+    ctx = saved_context(rng.random(300), small_cohort(label, attributes=given))
+    rows = [m for m in MetadataComparator().run(ctx) if m.metric == "auc_advantage"]
+    assert judged(ctx, "file")["file"] != "PASS"
+    assert all(m.value is not None and m.value < 0.06 for m in rows)
