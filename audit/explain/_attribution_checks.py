@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from audit.core import ImagingModel
-from audit.explain._attribution_setup import CHECKED, REFUSALS, Setup, array, forward_of, told
+from audit.explain._attribution_setup import CHECKED, REFUSALS, Setup, array, forward_of, slope, told
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -64,15 +64,15 @@ def refusal_of_gradients(setup: Setup) -> tuple[str, str]:
         def tried() -> tuple[Any, NDArray[np.bool_]]:
             near = _inside(images + _JITTER * span * setup.rng.uniform(-1, 1, images.shape), setup)
             x = setup.tensor(near).to(dtype)
-            slope = _slope(output, x)
-            return slope, _disagreement(output, x, slope, ways, span)
+            gradient = slope(output, x)
+            return gradient, _disagreement(output, x, gradient, ways, span)
 
-        slope, off = tried()
+        gradient, off = tried()
         if off.any():
             # A kink may lie within the step of one point by chance; wrong gradients are wrong at another one, too.
             off = off & tried()[1]
         start = setup.tensor(setup.baseline[:count]).to(dtype)
-        flat = not bool(slope.any()) and _moved(output, setup.tensor(images).to(dtype), start)
+        flat = not bool(gradient.any()) and _moved(output, setup.tensor(images).to(dtype), start)
     except REFUSALS as error:
         return f"its gradients cannot be taken: {told(error)}", ""
     if not off.any():
@@ -87,15 +87,6 @@ def refusal_of_gradients(setup: Setup) -> tuple[str, str]:
     ), ""
 
 
-def _slope(output: Callable[[Any], Any], x: Any) -> Any:
-    import torch
-
-    x = x.detach().requires_grad_()
-    said = output(x)
-    found = torch.autograd.grad(said.sum(), x, allow_unused=True)[0] if said.requires_grad else None
-    return torch.zeros_like(x) if found is None else found
-
-
 def _moved(output: Callable[[Any], Any], x: Any, start: Any) -> bool:
     import torch
 
@@ -104,14 +95,16 @@ def _moved(output: Callable[[Any], Any], x: Any, start: Any) -> bool:
     return bool((np.abs(here - there) > _SAME * np.maximum(np.abs(here), 1.0)).any())
 
 
-def _disagreement(output: Callable[[Any], Any], x: Any, slope: Any, ways: list[Any], span: float) -> NDArray[np.bool_]:
+def _disagreement(
+    output: Callable[[Any], Any], x: Any, gradient: Any, ways: list[Any], span: float
+) -> NDArray[np.bool_]:
     import torch
 
     kind = str(x.dtype).removeprefix("torch.")
     step, eps = _STEP[kind] * span, float(torch.finfo(x.dtype).eps)
     with torch.no_grad():
         said = array(output(x))
-        told = np.stack([array((slope * way).flatten(1).sum(dim=1)) for way in ways])
+        told = np.stack([array((gradient * way).flatten(1).sum(dim=1)) for way in ways])
         seen = np.stack([array(output(x + step * way) - output(x - step * way)) / (2 * step) for way in ways])
     rounding = _ROUNDINGS * eps * np.maximum(np.abs(said), 1.0) / step
     distance = np.linalg.norm(told - seen, axis=0)

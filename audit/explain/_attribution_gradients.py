@@ -1,13 +1,14 @@
-"""Methods that need nothing but gradients of the output, by captum; nothing is hooked."""
+"""Methods that need nothing but gradients of the output, along paths by captum; nothing is hooked."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from audit.explain._attribution_setup import Part, Setup, affordable, array, captum, distance, forward_of, seeded
+from audit.explain._attribution_setup import Part, Setup, affordable, array, captum, distance, forward_of, seeded, slope
 from audit.explain._methods import (
     GRADIENT_SHAP,
     INPUT_X_GRADIENT,
@@ -123,12 +124,15 @@ def refusal_of_sum(off: NDArray[np.float64], allowed: float = OFF) -> str:
 
 
 class _Run:
-    """One model, explained by captum."""
+    """One model, explained by its gradients."""
 
     def __init__(self, setup: Setup) -> None:
         self._setup, self._forward = setup, forward_of(setup.model)
-        self._captum = captum()
         self.size = affordable(setup.model, setup.tensor(setup.images[:1]), max(setup.batch, 1))
+
+    @cached_property
+    def _captum(self) -> Any:
+        return captum()
 
     def output(self, images: Any, *given: Any) -> Any:
         """Return explained logits."""
@@ -155,12 +159,11 @@ class _Run:
             found.update({name: pair for name, pair in both.items() if name in methods})
         if GRADIENT_SHAP in methods:
             found[GRADIENT_SHAP] = self._shap(x, start, given, change)
-        plain: dict[str, Callable[[Any], Any]] = {
-            INPUT_X_GRADIENT: self._captum.InputXGradient, SALIENCY: self._captum.Saliency,
-        }  # fmt: skip
-        for name in [n for n in plain if n in methods]:
-            raw = array(plain[name](self.output).attribute(x, additional_forward_args=given or None))
-            found[name] = (raw.sum(axis=1), None)
+        if {INPUT_X_GRADIENT, SALIENCY} & set(methods):
+            # One gradient is all that both need; captum would take it once for each.
+            at_image = slope(lambda images: self._setup.explained.logit(self._forward(images), *given), x)
+            plain = {INPUT_X_GRADIENT: x.detach() * at_image, SALIENCY: at_image.abs()}
+            found.update({name: (array(raw).sum(axis=1), None) for name, raw in plain.items() if name in methods})
         return found
 
     def _path(self, x: Any, start: Any, given: tuple[Any, ...], change: NDArray[np.float64]) -> NDArray[np.float64]:

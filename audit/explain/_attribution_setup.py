@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import copy
+import weakref
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
@@ -29,6 +30,9 @@ REFUSALS = (
     ArithmeticError, NameError, copy.Error,
 )  # fmt: skip
 """What a network may raise that is copied, traced, hooked or run in another precision; a method then has no map."""
+
+_KEPT: weakref.WeakKeyDictionary[Any, dict[tuple[Any, ...], int]] = weakref.WeakKeyDictionary()
+"""Bytes that an image keeps for the backward pass, by module and shape; they do not hang on the weights."""
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -116,6 +120,16 @@ def affordable(model: DifferentiableModel, image: Any, most: int) -> int:
         image: (1, channels, *spatial) tensor.
         most: The largest answer.
     """
+    known = _KEPT.setdefault(model.module, {})
+    key = (*image.shape[1:], str(image.dtype), model.card.input.tile)
+    if key not in known:
+        known[key] = _kept(model, image)
+    own = _COPIES * int(image.element_size() * image.nelement())
+    return max(1, min(most, MEMORY // (own + known[key])))
+
+
+def _kept(model: DifferentiableModel, image: Any) -> int:
+    """Return the bytes that the answer to one image, or to one of its tiles, keeps for the backward pass."""
     import torch
 
     kept: dict[int, int] = {}
@@ -131,8 +145,22 @@ def affordable(model: DifferentiableModel, image: Any, most: int) -> int:
         forward, x = module.answer, image[(..., *(slice(0, t) for t in tile))]
     with torch.autograd.graph.saved_tensors_hooks(pack, lambda tensor: tensor):
         forward(x.detach().clone().requires_grad_())
-    own = _COPIES * int(image.element_size() * image.nelement())
-    return max(1, min(most, MEMORY // (own + sum(kept.values()))))
+    return sum(kept.values())
+
+
+def slope(output: Callable[[Any], Any], x: Any) -> Any:
+    """Return the gradient of the sum of outputs at images; 0 where the graph does not reach them.
+
+    Args:
+        output: From images to one number a case.
+        x: (n, channels, *spatial) tensor.
+    """
+    import torch
+
+    x = x.detach().requires_grad_()
+    said = output(x)
+    found = torch.autograd.grad(said.sum(), x, allow_unused=True)[0] if said.requires_grad else None
+    return torch.zeros_like(x) if found is None else found
 
 
 @contextlib.contextmanager
