@@ -44,7 +44,7 @@ class OutOfDistribution(Probe):
         model's own doubt, 1 minus the probability of its answer. The images (condition `parameter`): noise of the
         image's own mean and spread; a blank image; inverted intensities; folded intensities, which stand for another
         contrast; the image cut into blocks and scrambled; ellipsoids, which stand for another organ; an incidental
-        finding, a bright figure planted away from the reference mask; and every `[[cohort.other]]` that is declared
+        finding, a bright or dark figure away from the reference mask; and every `[[cohort.other]]` that is declared
         `foreign`, for example radiographs of another organ.
 
         `ood_auroc` is the AUC with which the alarm tells such images from the cohort's own: 0.5 means not at all, below

@@ -72,7 +72,7 @@ def test_a_deaf_monitor_is_caught():
 
 
 def test_a_model_without_a_monitor_is_heard_by_its_own_doubt():
-    """The gorilla is no brighter than the disc, so the model is as sure as ever and says nothing."""
+    """The model looks for what is bright, and a dark gorilla on the disc leaves it as sure as ever."""
     found = run(ctx_of())
     m = found["ood_auroc", "incidental finding"]
     assert m.condition["stratum"] == "by the model's own doubt"
@@ -86,6 +86,19 @@ def test_every_case_counts_once_and_patients_are_the_unit():
     found = run(ctx_of(unlike))
     assert (found["unnoticed_rate", "noise"].n, found["unnoticed_rate", "noise"].n_patients) == (40, 40)
     assert (found["ood_auroc", "noise"].n, found["ood_auroc", "noise"].n_patients) == (80, 40)
+
+
+def test_the_incidental_finding_stands_out_wherever_it_is_planted():
+    """On a bright disc it is dark, on the dark ground bright: half of the range at least, channel by channel."""
+    image = np.zeros((2, 32, 32), dtype=np.float32)
+    image[0, 8:, :] = 100
+    image[1, :, :16] = 40
+    for seed in range(20):
+        made = KINDS["incidental finding"].make(image, None, np.random.default_rng(seed))
+        for channel in range(2):
+            changed = made[channel] != image[channel]
+            assert changed.sum() >= 8
+            assert np.abs(made[channel] - image[channel])[changed].min() >= 0.5 * np.ptp(image[channel])
 
 
 def test_declared_images_of_another_organ_are_asked_about():
