@@ -26,12 +26,17 @@ METRIC_WORDS = {
     "robust_specificity": "specificity under attack",
     "deletion_advantage": "deletion advantage over the best control",
     "insertion_advantage": "insertion advantage over the best control",
+    "ood_auroc": "AUC of the alarm",
+    "unnoticed_rate": "share unnoticed",
+    "confident_rate": "share answered with confidence",
+    "drift_effect": "distance of the protocol",
+    "drift_effect_within": "distance of the protocol within the others",
     "share_set_aside": "share of cases set aside",
     "share_set_aside_or_declined": "share of cases set aside or declined",
 }
 
 # What DESIGN writes in brackets, so that no column of a manifest has the same name.
-_SPECIAL = {"(joint)": "all confounders jointly"}
+_SPECIAL = {"(joint)": "all confounders jointly", "(combined)": "all properties at once"}
 
 
 # Words inside the names of metrics that people write otherwise.

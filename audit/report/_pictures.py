@@ -94,7 +94,9 @@ def _caption(facts: Mapping[str, NDArray[Any]], i: int) -> str:
 
 
 def _grey(image: NDArray[Any]) -> NDArray[np.uint8]:
-    """Return one channel or three as uint8; anything but uint8 is stretched to its own range."""
+    """Return one channel or three as uint8, of other numbers of channels the first; others are stretched to 8 bits."""
+    if image.ndim == 3 and image.shape[0] not in (1, 3) and image.shape[-1] not in (1, 3):
+        image = image[0]
     array = np.moveaxis(image, 0, -1) if image.ndim == 3 and image.shape[0] in (1, 3) else image
     array = array[..., 0] if array.ndim == 3 and array.shape[-1] != 3 else array
     if array.dtype == np.uint8:

@@ -19,7 +19,7 @@ from audit.report._leaning import BY_DECLARATION, leaning, limits_of_labels
 from audit.report._numbers import number, whole
 from audit.report._pictures import Gallery, gallery
 from audit.report._plotly import specify
-from audit.report._room import Budget
+from audit.report._room import Budget, Thrift
 from audit.report._severity_table import first_to_break, severity_table
 from audit.report._strip import Strip, group_of
 from audit.report._svg import draw
@@ -79,6 +79,7 @@ class ProbeView:
     tone: str
     verb: str
     answer: str
+    plain: str
     findings: tuple[Said, ...]
     figures: tuple[Drawn, ...]
     galleries: tuple[Gallery, ...]
@@ -154,14 +155,16 @@ def _probe(
     found = worst_first((f for f in evidence.findings if f.probe == result.probe), evidence.verdict)
     status = _status(result, found)
     verb, answer = _answer(result, found)
-    figures, galleries, tables, notes = _pictures(evidence, result, arrays, budget)
+    thrift = budget.thrift if found else budget.idle
+    figures, galleries, tables, notes, plain = _pictures(evidence, result, arrays, budget, thrift)
     info = result.info
     return ProbeView(
         code=info.code, name=info.name, title=info.title, question=info.question, status=status,
         word=STATUS_WORDS[status],
-        tone=TONES.get(status, "none"), verb=verb, answer=answer, findings=tuple(_said(f, anchors) for f in found),
+        tone=TONES.get(status, "none"), verb=verb, answer=answer, plain=plain,
+        findings=tuple(_said(f, anchors) for f in found),
         figures=figures, galleries=galleries, columns=tables, notes=notes,
-        numbers=numbers(result.measurements, info, {f.metric for f in found}, budget.thrift),
+        numbers=numbers(result.measurements, info, {f.metric for f in found}, thrift),
         method=info.method, limits=info.limits,
         references=info.references, doc=f"docs/{info.doc_url}", reason=result.reason,
         completed=result.state == "completed",
@@ -217,16 +220,24 @@ def _answer(result: ProbeResult, found: list[Finding]) -> tuple[str, str]:
     return "Measured, not judged.", f"No rule of the policy names it. It gives {names}{tail}."
 
 
-_Pictures = tuple[tuple[Drawn, ...], tuple[Gallery, ...], tuple[Columns, ...], tuple[str, ...]]
+_LATE = ("attack_visibility",)
+"""Figures that only explain the numbers, so they come after them."""
+
+# The last is what the arrays say in plain words.
+_Pictures = tuple[tuple[Drawn, ...], tuple[Gallery, ...], tuple[Columns, ...], tuple[str, ...], str]
 
 
-def _pictures(evidence: Evidence, result: ProbeResult, arrays: ArrayLoader, budget: Budget) -> _Pictures:
+def _pictures(
+    evidence: Evidence, result: ProbeResult, arrays: ArrayLoader, budget: Budget, thrift: Thrift
+) -> _Pictures:
     figures: list[Figure] = []
+    late: list[Figure] = []
     galleries: list[Gallery] = []
     tables: list[Columns] = []
     notes: list[str] = []
     tests: list[StoredArtifact] = []
     kept_back: list[str] = []
+    plain = ""
     for artifact in result.artifacts:
         try:
             if artifact.name == "subgroup_test":
@@ -246,21 +257,21 @@ def _pictures(evidence: Evidence, result: ProbeResult, arrays: ArrayLoader, budg
                 continue
             if artifact.name in _TABLES:
                 tables.append(_TABLES[artifact.name](artifact, loaded))
-                notes += [first_to_break(artifact, loaded)] if artifact.name == "severity_summary" else []
+                plain = first_to_break(artifact, loaded) if artifact.name == "severity_summary" else plain
                 continue
             if artifact.name in _REPLAYED:
                 notes.append(f"{artifact.title}: among the artifacts, with the seeds that make every image again.")
                 continue
             made = figure(artifact, loaded)
-            table = None if made else columns(artifact, loaded, budget.thrift.stored)
+            table = None if made else columns(artifact, loaded, thrift.stored)
         except (AuditError, OSError, KeyError, ValueError, IndexError, EOFError, BadZipFile) as error:
             notes.append(f"{artifact.title}: the arrays behind this figure could not be used ({type(error).__name__}).")
             continue
         if made:
-            figures.append(made)
+            (late if artifact.name in _LATE else figures).append(made)
         if table:
             tables.append(table)
-        if not made and not table and any(v.size for v in loaded.values()):
+        if not made and not table and thrift.stored and any(v.size for v in loaded.values()):
             notes.append(
                 f"{artifact.title}: neither a figure nor a table fits these arrays; they are among the artifacts."
             )
@@ -272,16 +283,16 @@ def _pictures(evidence: Evidence, result: ProbeResult, arrays: ArrayLoader, budg
     if tests:
         notes.append(_test_note(tests))
     judged = any(f.probe == result.probe for f in evidence.findings)
-    most = budget.thrift.figures + (_MORE_JUDGED if judged else 0)
+    most = thrift.figures + (_MORE_JUDGED if judged else 0)
     measured = list(from_measurements(evidence, result))
     # A model with many classes stores a curve for each; the intervals must not be crowded out by them.
     early = max(_MOST_STORED, most - len(measured))
-    figures = [*figures[:early], *measured, *figures[early:]]
+    figures = [*figures[:early], *measured, *figures[early:], *late]
     if len(figures) > most:
         more = plural(len(figures) - most, "further figure")
         notes.append(f"{more} left out; the numbers are in the table or in evidence.json.")
     drawn = tuple(_drawn(result.probe, i, f, budget) for i, f in enumerate(figures[:most], start=1))
-    return drawn, tuple(galleries), tuple(tables), tuple(notes)
+    return drawn, tuple(galleries), tuple(tables), tuple(notes), plain
 
 
 def _test_note(tests: list[StoredArtifact]) -> str:

@@ -142,6 +142,7 @@ _ORDER = (
 
 
 _TURNED = {"more": "turned up", "less": "turned down"}
+_WRITTEN = {"auc": "AUC", "mae": "mean absolute error", "dice": "Dice", "(combined)": "all properties at once"}
 
 
 def _condition(m: Measurement, key: str) -> str:
@@ -155,7 +156,7 @@ def _condition(m: Measurement, key: str) -> str:
         return "" if str(value) in m.subgroup else attribute_name(value)
     if key == "protocol" and value in _TURNED:
         return _TURNED[str(value)]
-    text = number(value) if isinstance(value, float) else str(value).replace("_", " ")
+    text = number(value) if isinstance(value, float) else _WRITTEN.get(str(value), str(value).replace("_", " "))
     if key == "attack":
         return text.upper() if text.isalpha() and len(text) <= 4 else text
     if key == "parameter":

@@ -46,3 +46,11 @@ def test_places_read_as_words():
     """Sizes carry their unit, the headline size is not named twice, all confounders are not a column."""
     m = measurement(condition={"epsilon": 2.0, "epsilon_unit": "HU", "parameter": "headline", "attribute": "(joint)"})
     assert place(m) == "all confounders jointly, ε = 2 HU"
+
+
+def test_a_rule_on_the_shift_of_protocols_reads_as_a_sentence() -> None:
+    """The alarm and the acquisition in which all is changed at once have words."""
+    heard = measurement(0.9, metric="ood_auroc", condition={"parameter": "noise"})
+    assert headline(rule(metric="ood_auroc"), heard).startswith("AUC of the alarm (noise): ")
+    worst = measurement(0.0, metric="performance_change", condition={"parameter": "(combined)", "stratum": "dice"})
+    assert "(all properties at once, dice)" in headline(rule(metric="performance_change"), worst)

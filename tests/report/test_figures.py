@@ -104,7 +104,9 @@ def test_a_missing_cell_of_a_matrix_is_words() -> None:
     assert specify(made.chart)["data"][0]["z"][3][1] is None
 
 
-@pytest.mark.parametrize("shape", [(2, 9, 7), (2, 1, 9, 7), (2, 3, 9, 7), (2, 9, 7, 3), (2, 1, 4, 9, 7)])
+@pytest.mark.parametrize(
+    "shape", [(2, 9, 7), (2, 1, 9, 7), (2, 2, 9, 7), (2, 3, 9, 7), (2, 4, 9, 7), (2, 9, 7, 3), (2, 1, 4, 9, 7)]
+)
 def test_pictures_of_any_layout_become_png(shape: tuple[int, ...]) -> None:
     """Grey and colour, channels first or last, and the middle plane of a volume."""
     from PIL import Image

@@ -113,6 +113,8 @@ def test_a_severity_reads_as_words() -> None:
         0.9, metric="performance", condition={"parameter": "mr_noise", "severity": 0.05, "stratum": "sensitivity"}
     )
     assert measured_name(m).endswith("sensitivity, mr noise, severity: 0.05")
+    everything = measurement(0.9, metric="performance", condition={"parameter": "(combined)", "stratum": "auc"})
+    assert measured_name(everything).endswith("AUC, all properties at once")
     way = measurement(0.1, metric="critical_severity", condition={"parameter": "mr_gain", "protocol": "less"})
     assert measured_name(way) == "critical severity, mr gain, turned down"
 

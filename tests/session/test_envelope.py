@@ -40,3 +40,8 @@ def test_a_run_holds_its_envelope_and_what_came_of_it(tmp_path: Path) -> None:
     page = (tmp_path / "run" / "report.html").read_text()
     assert "Shaded: in clinical use (a survey)" in page
     assert "What breaks first" in page
+    article = page[page.index('id="SHIFT002"') :]
+    said = next(
+        article.index(words) for words in ("First to break it", "No change of the acquisition") if words in article
+    )
+    assert said < article.index("<figure")
