@@ -12,6 +12,7 @@ import numpy as np
 from audit.core import ClassView, Direction, Estimate, Measurement, ProbeContext, Scalar
 from audit.probes._shared import count_patients
 from audit.probes.confounding._adjusted import adjusted_cost
+from audit.probes.confounding._answered import silent
 from audit.probes.confounding._cells import Cells
 from audit.probes.confounding._smooth import weighted_area
 from audit.probes.confounding._strata import Strata
@@ -62,6 +63,7 @@ class Question:
     def answers(self) -> Iterator[Measurement]:
         """Give the metrics, or the reason why there are none."""
         lacking = self.strata.lacking(self.view, self.ctx.cohort.patients)
+        lacking = lacking or silent(self.ctx, self.strata, self.view)
         found = dict(zip([metric for metric, _ in RESAMPLED], self._resampled(lacking), strict=True))
         if lacking is None:
             self._draw()

@@ -11,6 +11,7 @@ import numpy as np
 from audit.core import Estimate, Measurement, ProbeContext
 from audit.probes._shared import SINGLE_LEVEL, count_patients
 from audit.probes._tasks import relative_volume_error
+from audit.probes.confounding._answered import silent
 from audit.probes.confounding._strata import Strata
 
 if TYPE_CHECKING:
@@ -89,7 +90,7 @@ def _change(ctx: ProbeContext, strata: Strata, found: Residuals) -> Estimate:
     rows = np.flatnonzero(strata.known & np.isfinite(error))
     patients, levels = ctx.cohort.patients[rows], strata.codes[rows]
     method, count = strata.method(WEIGHTED), len(strata.names)
-    reason = SINGLE_LEVEL if count < 2 or not rows.size else strata.unknown(np.isfinite(error))
+    reason = SINGLE_LEVEL if count < 2 or not rows.size else strata.unknown(np.isfinite(error)) or silent(ctx, strata)
     if not reason:
         group = found.groups(rows)
         reason = _lacking(strata, found, group, levels, patients)

@@ -10,6 +10,7 @@ import numpy as np
 
 from audit.core import ClassView, Estimate, Measurement, ProbeContext, Scalar, contrast_key
 from audit.probes._shared import ALL_SET_ASIDE, SINGLE_LEVEL, count_patients
+from audit.probes.confounding._answered import silent
 from audit.probes.confounding._strata import PIECES, SMALLEST, Strata, beside, joint, strata_of
 
 if TYPE_CHECKING:
@@ -28,11 +29,13 @@ class Side:
         name: "controls" or "cases".
         rows: (n,) bool.
         alike: (n,) int, which of them have the same label; controls of a class may be of several others.
+        silent: Why the answered ones do not speak for the others, or None.
     """
 
     name: str
     rows: NDArray[np.bool_]
     alike: NDArray[np.int64]
+    silent: str | None = None
 
 
 def sides(ctx: ProbeContext, view: ClassView) -> tuple[Side, Side]:
@@ -45,7 +48,8 @@ def sides(ctx: ProbeContext, view: ClassView) -> tuple[Side, Side]:
 
 def follows(ctx: ProbeContext, strata: Strata, view: ClassView) -> Iterator[Measurement]:
     """Give the shift of every level among controls and among cases, then what else is known of it."""
-    for side in sides(ctx, view):
+    for one in sides(ctx, view):
+        side = replace(one, silent=silent(ctx, strata, view, (one.name == "cases",)))
         condition = {**view.condition, "attribute": strata.attribute, "stratum": side.name}
         found = [shift(ctx, strata, view.scores, side, code) for code in range(len(strata.names))]
         yield from level_rows(ctx, strata, side.rows, found, "score_shift_auc", condition)
@@ -88,7 +92,7 @@ def shift(
 
     rows = side.rows & strata.known & (True if others is None else others.known)
     members, patients = strata.codes[rows] == code, ctx.cohort.patients[rows]
-    reason = SINGLE_LEVEL if len(strata.names) < 2 else strata.unknown(side.rows, side.name)
+    reason = SINGLE_LEVEL if len(strata.names) < 2 else strata.unknown(side.rows, side.name) or side.silent
     if not reason and not (strata.codes == code).any():
         reason = ALL_SET_ASIDE
     count = count_patients(ctx.cohort.patients, rows)
@@ -149,7 +153,7 @@ def _correlation(ctx: ProbeContext, strata: Strata, scores: Floats, side: Side) 
     assert strata.numbers is not None
     rows = np.flatnonzero(side.rows & np.isfinite(strata.numbers))
     method = "Spearman's rank correlation within the label, patient bootstrap"
-    reason = strata.unknown(side.rows, side.name)
+    reason = strata.unknown(side.rows, side.name) or side.silent
     patients = ctx.cohort.patients[rows]
     if reason:
         return Estimate.absent(reason, method=method, n=len(rows), n_patients=int(np.unique(patients).size))

@@ -11,6 +11,7 @@ import numpy as np
 from audit.core import ClassView, Estimate, Measurement, ProbeContext, Scalar
 from audit.probes._shared import count_patients
 from audit.probes.confounding._adjusted import Standardising, comparable_rows
+from audit.probes.confounding._answered import silent
 from audit.probes.confounding._strata import PIECES, Strata, joint, strata_of
 
 if TYPE_CHECKING:
@@ -65,6 +66,7 @@ def resampled(ctx: ProbeContext, strata: Strata, view: ClassView) -> Iterator[Me
     if reason is None and len(strata.names) < 2:
         reason = "it has one level only"
     reason = reason or strata.unknown(view.labels, "cases") or strata.unknown(~view.labels, "controls")
+    reason = reason or silent(ctx, strata, view)
     names = [None, *strata.names]
     method = f"weights that make {beside.words} equal in all levels, patient bootstrap"
     if reason:

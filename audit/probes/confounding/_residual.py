@@ -9,6 +9,7 @@ import numpy as np
 
 from audit.core import Estimate, Measurement, ProbeContext
 from audit.probes._shared import ALL_SET_ASIDE, SINGLE_LEVEL, count_patients
+from audit.probes.confounding._answered import silent
 from audit.probes.confounding._errors import Residuals, residuals
 from audit.probes.confounding._follows import Side, level_rows, shift
 from audit.probes.confounding._strata import Strata
@@ -40,7 +41,7 @@ def residual_rows(ctx: ProbeContext, strata: Strata) -> Iterator[Measurement]:
     gaps = [_gap(ctx, strata, found, known, groups, code) for code in range(len(strata.names))]
     yield from level_rows(ctx, strata, known, gaps, "residual_gap", condition, unit=found.unit, direction="zero")
     if not ctx.clean.views:
-        side = Side(name="cases", rows=known, alike=groups)
+        side = Side(name="cases", rows=known, alike=groups, silent=silent(ctx, strata))
         errors = np.where(known, found.signed, 0.0)
         shifts = [shift(ctx, strata, errors, side, code) for code in range(len(strata.names))]
         yield from level_rows(ctx, strata, known, shifts, "score_shift_auc", condition)
@@ -60,7 +61,7 @@ def _gap(
         if min(count_patients(patients, inside & of) for of in (own, ~own)) >= FEWEST:
             usable |= inside
     n, held = int(own.sum()), int((own & usable).sum())
-    reason = SINGLE_LEVEL if len(strata.names) < 2 else strata.unknown(known)
+    reason = SINGLE_LEVEL if len(strata.names) < 2 else strata.unknown(known) or silent(ctx, strata)
     reason = reason or (None if (strata.codes == code).any() else ALL_SET_ASIDE)
     if not reason and (held == 0 or held < LEAST_SHARED * n):
         reason = (

@@ -52,18 +52,20 @@ class BalancedResampling(Probe):
 
     Known problems:
         Only declared confounders are examined, each with its declared reason: balancing over a mediator or over a true
-        risk factor such as age takes away legitimate signal, so declare those as covariates, which are adjusted for
-        and never judged. A true effect modifier, a level in which the disease looks different, raises the cost as
-        well, so the number calls for a reading, not for an automatic accusation. With two causes at once each one's
-        cost alone is small, since within a level of the one the other still works: judge the joint one. The adjusted
-        cost can be small because what was adjusted for carries the leaning; it explains a cost and excuses none. A
-        number that few patients let be cut into two or three pieces only hides a part of its cost within a piece.
-        Every level needs 20 patients among its cases and among its controls; otherwise the number is missing. Cases
-        without a level are left out and counted; where they are more than 5 % of the cases or of the controls the
-        number is missing, since the leaning may show in just them. Neither "as it is minus balanced" nor "within minus
-        pooled" is judged, since each is blind on one kind of cohort. A cost of 0 does not show that the scores do not
-        follow the confounder where it goes with no error in ranking; see CONF002. Models are trained again for two
-        classes only, the level against all others, and with 20 patients in every cell of either cohort.
+        risk factor such as age takes away legitimate signal, so declare those as covariates, which are adjusted for and
+        never judged. A true effect modifier, a level in which the disease looks different, raises the cost as well, so
+        the number calls for a reading, not for an automatic accusation. With two causes at once each one's cost alone
+        is small, since within a level of the one the other still works: judge the joint one. The adjusted cost can be
+        small because what was adjusted for carries the leaning; it explains a cost and excuses none. A number that few
+        patients let be cut into two or three pieces only hides a part of its cost within a piece. Every level needs 20
+        patients among its cases and among its controls; otherwise the number is missing. Cases without a level are left
+        out and counted; where they are more than 5 % of the cases or of the controls the number is missing, since the
+        leaning may show in just them; the same holds of cases that the model did not answer, with 10 % for those of one
+        level. Declared shares that give nearly all weight to one level make any cost small; they are printed with it.
+        Neither "as it is minus balanced" nor "within minus pooled" is judged, since each is blind on one kind of
+        cohort. A cost of 0 does not show that the scores do not follow the confounder where it goes with no error in
+        ranking; see CONF002. Models are trained again for two classes only, the level against all others, and with 20
+        patients in every cell of either cohort.
 
     Example:
         85 % of the fractures but 35 % of the controls come from one scanner, and the model adds to the score for it.

@@ -36,7 +36,8 @@ class AttributeEncodedOrUsed(Probe):
 
     Known problems:
         Encoding is never use: decodability describes and no blocking rule may rest on it; use CONF001 and CONF002. A
-        linear probe that reads nothing does not show that nothing is there. A change under resampling may be honest:
+        linear probe that reads nothing does not show that nothing is there. Where prevalence, age and presentation are
+        alike in all levels already, nothing changes whatever the model uses. A change under resampling may be honest:
         if disease was easier to see in older patients, an AUC falls when ages are made equal. Only declared attributes
         are made equal, numbers in quarters; patients without a counterpart in another level are left out and counted,
         and where they are more than half of a level there is no number. Where prevalence alone can be made equal the

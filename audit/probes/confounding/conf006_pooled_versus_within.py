@@ -21,6 +21,7 @@ from audit.core import (
     Scalar,
 )
 from audit.probes._shared import SINGLE_LEVEL, comparable, count_patients
+from audit.probes.confounding._answered import silent
 from audit.probes.confounding._strata import SMALLEST, Strata, all_strata
 
 if TYPE_CHECKING:
@@ -130,7 +131,7 @@ class Pooling:
             count = count_patients(self.ctx.cohort.patients, rows & inside)
             if count < SMALLEST:
                 return f"{count} patients among {kind} in levels that have both, fewer than {SMALLEST}"
-        return None
+        return silent(self.ctx, strata, self.view)
 
     def answers(self) -> Iterator[Measurement]:
         """Give all metrics, or the reason why there are none."""

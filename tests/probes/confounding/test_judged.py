@@ -18,7 +18,7 @@ from audit.probes.confounding import (
     PooledVersusWithin,
     ScoreFollowsConfounder,
 )
-from audit.testing import attribute, saved_context, small_cohort
+from audit.testing import attribute, saved_context, small_cohort, with_aside
 from tests.judge._make import TODAY
 from tests.probes.confounding.binormal import BIASED, EVEN, binormal, drawn, number
 
@@ -176,3 +176,17 @@ def test_a_model_that_guesses_beats_no_useless_file(seed: int) -> None:
     rows = [m for m in MetadataComparator().run(ctx) if m.metric == "auc_advantage"]
     assert judged(ctx, "file")["file"] != "PASS"
     assert all(m.value is not None and m.value < 0.06 for m in rows)
+
+
+@pytest.mark.parametrize("share", [0.0, 0.02, 0.4])
+def test_no_answer_where_it_would_lean_is_no_pass(share: float) -> None:
+    """A model that leaves out the controls of one ward whom it would call ill is silent, not free of leaning."""
+    scores, label, level = drawn(1600, EVEN, lean=0.0)
+    ward = attribute("ward", level, "confounder", reason="case mix")
+    inside = small_cohort(label, attributes=[ward])
+    m = round(share * 400)
+    cohort = with_aside(
+        inside, reasons=["no answer"] * m, targets=np.zeros(m, dtype=int), attributes={"ward": np.full(m, "b")}
+    )
+    found = judged(saved_context(scores, cohort), "cost", "joint", "shift", "pooled", "survives")
+    assert set(found.values()) == ({"INCONCLUSIVE"} if share > 0.1 else {"PASS"}), found
