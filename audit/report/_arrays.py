@@ -51,7 +51,7 @@ def figure(artifact: StoredArtifact, arrays: Arrays) -> Figure | None:
 def columns(artifact: StoredArtifact, arrays: Arrays, most: int = _MOST_ROWS) -> Columns | None:
     """Return the arrays of one length as a table, None where there is nothing to print."""
     flat = {k: np.asarray(v) for k, v in arrays.items() if np.asarray(v).ndim == 1 and len(v)}
-    if not flat:
+    if not flat or not most:
         return None
     size = max(len(v) for v in flat.values())
     names = tuple(k for k, v in flat.items() if len(v) == size)

@@ -184,10 +184,11 @@ def _visibility(artifact: StoredArtifact, arrays: Arrays) -> Figure | None:
     chart = Curve(
         title=f"{artifact.title}: {plural(int(turned.sum()), 'case')} of {decibels.size} overturned",
         x_label="Peak signal to noise, dB", y_label="Structural similarity", series=tuple(series),
-        x_domain=padded([float(decibels.min()), float(decibels.max())]), y_domain=(min(0.0, float(alike.min())), 1.0),
+        x_domain=padded([float(decibels.min()), float(decibels.max())]),
+        y_domain=(padded([float(alike.min()), 1.0])[0], 1.0),
     )  # fmt: skip
-    epsilon = meta_number(artifact, "epsilon")
-    size = f" At {number(epsilon)}." if epsilon is not None else ""
+    epsilon, unit = meta_number(artifact, "epsilon"), str(artifact.meta.get("epsilon_unit") or "")
+    size = f" The size is {number(epsilon)} {unit}".rstrip() + "." if epsilon is not None else ""
     caption = f"{artifact.title}. To the right and to the top a change is harder to see; 40 dB is hard to see anywhere."
     return Figure(chart=chart, caption=caption + size)
 

@@ -40,11 +40,18 @@ EDITS: Mapping[str, tuple[str, str]] = {
         "Slope of the answer on the reference value after the evidence is filled; 0: nothing is left to know.",
     ),
     "slope_as_it_is": ("slope as it is", "Slope of the answer on the reference value of the same images untouched."),
+    "slope_filled_elsewhere": (
+        "slope, filled elsewhere", "Slope when as much is filled elsewhere; it should cost nothing.",
+    ),
     "output_after_erasing": ("answer after erasing", "Mean answer when the evidence is filled."),
     "volume_in_filled_region": (
         "marked in the filled region", "Share of the reference region that is still marked after it was filled.",
     ),
     "volume_before_filling": ("marked before filling", "Share of the reference region that is marked as it is."),
+    "volume_filled_elsewhere": (
+        "marked, filled elsewhere",
+        "Share of the reference region that is marked when as much is filled elsewhere; it should cost nothing.",
+    ),
     "flip_rate_excess": (
         "flips beyond the sham",
         "Share of cases that the marker turns minus the share that noise of the same energy turns.",

@@ -39,9 +39,21 @@
   const drawn = new Map();
   let ready;
 
+  // Base 85 as in RFC 1924: five characters for four bytes.
+  const digits = new Map([..."0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz!#$%&()*+-;<=>?@^_`{|}~"]
+    .map((c, i) => [c.charCodeAt(0), i]));
   const unpack = (element) => {
-    const bytes = Uint8Array.from(atob(element.textContent), (c) => c.charCodeAt(0));
-    return new Response(new Blob([bytes]).stream().pipeThrough(new DecompressionStream("gzip"))).text();
+    const text = element.textContent.trim();
+    const spare = (5 - text.length % 5) % 5;
+    const bytes = new Uint8Array((text.length + spare) / 5 * 4);
+    const view = new DataView(bytes.buffer);
+    for (let i = 0, at = 0; i < text.length; i += 5, at += 4) {
+      let value = 0;
+      for (let k = i; k < i + 5; k++) value = value * 85 + (k < text.length ? digits.get(text.charCodeAt(k)) : 84);
+      view.setUint32(at, value);
+    }
+    const held = bytes.subarray(0, bytes.length - spare);
+    return new Response(new Blob([held]).stream().pipeThrough(new DecompressionStream("gzip"))).text();
   };
 
   const inflate = async () => {

@@ -68,7 +68,7 @@ def test_hostile_words_never_become_markup(static: bool) -> None:
     if not static:
         specs = re.search(r'id="figures-gzip">([\w+/=]*)</script>', text)
         assert specs
-        unpacked = gzip.decompress(base64.b64decode(specs[1])).decode()
+        unpacked = gzip.decompress(base64.b85decode(specs[1])).decode()
         assert _sample.HOSTILE not in unpacked
         assert json.loads(unpacked)
 
