@@ -54,8 +54,8 @@ def explain_probe(code: str) -> int:
             say(_wrapped(f"{name:<11} ", text))
     for name, text in _page(known.probes[wanted]):
         say(f"\n{name}")
-        for paragraph in text.split("\n\n"):
-            say(_wrapped("  ", " ".join(paragraph.split())))
+        paragraphs = (_wrapped("  ", " ".join(paragraph.split())) for paragraph in text.split("\n\n"))
+        say("\n\n".join(paragraphs))
     return EXIT_PASS
 
 
