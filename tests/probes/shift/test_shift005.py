@@ -1,5 +1,7 @@
 """SHIFT005 finds the modality that a model cannot do without."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -161,3 +163,30 @@ def test_without_modalities_or_without_a_model_there_is_no_question():
         run(reads([0], input=InputSpec(size=(6, 6), channels=2, range=(0.0, 10.0))))
     with pytest.raises(NotApplicable, match="saved"):
         run(saved_context(np.linspace(0, 1, 40), small_cohort(label)))
+
+
+def test_a_mask_loses_its_dice_and_its_silence():
+    """Marked where T1 and FLAIR are both bright: without FLAIR nothing is found; an OR marks what is not there."""
+    labels = np.arange(60) % 2
+    x = np.full((60, 2, 6, 6), 4.0, dtype=np.float32)
+    x += np.random.default_rng(0).normal(0, 0.1, x.shape).astype(np.float32)
+    masks = np.zeros((60, 1, 6, 6), dtype=np.uint8)
+    masks[labels == 1, 0, 1:4, 1:4] = 1
+    x[np.repeat(masks > 0, 2, axis=1)] = 8.0
+    cohort = small_cohort(
+        np.zeros(60), images=ArrayImages(array=x), masks=ArrayImages(array=masks), classes=("none", "lesion")
+    )
+    bright = InputSpec(size=(6, 6), channels=2, range=(0.0, 10.0), modalities=("T1", "FLAIR"))
+    for stand_in, of in ((0.0, np.min), (10.0, np.max)):
+        seg = card(task="segmentation", output="mask_logits", input=replace(bright, absent=stand_in))
+        net = FunctionModel(card=seg, answer=lambda b, of=of: of(b, axis=1, keepdims=True) - 6)
+        there, marked = masks[:, 0] > 0, net.predict(x)[:, 0] >= 0
+        sizes = [m.sum(axis=(1, 2)).astype(float) for m in (there, marked)]
+        dice = np.divide(2.0 * (there & marked).sum(axis=(1, 2)), sum(sizes), out=np.full(60, np.nan), where=labels > 0)
+        raw = np.stack([dice, *sizes], axis=1)
+        found = run(context(net, cohort, raw=raw, columns=("dice", "volume_reference", "volume_predicted")))
+        assert found["performance", "complete"].value == found["specificity", "complete"].value == 1
+        assert found["performance_change", "without FLAIR"].n + found["specificity_change", "without FLAIR"].n == 40
+        lost = -1.0 if of is np.min else pytest.approx(2 * 9 / (9 + 36) - 1)
+        assert found["performance_change", "without FLAIR"].value == lost
+        assert found["specificity_change", "without FLAIR"].value == (0 if of is np.min else -1)
