@@ -22,6 +22,7 @@ PLANTED_MAPS: Mapping[str, str] = {
     "other-weights": "the sound one of the same architecture with other weights, whose digest it names",
     "other-weights-unsaid": "the same, which says of which weights it is nowhere",
     "edges": "the slopes of the image, whatever the model's weights are",
+    "signed-edges": "the same with the sign of the sound one, which is all of it that follows the weights",
 }
 """What `planted_map` builds, by name."""
 
@@ -46,6 +47,10 @@ def planted_map(name: str, model: Any) -> OwnMap:
         return OwnMap(function=lambda images: _product(images, other, 0), name=name, digest=digest)
     if name == "edges":
         return OwnMap(function=_edges, name=name)
+    if name == "signed-edges":
+        return OwnMap(
+            function=lambda images, model: _edges(images, model) * np.sign(_product(images, model, 0)), name=name
+        )
     sign, shift = (-1.0 if name == "sign-flipped" else 1.0), int(name == "wrong-output")
 
     def maps(images: NDArray[Any], model: Any) -> NDArray[np.float64]:

@@ -22,6 +22,12 @@ METHOD = "paired difference to the closest control"
 RESOLUTION = 1e-4
 """Difference below which two scores, of a scale of 1, are the same but for the arithmetic of float32."""
 
+LEAST_FALL = 0.02
+"""Mean fall of the score below which curves are flat: in probability, or in standard deviations of the value."""
+FLAT = "replacing pixels hardly changes the decision, in whatever order: the curves are flat"
+UNTESTED = "the metric failed its self-test: it does not rank known pixels above the controls on these images"
+NOTHING = "nothing to explain: every mask is empty"
+
 
 def advantage_row(
     ctx: ProbeContext, explainer: Explainer, metric: str, values: Mapping[str, NDArray[np.float64]], method: str,

@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
 from audit.core import Access, DifferentiableModel, Estimate, NotApplicable, ProbeContext
-from audit.explain import Likeness, compare, corrected, draws, explained_by, over_steps
+from audit.explain import RANKS, Likeness, compare, corrected, draws, explained_by, over_steps
 from audit.probes._images import load_images
 from audit.probes.explanation._maps import DRAWN, Explainer, one_a_patient
 
 A_DRAW = 3
 """Cases that share a draw of the weights."""
 LEAST_DRAWS = 5
+UNCHANGED = 0.9
+"""Similarity of absolute values up to which a map is said to have changed: products with the image have 0.6."""
+SIGN_ALONE = "of absolute values, which are not shown to follow the weights: at most the sign does"
 NONE_LEFT = "fewer than two patients have anything to explain"
 
 
@@ -30,6 +33,21 @@ class Randomised:
     steps: tuple[tuple[str, ...], ...] = ()
     likeness: dict[str, Likeness] = field(default_factory=dict)
     reason: str = ""
+
+    def headline(self, ctx: ProbeContext, method: str) -> Estimate:
+        """Return how alike signed maps stay; where absolute values are not shown to change, how alike those stay.
+
+        Edges whose sign alone follows the weights are edges.
+        """
+        signed, absolute = (self.estimate(ctx, method, measure) for measure in RANKS)
+        bounds = absolute.bounds(ctx.levels.pointwise)
+        if signed.value is None or (bounds is not None and bounds[1] < UNCHANGED):
+            return signed
+        if absolute.missing:
+            return replace(absolute, missing=f"{absolute.missing}, by absolute values")
+        if not absolute.curve:
+            return absolute
+        return replace(absolute, method=f"{absolute.method}; {SIGN_ALONE}")
 
     def estimate(self, ctx: ProbeContext, method: str, measure: str, *, step: int | None = None) -> Estimate:
         """Return how alike the maps of a method stay; over all steps, or at one of them."""

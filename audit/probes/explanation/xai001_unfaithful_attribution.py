@@ -21,18 +21,21 @@ from audit.explain import (
     selftest_curves,
     stands,
 )
-from audit.probes.explanation._advantages import advantage_row, margins, why_absent
+from audit.probes.explanation._advantages import (
+    FLAT,
+    LEAST_FALL,
+    NOTHING,
+    UNTESTED,
+    advantage_row,
+    margins,
+    why_absent,
+)
 from audit.probes.explanation._collect import DELETION, INSERTION, Found, explained_batches
 from audit.probes.explanation._maps import Explainer, explainer
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-LEAST_FALL = 0.02
-"""Mean fall of the score below which curves are flat: in probability, or in standard deviations of the value."""
-FLAT = "replacing pixels hardly changes the decision, in whatever order: the curves are flat"
-UNTESTED = "the metric failed its self-test: it does not rank known pixels above the controls on these images"
-NOTHING = "nothing to explain: every mask is empty"
 FILLS_OF = {DELETION: (LINEAR, BLUR, MEAN), INSERTION: (LINEAR, BLUR)}
 
 
@@ -106,6 +109,7 @@ class UnfaithfulAttribution(Probe):
             "insertion_advantage_by_class", "deletion_advantage_mean_fill", "largest_fall", "selftest_deletion",
             "selftest_insertion",
         ),
+        descriptive=("deletion_advantage_mean_fill", "largest_fall", "selftest_deletion", "selftest_insertion"),
         title="Attribution that does not show what the model uses",
         question="Do its explanations show what it uses?",
         method=(

@@ -42,7 +42,9 @@ class RandomisationInsensitive(Probe):
         two maps over pixels, mean over the steps, on a scale that is fixed by measured controls: 1 is a map made
         twice on the audited weights, 0 the map of another patient under drawn weights, which shares neither image nor
         weights. A map that ignores the weights, as edges, brightness and the centre of the image do, has 1; one that
-        shows what the network has learnt comes near 0. Every draw of the weights has patients of its own, and the
+        shows what the network has learnt comes near 0. Where the absolute values are not shown to change (upper bound
+        0.9 or more), the number is theirs, and its method says so: edges whose sign alone follows the weights are
+        edges. Every draw of the weights has patients of its own, and the
         interval clusters by draw, so that it holds for other draws as well as for other patients.
 
         Beside it, on the same scale: `absolute_similarity_after_randomisation`, the correlation of absolute values;
@@ -142,7 +144,7 @@ def _unchecked(ctx: ProbeContext, make: Explainer, found: Randomised) -> None:
 
 def _measured(ctx: ProbeContext, found: Randomised, make: Explainer, method: str) -> Iterator[Measurement]:
     last = len(found.steps) - 1
-    yield _row(ctx, "similarity_after_randomisation", make, method, found.estimate(ctx, method, SIGNED))
+    yield _row(ctx, "similarity_after_randomisation", make, method, found.headline(ctx, method))
     if method in make.refused:
         return
     yield _row(ctx, "absolute_similarity_after_randomisation", make, method, found.estimate(ctx, method, ABSOLUTE))

@@ -26,8 +26,9 @@ class Mislocalised(Probe):
         cases whose highest peak hits; `froc_area` the mean share of lesions found at 1/8, 1/4, 1/2, 1, 2, 4 and 8
         false marks a case, with one threshold for the whole cohort; `relevance_mass` the share of what speaks for the
         finding that lies inside lesions. All are over all positives; `..._when_correct` shows those that the model
-        found apart. The hit radius is 3 mm, at least the diagonal of a pixel; without a known spacing 2 % of the
-        shorter side, in pixels, and the rows say so.
+        found apart. Where targets are classes of findings or values, a positive case is one with a lesion in its mask,
+        and what is explained is the class of the reference standard, or the value. The hit radius is 3 mm, at least the
+        diagonal of a pixel; without a known spacing 2 % of the shorter side, in pixels, and the rows say so.
 
         Beside each stands what a map without any knowledge scores: `control_pointing_game` and
         `control_relevance_mass` in closed form for the area of the lesions within the organ (`attribution =

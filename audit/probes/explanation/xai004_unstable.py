@@ -124,7 +124,7 @@ class Unstable(Probe):
 
 
 def _part(limit: int | None) -> int | None:
-    return None if limit is None else max(min(limit, 24), limit // 6)
+    return None if limit is None else max(min(limit, 20), limit // 6) if limit > 24 else min(limit, 12)
 
 
 @dataclass(kw_only=True, eq=False)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
@@ -86,6 +87,7 @@ class Infidelity(Probe):
         access=Access.QUERY,
         needs=("images",),
         metrics=("infidelity", "infidelity_advantage", "completeness_error", "selftest_infidelity"),
+        descriptive=("selftest_infidelity",),
         title="Attribution that does not foretell what the model does",
         question="Do its explanations foretell its answers?",
         method=(
@@ -99,6 +101,9 @@ class Infidelity(Probe):
 
     def run(self, ctx: ProbeContext) -> Iterator[Measurement]:
         """Explain and perturb a sample of the cohort; see `Probe.run`."""
+        limit = ctx.budget.explain_cases
+        fewer = None if limit is None else max(min(limit, 24), limit // 2)
+        ctx = replace(ctx, budget=replace(ctx.budget, explain_cases=fewer))
         made = explainer(ctx)
         tested: dict[str, Estimate] = {}
         parts: list[dict[str, dict[str, NDArray[np.float64]]]] = []

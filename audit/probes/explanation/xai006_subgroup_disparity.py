@@ -17,17 +17,17 @@ from audit.core import (
     ProbeContext,
     ProbeInfo,
 )
-from audit.explain import controls_of, fractions, plain_name
+from audit.explain import controls_of, plain_name
 from audit.probes._shared import Contrast, comparable, contrast_levels, mean_contrast
 from audit.probes.explanation._advantages import why_absent
-from audit.probes.explanation._collect import explained_batches
 from audit.probes.explanation._localise import localise
 from audit.probes.explanation._maps import Explainer, explainer
-from audit.probes.explanation._qualify import STEPS, deletion_areas
+from audit.probes.explanation._qualify import Tried, try_deletion
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
+UNSOUND = "the method is not shown to beat every control on this model for anybody, so its gaps mean nothing"
 _NO_MASKS = "the cohort has no lesion masks"
 
 
@@ -51,7 +51,8 @@ class SubgroupDisparity(Probe):
 
     Known problems:
         Groups with other decisions, lesions or image quality have other deletion curves for good reasons; the gap says
-        where to look. A method that is not sound on this model (XAI001, XAI002) has gaps that mean nothing. The sample
+        where to look. A method that is no better than its controls for anybody, on this model, has no gap: maps that
+        are worthless for all are equally good for all. Whether maps depend on the weights is left to XAI002. The sample
         is one of all patients, so that small groups have wide intervals or none.
 
     Example:
@@ -79,7 +80,7 @@ class SubgroupDisparity(Probe):
             "Deletion advantage and share of lesions found of the cases of a level, minus those of all other cases; "
             "MOVER of cluster t bounds, simultaneous by Bonferroni over levels."
         ),
-        limits="Says that explanations differ between groups, not why; a gap of an unsound method means nothing.",
+        limits="Says that explanations differ between groups, not why; a method that beats no control has no gap.",
         references=("Dai et al. 2022, AIES", "Balagopalan et al. 2022, FAccT"),
     )  # fmt: skip
 
@@ -93,7 +94,7 @@ class SubgroupDisparity(Probe):
         fewer = replace(ctx.budget, explain_cases=None if limit is None else max(min(limit, 24), limit // 2))
         ctx = replace(ctx, budget=fewer)
         own, control, reason = _faithfulness(ctx, make, method)
-        found, why = _localised(ctx, make, method)
+        found, why = _localised(ctx, make, method, reason)
         rows = [m for a in attributes for m in _gaps(ctx, a, "faithfulness_gap", own, reason, method)]
         yield from rows
         for attribute in attributes:
@@ -111,37 +112,46 @@ def _faithfulness(
 
     The control is picked once, over all cases, so that all levels are held against the same one.
     """
-    shares = fractions(STEPS)
-    kept: dict[str, list[NDArray[np.float64]]] = {}
-    parts: list[NDArray[np.int64]] = []
-    for batch in explained_batches(ctx, make):
-        for name, values in deletion_areas(ctx, batch, shares).items():
-            kept.setdefault(name, []).append(values)
-        parts.append(batch.cases)
-    n = len(ctx.cohort)
-    empty = np.full(n, np.nan)
-    if not parts:
-        return empty, ("control", empty), "nothing to explain: every mask is empty"
-    areas = {name: np.concatenate(values) for name, values in kept.items() if len(values) == len(parts)}
-    reason = why_absent(make, areas, method)
+    tried = try_deletion(ctx, make)
+    empty = np.full(len(ctx.cohort), np.nan)
+    reason = _why_not(ctx, make, method, tried)
     if reason:
         return empty, ("control", empty), reason
-    cases = np.concatenate(parts)
+    areas, n = tried.areas, len(ctx.cohort)
     names = sorted(controls_of(method, areas), key=lambda name: float(areas[name].mean()))
     closest, next_one = names[0], names[1]
     return (
-        _placed(n, cases, areas[closest] - areas[method]),
-        (plain_name(closest), _placed(n, cases, areas[next_one] - areas[closest])), "",
+        _placed(n, tried.cases, areas[closest] - areas[method]),
+        (plain_name(closest), _placed(n, tried.cases, areas[next_one] - areas[closest])), "",
     )  # fmt: skip
 
 
-def _localised(ctx: ProbeContext, make: Explainer, method: str) -> tuple[NDArray[np.float64], str]:
+def _why_not(ctx: ProbeContext, make: Explainer, method: str, tried: Tried) -> str:
+    """Return why nothing can be said: the maps are not shown to beat the controls for anybody.
+
+    Maps that are worthless for all are equally good for all. It is enough that they are sound for one group: if they
+    are not for another, that is what is asked for here.
+    """
+    whole = tried.advantage(ctx, make, method)
+    reason = why_absent(make, tried.areas, method) or tried.reason(ctx)
+    if reason:
+        return reason
+    levels = [a.levels[tried.cases] for a in ctx.cohort.by_role("protected")]
+    groups = [tried.advantage(ctx, make, method, of == level) for of in levels for level in np.unique(of)]
+    shared = ctx.levels.pointwise / (1 + len(groups))
+    bounds = [e.bounds(shared) for e in (whole, *groups) if e.value is not None]
+    return "" if any(found is not None and found[0] > 0 for found in bounds) else UNSOUND
+
+
+def _localised(ctx: ProbeContext, make: Explainer, method: str, reason: str) -> tuple[NDArray[np.float64], str]:
     """Return (n,) shares of lesions found, NaN where not known, and why none is."""
     empty = np.full(len(ctx.cohort), np.nan)
     if ctx.card.task == "segmentation":
         return empty, "the explanation of a segmentation is its own mask"
     if ctx.cohort.masks is None:
         return empty, _NO_MASKS
+    if reason:
+        return empty, reason
     limit = None if ctx.budget.explain_cases is None else max(1, ctx.budget.explain_cases // 2)
     found = localise(ctx, make, limit=limit)
     if method not in found.complete():

@@ -11,6 +11,7 @@ import torch
 
 from audit.cohorts import from_arrays
 from audit.core import Estimate, Measurement, NotApplicable, ProbeContext
+from audit.errors import PolicyError
 from audit.models import from_callable
 from audit.probes.explanation import UnfaithfulAttribution
 from audit.probes.explanation import xai001_unfaithful_attribution as module
@@ -50,8 +51,18 @@ def test_a_planted_feature_is_found(given: tuple[ProbeContext, list[Measurement]
             assert (m.n, m.n_patients) == (28, 28)
             assert "least over 5 controls" in m.method
         assert judged(UnfaithfulAttribution, given[1], metric, attribution=HEADLINE).status == "PASS"
-    for metric in ("ranking_advantage", "deletion_advantage_mean_fill"):
-        assert judged(UnfaithfulAttribution, given[1], metric, attribution=HEADLINE).status == "PASS"
+    assert judged(UnfaithfulAttribution, given[1], "ranking_advantage", attribution=HEADLINE).status == "PASS"
+    (constant,) = of(given[1], "deletion_advantage_mean_fill", attribution=HEADLINE)
+    assert constant.low is not None
+    assert constant.low > 0
+
+
+@pytest.mark.parametrize("metric", ["deletion_advantage_mean_fill", "largest_fall", "selftest_deletion"])
+def test_what_only_compares_decides_no_release(metric: str, given: tuple[ProbeContext, list[Measurement]]) -> None:
+    """A constant fill leaves the distribution, and a self-test says nothing of a method: no blocking rule may rest on
+    them."""
+    with pytest.raises(PolicyError, match="may not decide"):
+        judged(UnfaithfulAttribution, given[1], metric)
 
 
 def test_a_planted_feature_is_found_in_a_volume() -> None:

@@ -127,6 +127,34 @@ def test_a_sound_map_of_its_own_passes() -> None:
         assert judged(given, attribution="own_map").status == "PASS", own
 
 
+def test_edges_whose_sign_follows_the_weights_fail() -> None:
+    """Signed maps change with the sign alone; the number is that of absolute values."""
+    given = list(RandomisationInsensitive().run(blobs("signed-edges", n=24, methods=("own_map",))))
+    assert judged(given, attribution="own_map").status == "FAIL"
+    (m,) = of(given, METRIC, attribution="own_map")
+    assert m.value is not None
+    assert m.value > 0.9
+
+
+def test_the_middle_of_the_image_with_a_sign_has_no_number() -> None:
+    """Absolute values that are alike for all patients say nothing, whatever the sign does."""
+    from audit.explain import control_maps
+    from audit.testing import PLANTED_MAPS
+
+    assert "signed-edges" in PLANTED_MAPS
+    ctx = blobs("sound", n=24, methods=("own_map",))
+    sound = ctx.explain.own
+    assert sound is not None
+
+    def centred(images: np.ndarray, model: Any) -> np.ndarray:
+        centre = control_maps(images, np.random.default_rng(0))["centre"]
+        return np.asarray(centre * np.sign(sound(images, model=model)))
+
+    ctx = replace(ctx, explain=replace(ctx.explain, own=centred))
+    given = list(RandomisationInsensitive().run(ctx))
+    assert judged(given, attribution="own_map").status == "INCONCLUSIVE"
+
+
 def test_a_map_of_chance_has_no_number() -> None:
     """It changes with everything, its own draw included: that is no dependence on the weights."""
     ctx = blobs(n=24, methods=("own_map",))
@@ -137,12 +165,12 @@ def test_a_map_of_chance_has_no_number() -> None:
 
 
 def recipe(images: np.ndarray, targets: np.ndarray, seed: int) -> Any:
-    """Return a network that the seed alone decides."""
+    """Return a network that the seed and the order of the targets decide."""
     import torch
 
-    del images, targets
+    del images
     with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(seed)
+        torch.manual_seed(seed % 10**9 + int(np.asarray(targets).ravel() @ np.arange(np.size(targets)) ** 2))
         return torch.nn.Sequential(
             torch.nn.Conv2d(1, 4, 5, padding=2), torch.nn.ReLU(), torch.nn.AdaptiveAvgPool2d(4), torch.nn.Flatten(),
             torch.nn.Linear(64, 1),

@@ -12,9 +12,10 @@ from audit.core import Finding, Limit, Measurement, NotApplicable, Policy, Probe
 from audit.explain import Explained
 from audit.judge import judge
 from audit.probes.explanation import SubgroupDisparity
-from audit.testing import attribute, check_probe
+from audit.testing import attribute, check_probe, context
+from tests.attacks.nets import wrap
 from tests.judge._make import TODAY
-from tests.probes.explanation.spots import of
+from tests.probes.explanation.spots import UNIT, Spot, of, replaced
 from tests.probes.explanation.test_xai003_mislocalised import masked
 
 SEX = np.where(np.arange(64) // 4 % 2 == 0, "female", "male")
@@ -77,6 +78,33 @@ def test_worse_explanations_of_one_group_fail(monkeypatch: pytest.MonkeyPatch) -
     assert judged(given).status == "FAIL"
     assert "sex female" in judged(given).headline
     assert judged(given, "localisation_gap").status == "FAIL"
+
+
+@pytest.mark.parametrize("fault", ["random", "edges"])
+def test_maps_that_are_worthless_for_all_have_no_gap(fault: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Maps of chance and edges are as bad for women as for men, which is no evidence that they are as good."""
+    rng = np.random.default_rng(5)
+
+    def change(_: str, images: np.ndarray, values: np.ndarray) -> np.ndarray:
+        return rng.random(values.shape) if fault == "random" else np.abs(np.gradient(images[:, 0], axis=-1))
+
+    monkeypatch.setattr("audit.probes.explanation._maps.attribute", replaced(change))
+    given = run(groups())
+    for metric in ("faithfulness_gap", "localisation_gap"):
+        assert judged(given, metric).status == "INCONCLUSIVE"
+        assert all(
+            "means nothing" in (m.missing or "") or "mean nothing" in (m.missing or "") for m in of(given, metric)
+        )
+
+
+@pytest.mark.parametrize("gain", [0.0, 1e-3])
+def test_a_model_that_hardly_answers_has_no_gap(gain: float) -> None:
+    """Of a constant and of a nearly constant model no explanation is better for anybody, and no rule passes."""
+    model = wrap(Spot(gain=gain), input=UNIT)
+    ctx = groups(32)
+    given = run(context(model, ctx.cohort, budget=ctx.budget))
+    assert judged(given).status == "INCONCLUSIVE"
+    assert judged(given, "localisation_gap").status == "INCONCLUSIVE"
 
 
 def test_the_gaps_are_kept_for_the_figure(fair: tuple[ProbeContext, list[Measurement]]) -> None:
