@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import hashlib
+import weakref
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import pairwise
@@ -12,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from audit.core import DifferentiableModel, ModelCard, NotApplicable
+from audit.explain._attribution_setup import REFUSALS, slope
 from audit.explain._controls import redraw
 
 if TYPE_CHECKING:
@@ -19,6 +21,11 @@ if TYPE_CHECKING:
 
 NO_WEIGHTS = "the network has no weights that could be drawn again"
 NO_COPY = "the network cannot be copied, so its weights cannot be drawn again"
+_LIGHT = 2**20
+"""Weights up to which channels last pay: those of heavier networks are put in order anew at every call."""
+_SAME = 1e-4
+_LAYOUTS: weakref.WeakKeyDictionary[Any, dict[tuple[int, ...], Any]] = weakref.WeakKeyDictionary()
+"""Layout of the copies of a network, by the shape of its images; found once, since no weight changes it."""
 
 
 @dataclass(kw_only=True, eq=False)
@@ -86,7 +93,7 @@ def redrawn(
         model: The audited model; its module is copied and left as it is.
         rng: Draws the weights.
         image: (1, channels, *spatial) an image that shows the order in which layers are called; by default that in
-            which they were declared.
+            which they were declared. With it, weights lie channels last where answers and gradients stay the same.
 
     Raises:
         NotApplicable: The network has no weights, or cannot be copied.
@@ -98,6 +105,10 @@ def redrawn(
     layers = _layers(module, image)
     if not layers:
         raise NotApplicable(NO_WEIGHTS)
+    # The gradient of a volume that is answered in tiles would not fit.
+    layout = None if image is None or model.card.input.tile is not None else _layout(model.module, image)
+    if layout is not None:
+        module = module.to(memory_format=layout)
     return Redrawn(of=model.card, module=module, layers=layers, rng=rng)
 
 
@@ -111,6 +122,32 @@ def cascade(layers: Sequence[str], most: int) -> tuple[tuple[str, ...], ...]:
     ends = np.unique(np.round(np.linspace(1, len(layers), min(most, len(layers)))).astype(int))
     starts = [0, *ends[:-1]]
     return tuple(tuple(layers[a:b]) for a, b in zip(starts, ends, strict=True))
+
+
+def _layout(module: Any, image: NDArray[np.float32]) -> Any:
+    """Return the layout in which copies answer as a network does, and faster; None for that which they have."""
+    known = _LAYOUTS.setdefault(module, {})
+    if image.shape not in known:
+        known[image.shape] = _checked_layout(module, image)
+    return known[image.shape]
+
+
+def _checked_layout(module: Any, image: NDArray[np.float32]) -> Any:
+    import torch
+
+    kinds = {4: torch.channels_last, 5: torch.channels_last_3d}
+    if image.ndim not in kinds or sum(p.numel() for p in module.parameters()) > _LIGHT:
+        return None
+    x = torch.from_numpy(np.array(image, np.float32))
+    try:
+        twin = copy.deepcopy(module).to(memory_format=kinds[image.ndim])
+        with torch.no_grad():
+            pairs = [(module(x), twin(x))]
+        pairs.append((slope(module, x), slope(twin, x)))
+    except REFUSALS:
+        return None
+    agree = all(float((a - b).abs().max()) <= _SAME * max(float(a.abs().max()), 1e-12) for a, b in pairs)
+    return kinds[image.ndim] if agree else None
 
 
 def _layers(module: Any, image: NDArray[np.float32] | None) -> tuple[str, ...]:

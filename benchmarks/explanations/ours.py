@@ -135,12 +135,12 @@ def randomisation(path: str, cases: int, save: str = "") -> dict[str, Any]:
 
     def run() -> None:
         nonlocal layers
-        first = Prepared(maps(model))
+        first = Prepared(maps(model), structure=False)
         net = redrawn(model, np.random.default_rng(0), image=task.images[:1])
         layers = len(net.layers)
         for step in cascade(net.layers, len(net.layers)):
             net.draw(step)
-            alike(first, Prepared(maps(net)))
+            alike(first, Prepared(maps(net), structure=False))
 
     seconds = tasks.timed(run)
     limit = tasks.gradients(task, cases * (layers + 1), min(32, cases))

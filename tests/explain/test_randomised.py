@@ -10,6 +10,7 @@ import torch
 
 from audit.core import InputSpec, NotApplicable
 from audit.explain import cascade, draws, redrawn
+from audit.explain._attribution_setup import slope
 from tests.attacks.nets import Pixelwise, wrap
 
 UNIT = InputSpec(scale=False)
@@ -69,6 +70,37 @@ def test_a_step_draws_its_layers_alone_and_never_the_audited_ones() -> None:
     assert all(np.array_equal(value, before[name]) for name, value in state(audited.module).items())
     assert not any(m._forward_pre_hooks or m._forward_hooks for m in audited.module.modules())
     assert not any(m._forward_pre_hooks for m in copy.module.modules())
+
+
+def flattened(*, view: bool) -> Any:
+    """Return a network whose head flattens convolutions in a way that layouts break, or in one that they do not."""
+
+    class Net(torch.nn.Sequential):
+        def forward(self, x: Any) -> Any:
+            x = self[1](self[0](x))
+            return self[2](x.view(len(x), -1) if view else x.flatten(1))
+
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(0)
+        conv, norm = torch.nn.Conv2d(1, 4, 3, padding=1), torch.nn.BatchNorm2d(4)
+        return wrap(Net(conv, norm, torch.nn.Linear(256, 1)), input=UNIT)
+
+
+@pytest.mark.parametrize("view", [False, True])
+def test_the_layout_of_a_copy_changes_no_answer_and_no_gradient(view: bool) -> None:
+    """Channels last where the network allows it, else as it was; both copies answer and draw alike within 1e-5."""
+    audited = flattened(view=view)
+    laid, plain = (redrawn(audited, np.random.default_rng(1), image=i) for i in (IMAGE, None))
+    weight = laid.module.net[0].weight
+    assert weight.stride() == ((9, 9, 3, 1) if view else (9, 1, 3, 1))
+    images = np.random.default_rng(0).normal(size=(3, 1, 8, 8)).astype(np.float32)
+    for drawn in (False, True):
+        for copy in (laid, plain) if drawn else ():
+            copy.draw(["net.0", "net.2"])
+        assert laid.predict(images) == pytest.approx(plain.predict(images), abs=1e-5)
+        slopes = [slope(c.forward, torch.from_numpy(images)).numpy() for c in (laid, plain)]
+        assert slopes[0] == pytest.approx(slopes[1], abs=1e-5)
+    assert laid.state_digest() == plain.state_digest()
 
 
 def test_weights_are_drawn_as_torch_starts_them() -> None:
