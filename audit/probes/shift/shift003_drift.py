@@ -52,7 +52,8 @@ class Drift(Probe):
         With many cases any two scanners differ significantly; with few none do. Only the size of the effect and its
         interval say which of the two it is, so there is no p value here. The classifier is small: a difference that
         only a deep network would see is not found. Features of a model that was trained to ignore the protocol may
-        still hold it. A distance says nothing about which protocol is right.
+        still hold it. A distance says nothing about which protocol is right. A value below 0.5 is chance as well: what
+        is learned of some patients by accident points the wrong way for the others.
 
     Example:
         Scanner B adds noise of 20 HU. `drift_effect` of the images is 0.98 for B, that of the outputs 0.52: the scanner
