@@ -34,6 +34,8 @@ class LocalModules:
         self._root = root.resolve()
         self._own: dict[str, ModuleType] = {}
         self._hidden: dict[str, ModuleType] = {}
+        # A model is asked thousands of times, with a thousand modules loaded: each name is looked up on the disk once.
+        self._there: dict[str, bool] = {}
 
     def __enter__(self) -> LocalModules:
         _LOCK.acquire()
@@ -66,7 +68,9 @@ class LocalModules:
         return "site-packages" not in origin and "dist-packages" not in origin
 
     def _has(self, top: str) -> bool:
-        return (self._root / f"{top}.py").is_file() or (self._root / top / "__init__.py").is_file()
+        if top not in self._there:
+            self._there[top] = (self._root / f"{top}.py").is_file() or (self._root / top / "__init__.py").is_file()
+        return self._there[top]
 
     def _is_local(self, name: str, module: ModuleType) -> bool:
         if name.partition(".")[0] == "audit":

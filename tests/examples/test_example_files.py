@@ -12,6 +12,7 @@ EXAMPLES = Path(__file__).resolve().parents[2] / "examples"
 COLUMNS = {
     "skin_lesions": ["image_id", "lesion_id", "file", "dx", "dx_type", "sex", "age", "region"],
     "chest_xrays": ["case_id", "file", "label"],
+    "phantom_volumes": ["scan_id", "patient", "volume", "nodule", "label", "sex", "scanner"],
 }
 
 
@@ -37,6 +38,14 @@ def test_configuration_is_valid(tmp_path: Path, name: str) -> None:
     check_policy(config.policy, {code: probe.info for code, probe in catalogue().probes.items()})
     assert any(rule.blocking for rule in config.policy.rules)
     assert all(rule.rationale and rule.margin_source for rule in config.policy.rules)
+
+
+def test_phantom_volumes_block_against_a_declared_threat_model(tmp_path: Path) -> None:
+    """A rule on an attack blocks there, so the audit says against whom the model must stand."""
+    config = load_audit(written("phantom_volumes", tmp_path))
+    assert config.policy is not None
+    assert config.threat_model is not None
+    assert any(rule.probe == "ADV001" and rule.blocking for rule in config.policy.rules)
 
 
 def test_chest_xrays_declare_no_attribute() -> None:

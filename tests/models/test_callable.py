@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -10,6 +11,7 @@ import pytest
 from audit.core import Access, DifferentiableModel, InputSpec, ModelSpec
 from audit.errors import ModelError
 from audit.models import from_callable, load_model
+from audit.models._objects import LocalModules
 
 SPEC = ModelSpec(kind="callable", task="binary", output="logits", classes=("no", "yes"), factory="scorer:score")
 BATCH = np.random.default_rng(1).uniform(0, 255, (4, 1, 8, 6))
@@ -100,3 +102,15 @@ def test_a_declaration_from_python_is_checked_as_one_from_a_file(more, part):
     with pytest.raises(ModelError) as caught:
         from_callable(len, replace(SPEC, **more))
     assert part in str(caught.value)
+
+
+def test_names_are_looked_up_on_the_disk_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A model that is asked again looks at no file again: a thousand modules may be loaded."""
+    local, seen = LocalModules(tmp_path), []
+    found = Path.is_file
+    monkeypatch.setattr(Path, "is_file", lambda self: seen.append(self) or found(self))
+    with local:
+        assert seen
+    seen.clear()
+    with local:
+        assert not seen
