@@ -70,6 +70,7 @@ def keep_visibility(ctx: ProbeContext, attacked: Attacked, plan: Plan) -> None:
         "How visible the changes at the headline size are",
         {"psnr_db": looked.psnr[known], "ssim": _shown(looked.ssim[known]), "overturned": broken[known]},
         epsilon=plan.headline,
+        epsilon_unit=ctx.card.input.unit or "stored units",
         norm=plan.norm,
         **named,
     )
