@@ -71,7 +71,8 @@ class Meter:
             raise TrainingsSpent(f"needs {self.done + count} trainings; the budget allows {self.trainings} a probe")
         if self.spent >= self.seconds:
             raise TrainingsSpent(
-                f"{self.done} trainings took {self.spent:.0f} s; the budget allows {self.seconds:.0f} s a probe"
+                f"{self.done} trainings took {self.spent:.0f} s; the budget allows {self.seconds:.0f} s a probe, so "
+                "that it depends on the machine"
             )
 
 
@@ -159,7 +160,7 @@ class Training:
 
         Raises:
             TrainingsSpent: The probe has spent what it may.
-            ModelError: The recipe fails, gives no model, or is not deterministic by its seed.
+            ModelError: The recipe fails, gives no model, is not deterministic by its seed, or does not learn.
         """
         import time
 

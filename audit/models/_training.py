@@ -48,7 +48,7 @@ class RecipeTrainer:
     ) -> None:
         self._recipe, self._cohort, self._local = recipe, cohort, local or nullcontext()
         self._spec, self._weighted = _spec(card), _takes_weights(recipe)
-        self._checked, self._fault = False, ""
+        self._checked, self._learns, self._fault = False, False, ""
         self._held: NDArray[np.float32] | None = None
 
     @property
@@ -83,8 +83,12 @@ class RecipeTrainer:
     ) -> ImagingModel:
         """Return the recipe's model; the first one of a run is made twice and must answer alike.
 
+        The first that does not say the same of every image is made a third time, from half of the cases with inverted
+        targets, and must then answer otherwise: a recipe that hands out the audited model, or any other that was made
+        before, learns nothing.
+
         Raises:
-            ModelError: The recipe fails, gives no model, or is not deterministic by its seed.
+            ModelError: The recipe fails, gives no model, is not deterministic by its seed, or does not learn.
         """
         if self._fault:
             raise ModelError(self._fault)
@@ -92,6 +96,8 @@ class RecipeTrainer:
         if not self._checked:
             self._compare(model, self._fit(images, targets, seed, weights), images[:COMPARED])
             self._checked = True
+        if not self._learns:
+            self._compare_inverted(model, images, targets, seed, weights)
         return model
 
     def _fit(self, images: Any, targets: Any, seed: int, weights: Any) -> ImagingModel:
@@ -145,6 +151,28 @@ class RecipeTrainer:
             )
         if self._fault:
             raise ModelError(self._fault, fix="draw everything from the seed that the recipe is given")
+
+    def _compare_inverted(
+        self, model: ImagingModel, images: NDArray[np.float32], targets: NDArray[Any], seed: int, weights: Any
+    ) -> None:
+        rows = np.arange(0, len(targets), 2)
+        said = model.predict(images[:COMPARED])
+        if not np.ptp(said, axis=0).any():
+            return
+        self._learns = True
+        try:
+            more = None if weights is None else weights[rows]
+            inverted = (targets.max(axis=0) + targets.min(axis=0) - targets)[rows]
+            other = self._fit(images[rows], inverted, seed, more).predict(images[:COMPARED])
+        except ModelError:
+            # It makes nothing of such cases, so it looks at them.
+            return
+        if float(np.max(np.abs(said - other))) <= CLOSE * max(1.0, float(np.max(np.abs(said)))):
+            self._fault = "the training recipe does not learn: from other cases it makes the same model"
+            raise ModelError(
+                self._fault, expected="another model from half of the cases with inverted targets",
+                got="equal answers to the same images", fix="train on the images and targets that the recipe is given",
+            )  # fmt: skip
 
 
 def _spec(card: ModelCard) -> ModelSpec:

@@ -58,7 +58,7 @@ def test_a_network_is_given_stored_intensities_and_gives_gradients():
         class Mean(torch.nn.Module):
             def forward(self, x):
                 seen.append(float(x.detach().max()))
-                return x.mean(dim=(1, 2, 3))[:, None]
+                return x.mean(dim=(1, 2, 3))[:, None] * (1 + float(targets @ np.arange(len(targets))))
 
         return Mean()
 
@@ -117,6 +117,37 @@ def test_a_recipe_that_ignores_its_seed_is_an_error_every_time():
             given.fit(np.arange(10), seed=0)
 
 
+def test_a_recipe_that_hands_out_a_model_made_before_is_an_error_every_time():
+    """One that makes the same model from other cases has learnt nothing, and no probe may say what it learns."""
+
+    class Ready:
+        def predict(self, images):
+            return images.mean(axis=(1, 2, 3))[:, None]
+
+    given = training(lambda images, targets, seed: Ready())
+    for _ in range(2):
+        with pytest.raises(ModelError, match="does not learn"):
+            given.fit(np.arange(40), seed=0)
+
+
+def test_a_recipe_that_learns_is_made_three_times_at_first_and_once_later():
+    """Twice for its seed and once from half of the cases, inverted; one that refuses these has looked at them."""
+    calls = []
+
+    def recipe(images, targets, seed):
+        calls.append(targets.copy())
+        if len(calls) == 3:
+            raise ValueError("these targets make no sense")
+        return pixel_recipe()(images, targets, seed)
+
+    given = training(recipe)
+    for _ in range(2):
+        given.fit(np.arange(40), seed=0)
+    assert len(calls) == 4
+    np.testing.assert_array_equal(calls[2], 1 - calls[0][::2])
+    np.testing.assert_array_equal(calls[3], calls[0])
+
+
 def test_generators_of_the_process_are_seeded_for_the_recipe_and_given_back():
     """A recipe that draws from them is deterministic, and what others draw afterwards is as it would have been."""
     np.random.seed(4)
@@ -139,7 +170,9 @@ def test_a_library_that_the_recipe_brings_along_is_seeded_as_well():
         "from audit.testing import planted, tiny_cohort\n"
         "def recipe(images, targets, seed):\n"
         "    import torch\n"
-        "    return torch.nn.Sequential(torch.nn.Flatten(), torch.nn.Linear(64, 1))\n"
+        "    net = torch.nn.Sequential(torch.nn.Flatten(), torch.nn.Linear(64, 1))\n"
+        "    net[1].bias.data += float(np.arange(len(targets)) @ targets)\n"
+        "    return net\n"
         "assert 'torch' not in sys.modules\n"
         "given = make_training(recipe, tiny_cohort(np.random.default_rng(0), n=20), planted().card)\n"
         "rows = np.arange(20)\n"

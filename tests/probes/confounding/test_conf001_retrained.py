@@ -15,10 +15,13 @@ METRICS = ("auc_by_training", "balancing_gain", "shift_by_training", "auc_by_sha
 
 
 class Centre:
-    """A model that reads the lesion alone, whatever it was trained on."""
+    """A model that reads the lesion alone; what it was trained on hardly matters."""
+
+    def __init__(self, targets):
+        self.off = 1e-3 * np.random.default_rng(int(targets @ np.arange(len(targets)))).normal(size=3)
 
     def predict(self, images):
-        return images[:, 0, 3:6, 3:6].mean(axis=(1, 2))[:, None]
+        return (images[:, 0, 3:6, 3:6].mean(axis=(1, 2)) + images[:, 0, 3:6, 2] @ self.off)[:, None]
 
 
 def given(n=800, audited=600, p_male=(0.35, 0.65), **more):
@@ -68,8 +71,9 @@ def test_the_score_follows_sex_after_biased_training_alone(leaning):
 
 def test_a_recipe_that_ignores_sex_is_left_alone():
     """A model that reads the lesion alone gains nothing by balance; its score follows nobody's sex."""
-    found = run(given(recipe=lambda *_: Centre()))
-    assert found["balancing_gain", "trained balanced minus biased, tested balanced", None].missing is not None
+    found = run(given(recipe=lambda i, t, s: Centre(t)))
+    gain = found["balancing_gain", "trained balanced minus biased, tested balanced", None]
+    assert gain.value is None or gain.high < 0.02
     for trained in ("biased", "balanced"):
         shift = found["shift_by_training", f"trained {trained}", "male"]
         assert shift.low < 0.5 < shift.high
@@ -84,17 +88,17 @@ def test_a_level_that_is_not_in_training_is_served_worse():
     def recipe(images, targets, seed):
         # The lesion is learnt for each sex that is there.
         male = images[:, 0, 0:2, 0:2].mean(axis=(1, 2)) > 0
-        return BySex({s: bool((male == s).any()) for s in (True, False)}, seed)
+        return BySex({s: bool((male == s).any()) for s in (True, False)}, seed, targets)
 
     class BySex:
-        def __init__(self, knows, seed):
-            self.knows, self.seed = knows, seed
+        def __init__(self, knows, seed, targets):
+            self.knows, self.seed, self.targets = knows, seed, targets
 
         def predict(self, images):
             male = images[:, 0, 0:2, 0:2].mean(axis=(1, 2)) > 0
             noise = images[:, 0, 2, 7] * 50 * (1 + 0.1 * np.random.default_rng(self.seed).random())
             known = np.where(male, self.knows[True], self.knows[False])
-            return np.where(known, Centre().predict(images)[:, 0], noise)[:, None]
+            return np.where(known, Centre(self.targets).predict(images)[:, 0], noise)[:, None]
 
     found = run(given(recipe=recipe))
     assert found["auc_by_share", "0 % male in training", "male"].high < 0.65
