@@ -75,10 +75,15 @@ def severities(knob: Knob, declared: KnobRange | None, *, brief: bool) -> Iterat
             every += [sign * rung for rung in ladder if rung <= limit]
             continue
         end = declared.high if sign > 0 else -declared.low
-        inside = (end,) if brief else (end / 2, end)
-        every += [sign * float(f"{s:.6g}") for s in (*inside, min(2 * end, limit)) if s > 0]
+        # The end itself is as declared, to the last digit: rounded up it would be beyond the range and not judged.
+        inside = (end,) if brief else (_short(end / 2), end)
+        every += [sign * s for s in (*inside, min(_short(2 * end), limit)) if s > 0]
     for severity in sorted(set(every)):
         yield Tried(turned=((knob, severity),), standing=_standing(severity, declared))
+
+
+def _short(severity: float) -> float:
+    return float(f"{severity:.6g}")
 
 
 def _standing(severity: float, declared: KnobRange | None) -> Standing:
@@ -107,7 +112,7 @@ def together(ctx: ProbeContext, knobs: Sequence[Knob], harmful: Sequence[Mapping
     places = [tuple((knob, corner[knob.name]) for knob in ranges) for corner in harmful]
     places.append(tuple((knob, r.high or r.low) for knob, r in ranges.items()))
     for trial in range(max(_TRIALS[ctx.budget.profile], len(harmful))):
-        drawn = tuple((knob, float(f"{_place(trial, r, ctx.rng):.6g}")) for knob, r in ranges.items())
+        drawn = tuple((knob, _place(trial, r, ctx.rng)) for knob, r in ranges.items())
         turned = places[trial] if trial < len(places) else drawn
         # Where every knob turns one way there is one corner only.
         if turned not in seen:
@@ -123,6 +128,6 @@ def corners(ctx: ProbeContext, knobs: Sequence[Knob]) -> int:
 
 def _place(trial: int, declared: KnobRange, rng: np.random.Generator) -> float:
     if trial % 2:
-        return float(rng.uniform(declared.low, declared.high))
+        return _short(rng.uniform(declared.low, declared.high))
     ends = [end for end in (declared.high, declared.low) if end != 0]
     return ends[int(rng.integers(len(ends)))]

@@ -7,12 +7,14 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from audit.acquisition import KNOBS
 from audit.core import (
     Envelope,
     KnobRange,
     NotApplicable,
 )
 from audit.probes.shift import AcquisitionSeverity
+from audit.probes.shift._severities import severities
 from audit.testing import (
     with_aside,
 )
@@ -149,3 +151,12 @@ class TestFailsClosed:
         """Nobody knows how such images are acquired."""
         with pytest.raises(NotApplicable, match="modality"):
             run(asked(healthy, envelope=Envelope(), input=replace(INPUT, modality=modality)))
+
+
+@pytest.mark.parametrize("brief", [True, False])
+@pytest.mark.parametrize("end", [2 / 3, 0.1234567, 0.3, np.nextafter(0.1, 1)])
+def test_the_declared_ends_are_in_use_to_the_last_digit(end: float, brief: bool) -> None:
+    """An end that six digits would round up is not beyond its range, or no rule would be asked of it."""
+    found = severities(KNOBS["mr_gain"], KnobRange(low=-end, high=end, source="a test"), brief=brief)
+    used = [t.turned[0][1] for t in found if t.standing == "in use"]
+    assert (min(used), max(used)) == (-end, end)
