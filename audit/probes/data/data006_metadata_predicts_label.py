@@ -35,6 +35,7 @@ LOGISTIC, BOOSTED = "logistic regression", "boosted trees"
 NOTHING = "there is no attribute, no source of the labels and no image that could tell the label"
 ALIKE = "all cases are alike in it"
 PIECES = 5
+OF_A_FILE = 9
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -188,7 +189,8 @@ def _files(ctx: ProbeContext) -> Columns:
         kinds.append(f"{values.dtype} {image.suffix}")
         cases.append(int(case))
     kind = np.unique(np.array(kinds, dtype=np.str_), return_inverse=True)[1].reshape(-1)
-    table = np.concatenate([np.array(rows).reshape(len(cases), -1), np.eye(int(kind.max(initial=0)) + 1)[kind]], axis=1)
+    known = np.array(rows).reshape(len(cases), OF_A_FILE)
+    table = np.concatenate([known, np.eye(int(kind.max(initial=0)) + 1)[kind]], axis=1)
     return Columns(name=FILE, table=table, cases=np.array(cases, dtype=np.int64), learners=(LOGISTIC, BOOSTED))
 
 

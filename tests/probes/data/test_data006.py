@@ -142,6 +142,15 @@ def test_an_image_that_cannot_be_read_is_left_out() -> None:
     assert run(saved_context(np.linspace(0, 1, 100), cohort))["(file)", "boosted trees"].n == 99
 
 
+def test_images_none_of_which_can_be_read_have_no_number() -> None:
+    """The file then has a row with a reason, and nothing crashes."""
+    images = ArrayImages(array=np.zeros((60, 1, 8, 8)), broken=dict.fromkeys(range(60), "damaged"))
+    found = run(saved_context(np.linspace(0, 1, 60), small_cohort(np.arange(60) % 2, images=images)))
+    rows = [m for (name, _), m in found.items() if name == "(file)"]
+    assert rows
+    assert all(m.value is None and str(m.missing).startswith("0 patients among positives") for m in rows)
+
+
 def test_exchanging_labels_keeps_patients_whole() -> None:
     """All images of a patient get one label, and as many patients are ill as before."""
     owner = np.repeat(np.arange(30), 4)
