@@ -1,5 +1,7 @@
 """SHIFT003 tells how far protocols are apart, in what, and whether it matters."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -104,7 +106,7 @@ def test_two_levels_are_one_comparison_with_one_value():
     assert first.contrast == second.contrast is not None
 
 
-def graded(sign, n=1500):
+def graded(sign, n=600):
     """Return the context of six sites, each noisier than the one before and ranked better or worse by it."""
     rng = np.random.default_rng(1)
     label, site = np.arange(n) % 2, rng.integers(0, 6, n)
@@ -116,7 +118,8 @@ def graded(sign, n=1500):
         label, attributes=[attribute("site", [f"s{i}" for i in site], "protocol")],
         images=ArrayImages(array=images.astype(np.float32)),
     )  # fmt: skip
-    return saved_context(latent, cohort, output="logits")
+    ctx = saved_context(latent, cohort, output="logits")
+    return replace(ctx, budget=replace(ctx.budget, resamples=300))
 
 
 def test_a_distance_that_goes_with_the_drop_is_said_to():
