@@ -3,6 +3,7 @@
 from audit.stats._association import association, association_p
 from audit.stats._attainable import best_proportion_low, patients_for_gap, smallest_detectable_gap
 from audit.stats._auc import auc
+from audit.stats._auc_fall import opened_by_fall
 from audit.stats._auc_pairs import auc_difference, mean_auc
 from audit.stats._betting import SequentialState, SequentialTest, betting_interval
 from audit.stats._bootstrap import bootstrap, bootstrap_many
@@ -53,7 +54,7 @@ __all__ = [
     "bootstrap_many", "brier", "by_reader", "calibration", "calibration_at_horizon", "chance_of_calibrated",
     "chance_of_equal_aucs", "chance_of_equal_rates", "ece", "equal_groups_p", "equivalence", "froc_curve",
     "froc_sensitivity", "gap_parts", "gaps_within", "icc", "kaplan_meier", "limit_of_agreement", "mean", "mean_auc",
-    "mean_gap", "median", "non_inferiority", "observed_risk", "over_trainings", "p_above", "p_below",
+    "mean_gap", "median", "non_inferiority", "observed_risk", "opened_by_fall", "over_trainings", "p_above", "p_below",
     "paired_difference", "patients_for_gap", "proportion", "proportion_gap", "ranking_at_horizon", "rate_difference",
     "ratio_of_means", "repeat_icc", "resampled_auc", "resampled_sums", "selective_risk", "shrunken_proportions",
     "simultaneous", "smallest_detectable_gap", "stratified_auc", "stratified_auc_difference", "within_patient_cv",

@@ -54,7 +54,7 @@ class Filled:
         filled: Features of the control fills.
         untouched: Features of the same places before.
         traced: Cases of these features.
-        unmoved: Cases of which no part could be filled elsewhere.
+        reached: Whether each image was filled elsewhere, too, or has nothing to remove.
         examples: Images of the first cases, by arm.
     """
 
@@ -63,7 +63,7 @@ class Filled:
     filled: list[Floats] = field(default_factory=list)
     untouched: list[Floats] = field(default_factory=list)
     traced: list[int] = field(default_factory=list)
-    unmoved: int = 0
+    reached: list[bool] = field(default_factory=list)
     examples: dict[str, list[NDArray[np.float32]]] = field(default_factory=dict)
 
     def answers(self, arm: str) -> Floats:
@@ -111,7 +111,7 @@ def _arms(
     lesion = grid.dilated(subject.own, dilations[0])
     apart = moved(setting, image, lesion, background) if subject.own.any() else np.zeros_like(lesion)
     apart |= grid.dilated(subject.other, dilations[0]) & ~lesion & ~others
-    found.unmoved += not apart.any()
+    found.reached.append(bool(apart.any() or not both.any()))
     elsewhere = sample_fill(image, apart, background | lesion, rng, grid=grid, span=setting.span).apply(image)
     if apart.any():
         found.filled.append(features(elsewhere))

@@ -21,6 +21,12 @@ def plain():
 
 
 @pytest.fixture(scope="module")
+def few():
+    """As few as the check for traces needs."""
+    return p.cohort_of(n=50)
+
+
+@pytest.fixture(scope="module")
 def shortcut():
     """The images of cases are also a little brighter all over."""
     return p.cohort_of(shortcut=6.0, seed=1)
@@ -102,6 +108,86 @@ def test_a_constant_or_broken_model_is_not_passed(plain, answer):
     ctx = p.made(model, plain, raw=np.zeros((len(plain), 1)))
     found = p.measure(PROBE, ctx)
     assert p.status(PROBE, found.values(), "auc_without_evidence", max=0.7) == "INCONCLUSIVE"
+
+
+def thrown_off(cohort, known, otherwise, **more):
+    """Return a model that knows the untouched images by heart and answers any other by a number of its own."""
+    kept = {image[0].tobytes(): value for image, value in zip(cohort.images.array, known, strict=True)}
+
+    def answer(x):
+        return np.array([[kept.get(one.tobytes(), otherwise(one))] for one in x])
+
+    return p.model_of(answer, **more)
+
+
+def by_chance(image):
+    """A number that has nothing to do with what the image shows, standard normal."""
+    return float(np.random.default_rng(np.frombuffer(image.tobytes(), np.uint8)).normal())
+
+
+def test_a_model_that_any_fill_silences_does_not_pass(few):
+    """It knows the answer from elsewhere, and says the same of every image that was edited: its controls move."""
+    score = np.where(few.targets == 1, 2.0, -2.0) + np.random.default_rng(0).normal(0, 0.5, len(few))
+    found = p.measure(PROBE, p.made(thrown_off(few, score, lambda _: 0.0), few))
+    assert "moves the score of controls" in found["auc_without_evidence", None].missing
+    assert p.status(PROBE, found.values(), "auc_without_evidence", max=0.7) == "INCONCLUSIVE"
+
+
+def test_a_model_that_any_fill_scatters_does_not_pass(few):
+    """Its controls move on average by nothing; what filling elsewhere costs opens the bounds on both sides."""
+    score = np.where(few.targets == 1, 4.0, 0.0) + np.random.default_rng(0).normal(size=len(few))
+    found = p.measure(PROBE, p.made(thrown_off(few, score, by_chance), few))
+    left = found["auc_without_evidence", None]
+    assert abs(left.value - 0.5) < 0.25
+    assert found["auc_filled_elsewhere", None].value < 0.75
+    assert left.high > 0.9
+    assert left.low < 0.25
+    for limit in ({"max": 0.75}, {"min": 0.25}):
+        assert p.status(PROBE, found.values(), "auc_without_evidence", **limit) == "INCONCLUSIVE"
+
+
+def test_images_without_room_for_the_control_fill_bar_the_number():
+    """What a fill costs by itself must be known: 21 of 100 images without room bar the number, 20 do not."""
+    from audit.probes.confounding._evidence import Filled
+    from audit.probes.confounding._looked import unreached
+
+    assert unreached(Filled(reached=[False] * 20 + [True] * 80)) is None
+    assert "21 of 100" in unreached(Filled(reached=[False] * 21 + [True] * 79))
+
+
+def test_a_value_that_any_fill_scatters_does_not_pass():
+    """A count by heart has a slope of 1, of edited images none; the bound of what is left is opened to 1."""
+    cohort = p.cohort_of(targets="count", counts=((0, 1), (1, 2)), seed=3, n=60)
+    known = cohort.targets + np.random.default_rng(0).normal(0, 0.2, len(cohort))
+    model = thrown_off(cohort, known, lambda image: 0.2 * by_chance(image), task="regression")
+    found = p.measure(PROBE, p.made(model, cohort))
+    assert abs(found["slope_without_evidence", None].value) < 0.1
+    assert found["slope_filled_elsewhere", None].value < 0.1
+    assert found["slope_without_evidence", None].high > 0.9
+    assert p.status(PROBE, found.values(), "slope_without_evidence", max=0.2) == "INCONCLUSIVE"
+
+
+@pytest.mark.parametrize("knows", [True, False])
+def test_a_segmentation_that_marks_nothing_does_not_pass(knows):
+    """Neither one that never marks anything nor one that any fill silences is said to mark nothing without a lesion."""
+    cohort = replace(p.cohort_of(n=30, counts=((1, 2), (1, 3))), targets=np.zeros(30))
+    kept = {image[0].tobytes() for image in cohort.images.array} if knows else set()
+    bright = p.segmenter().answer
+
+    def answer(x):
+        return np.stack([bright(one[None, None])[0] if one.tobytes() in kept else -np.ones((1, 24, 24)) for one in x])
+
+    found = p.measure(PROBE, p.made(p.model_of(answer, task="segmentation"), cohort, raw=np.zeros((30, 1))))
+    assert p.status(PROBE, found.values(), "volume_in_filled_region", max=0.15) == "INCONCLUSIVE"
+
+
+def test_a_segmentation_of_lesions_passes_and_one_that_ignores_them_fails():
+    """What marks bright spots leaves none; what marks the middle whatever is there marks it as before."""
+    cohort = replace(p.cohort_of(n=30, counts=((1, 2), (1, 3))), targets=np.zeros(30))
+    middle = p.model_of(lambda x: np.ones((len(x), 1, 24, 24)), task="segmentation")
+    for model, said in ((p.segmenter(), "PASS"), (middle, "FAIL")):
+        found = p.measure(PROBE, p.made(model, cohort, raw=np.zeros((30, 1))))
+        assert p.status(PROBE, found.values(), "volume_in_filled_region", max=0.3) == said
 
 
 def test_cases_without_a_mask_bar_the_number(plain):
