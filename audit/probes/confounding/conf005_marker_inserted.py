@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     Floats = NDArray[np.float64]
 
-ANYWHERE = "flips at any of the places tried"
+ONE_ANSWER = "the model decides the same of every sampled image, so that no decision changing says nothing"
 
 
 class MarkerInserted(Probe):
@@ -43,8 +43,9 @@ class MarkerInserted(Probe):
 
     Known problems:
         The marks are drawn, not photographed, and a model may know those of one manufacturer only: no change is no
-        proof that it reads no mark at all. Without masks a tube, a pen mark or a ruler may lie over the finding, and
-        then a change is right; the sham, at the same place, shows as much. A model that is far from its threshold does
+        proof that it reads no mark at all. Where the model decides the same of every image and no mark changes that,
+        there is no number. Without masks a tube, a pen mark or a ruler may lie over the finding, and then a change is
+        right; the sham, at the same place, shows as much. A model that is far from its threshold does
         not flip though its score moves: `score_change` shows that. Noise that flips as often as the marker means that
         the model is unstable, not that it reads the mark; then `flip_rate` fails all the same, since the patient does
         not care. Two letters and three texts are drawn, in white.
@@ -130,8 +131,9 @@ class _Kind:
 
         ctx, patients = self.setting.ctx, self.setting.ctx.cohort.patients[self.cases]
         turned = {arm: self.turned(arm) for arm in ("marker", "sham")}
+        silent = not turned["marker"].any() and self.stuck()
         known = np.bincount(self.found.of(self.kind, "marker")[0], minlength=len(self.cases)) > 0
-        reason = self.reason(known)
+        reason = self.reason(known) or (ONE_ANSWER if silent else None)
         n, count = int(known.sum()), int(np.unique(patients[known]).size)
         if reason is None:
             shares = [proportion(turned[arm][known], patients[known], ctx.levels) for arm in ("marker", "sham")]
@@ -149,13 +151,19 @@ class _Kind:
         card = self.setting.ctx.card
         if not known.any():
             return "every place where it could be is taken by a lesion"
-        if not all(np.isfinite(self.found.of(self.kind, arm)[1]).all() for arm in ("marker", "sham")):
+        said = [self.clean, *(self.found.of(self.kind, arm)[1] for arm in ("marker", "sham"))]
+        if not all(np.isfinite(raw).all() for raw in said):
             return NO_NUMBER
         if self.reading.labels is not None and self.reading.decide is None:
             return NO_OPERATING_POINT
         if self.reading.decide is None and card.clinical_tolerance is None:
             return "no clinical tolerance is declared"
         return None
+
+    def stuck(self) -> bool:
+        """Return whether the images as they are all have one answer, so that none turning is no proof of anything."""
+        of = self.reading.decide or self.reading.value
+        return len(np.unique(of(self.clean))) == 1
 
     def turned(self, arm: str) -> NDArray[np.bool_]:
         """Return (m,) whether the decision changes at any place."""
@@ -192,6 +200,10 @@ class _Kind:
             if not np.isfinite(change[keep]).all():
                 said = Estimate.absent(
                     NO_NUMBER, method="none", n=int(keep.sum()), n_patients=int(np.unique(patients).size)
+                )
+            elif not change.any() and np.ptp(self.reading.score(self.clean)) == 0:
+                said = Estimate.absent(
+                    ONE_ANSWER, method="none", n=int(keep.sum()), n_patients=int(np.unique(patients).size)
                 )
             else:
                 said = mean(change[keep], patients, ctx.levels, support=(-1.0, 1.0) if bounded else (None, None))

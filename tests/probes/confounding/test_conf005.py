@@ -1,5 +1,7 @@
 """CONF005: markers, ink and file formats that change an answer."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -69,6 +71,48 @@ def test_a_value_needs_a_tolerance(cohort):
     assert "tolerance" in bare["flip_rate", "corner patch"].missing
     held = p.measure(PROBE, p.made(p.counter(clinical_tolerance=1.0), counts))
     assert held["flip_rate", "corner patch"].low > 0.5
+
+
+@pytest.mark.parametrize("offset", [0.0, -60.0])
+def test_a_model_that_decides_the_same_of_all_does_not_pass(offset):
+    """Constant, or far below its threshold for every image: that nothing flips says nothing, and no rule passes."""
+    few = p.cohort_of(n=12)
+    model = p.model_of(lambda x: (offset + (p.bright(x) if offset else np.zeros(len(x))))[:, None])
+    found = p.measure(PROBE, p.made(model, few))
+    assert "decides the same" in found["flip_rate", "corner patch"].missing
+    for metric in ("flip_rate", "flip_rate_excess"):
+        assert p.status(PROBE, found.values(), metric, max=0.5, parameter="corner patch") == "INCONCLUSIVE"
+    if not offset:
+        assert p.status(PROBE, found.values(), "score_change", max=0.5, parameter="corner patch") == "INCONCLUSIVE"
+
+
+def test_a_finding_that_reads_the_marker_is_told_from_one_that_does_not():
+    """Of two findings, and of three classes, the one that reads the corner flips under its own name."""
+    few = p.cohort_of(n=24)
+    lesions = lambda x: 4.0 * (p.bright(x[:, 5:-5, 5:-5]) - 1.5)  # noqa: E731
+    marked = lambda x: np.where(corner(x) > 0, 9.0, -9.0)  # noqa: E731
+    shapes = {
+        "multilabel": (lambda x: np.stack([lesions(x), marked(x) + lesions(x)], axis=1), np.eye(2)[few.targets]),
+        "multiclass": (lambda x: np.stack([0 * lesions(x), lesions(x), marked(x)], axis=1), few.targets),
+    }
+    for task, (answer, targets) in shapes.items():
+        names = ("lesion", "device", "other")[: 2 if task == "multilabel" else 3]
+        card = replace(
+            p.healthy().card, task=task, classes=names, operating_point=0.5 if task == "multilabel" else None
+        )
+        model = replace(p.model_of(lambda x: x), card=card, answer=lambda x, f=answer: f(x[:, 0]))
+        cohort = replace(few, targets=targets.astype(np.int64), classes=names)
+        found = {
+            (m.condition["class"], m.condition["parameter"]): m
+            for m in PROBE().run(p.made(model, cohort))
+            if m.metric == "flip_rate"
+        }
+        reader = "device" if task == "multilabel" else "other"
+        assert found[reader, "corner patch"].low > 0.4
+        assert found[reader, "JPEG"].missing
+        assert found["lesion", "JPEG"].value < 0.3
+        if task == "multilabel":
+            assert found["lesion", "corner patch"].value == 0
 
 
 def test_an_answer_that_is_no_number_is_no_pass(cohort):
