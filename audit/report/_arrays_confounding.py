@@ -15,6 +15,8 @@ from audit.report._numbers import number, whole
 from audit.report._words import attribute_name, capital, plural
 
 _MOST_ROWS, _MOST_LEVELS = 24, 8
+# Cells of more levels are too narrow on a phone for a second line.
+_MOST_NOTED = 3
 _JOINT = "(joint)"
 
 
@@ -50,8 +52,12 @@ def _matrix(artifact: StoredArtifact, arrays: Arrays) -> Figure | None:
     counts = ""
     if "n_cases" in arrays and "n_controls" in arrays:
         cases, controls = ([int(v) for v in np.asarray(arrays[k])] for k in ("n_cases", "n_controls"))
-        notes = tuple(tuple(f"{whole(a)} x {whole(b)}" for b in controls) for a in cases)
-        counts = " Below each AUC: cases x controls."
+        if len(levels) <= _MOST_NOTED:
+            notes = tuple(tuple(f"{whole(a)} x {whole(b)}" for b in controls) for a in cases)
+            counts = " Below each AUC: cases x controls."
+        else:
+            each = (f"{n} {whole(a)} x {whole(b)}" for n, a, b in zip(levels, cases, controls, strict=True))
+            counts = f" Cases x controls of each level: {', '.join(each)}."
     cells = "; ".join(
         f"cases of {a} against controls of {b}: {text}"
         for a, row in zip(levels, texts, strict=True)

@@ -86,6 +86,24 @@ def test_the_matrix_has_its_counts_and_says_what_is_left() -> None:
         assert words in found.caption
 
 
+def test_a_matrix_of_many_levels_has_its_counts_below() -> None:
+    """Eight columns leave no room for counts in the cells: they stand in the caption, once a level."""
+    arrays = {"auc": np.full((8, 8), 0.9), "n_cases": np.arange(21, 29), "n_controls": np.arange(41, 49)}
+    artifact = StoredArtifact(
+        name="stratum_matrix",
+        title="t",
+        file="f",
+        sha256="0",
+        columns=tuple(arrays),
+        meta={"levels": "a|b|c|d|e|f|g|h"},
+    )
+    found = figure(artifact, arrays)
+    assert found is not None
+    assert isinstance(found.chart, Matrix)
+    assert found.chart.notes == ()
+    assert "Cases x controls of each level: a 21 x 41, b 22 x 42," in found.caption
+
+
 def test_all_confounders_jointly_have_a_name() -> None:
     """The joint matrix speaks of all confounders, never of a word in brackets."""
     caption = made("stratum_matrix", attribute="(joint)").caption
