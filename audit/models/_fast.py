@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import copy
+import warnings
 from collections.abc import Callable
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -13,6 +15,8 @@ from audit.models._bfloat16 import bfloat16_allowed, cpu_has_bfloat16
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
+
+    Predict = Callable[[NDArray[np.floating[Any]]], NDArray[np.float64]]
 
 REFUSALS = (
     RuntimeError, ValueError, TypeError, IndexError, KeyError, AttributeError, AssertionError, NotImplementedError,
@@ -35,14 +39,14 @@ def bfloat16_pays(device: Any) -> bool:
     return device.type == "cpu" and bool(torch.backends.mkldnn.is_available()) and cpu_has_bfloat16()
 
 
-def fast_predict(
-    model: ImagingModel, images: NDArray[np.floating[Any]]
-) -> Callable[[NDArray[np.floating[Any]]], NDArray[np.float64]]:
+def fast_predict(model: ImagingModel, images: NDArray[np.floating[Any]]) -> Predict:
     """Return the fastest float32 `predict` that answers as the model does.
 
-    For many questions to one model, whose sum would cost as many passes: a copy with folded normalisation and weights
-    channels last, where its outputs on the images at hand agree with the model's to 1e-4 of their size, else the
-    model's own `predict`. The model is left as it is. Never bfloat16: what is answered may be reported.
+    For many questions to one model, whose sum would cost as many passes: a copy with folded normalisation, whose
+    weights are packed once for the processor's convolutions instead of at every call, or, where that cannot be done,
+    lie channels last. Only where its outputs on the images at hand, together and one at a time, agree with the model's
+    to 1e-4 of their size, else the model's own `predict`. The model is left as it is. Never bfloat16: what is answered
+    may be reported.
 
     Args:
         model: The model.
@@ -52,26 +56,81 @@ def fast_predict(
     if model.card.access < Access.GRADIENT or model.card.kind == "onnx" or not has_convolutions(module):
         # The converted graph of an ONNX model gives gradients; what answers is the graph itself.
         return model.predict
-    import torch
+    shape, checked = images.shape[1:], images[:_CHECKED]
+    expected = model.predict(checked)
+    ways = [partial(fast_copy, module, None)]
+    if model.card.input.tile is None:
+        ways.insert(0, partial(_packed, module, checked))
+    for way in ways:
+        copied = way()
+        if copied is not None and _agrees(_predict_by(copied), checked, expected):
+            return _for_shape(shape, _predict_by(copied), model.predict)
+    return model.predict
 
-    copied = fast_copy(module, None)
-    if copied is None:
-        return model.predict
+
+def _for_shape(shape: tuple[int, ...], fast: Predict, own: Predict) -> Predict:
+    """Return the fast answers for images of the shape that was compared, else the model's own."""
+
+    def predict(asked: NDArray[np.floating[Any]]) -> NDArray[np.float64]:
+        return fast(asked) if asked.shape[1:] == shape else own(asked)
+
+    return predict
+
+
+def _predict_by(forward: Callable[[Any], Any]) -> Predict:
+    import torch
 
     def predict(asked: NDArray[np.floating[Any]]) -> NDArray[np.float64]:
         with torch.inference_mode():
-            out: NDArray[np.float64] = copied(torch.from_numpy(np.array(asked, dtype=np.float32))).double().numpy()
+            out: NDArray[np.float64] = forward(torch.from_numpy(np.array(asked, dtype=np.float32))).double().numpy()
         return out
 
-    expected = model.predict(images[:_CHECKED])
+    return predict
+
+
+def _agrees(predict: Predict, images: NDArray[np.floating[Any]], expected: NDArray[np.float64]) -> bool:
+    """Return whether answers are those expected, of all images together and of the first one alone."""
     try:
-        got = predict(images[:_CHECKED])
+        found = [(predict(images), expected), (predict(images[:1]), expected[:1])]
     except REFUSALS:
-        return model.predict
-    if got.shape != expected.shape or not np.isfinite(got).all():
-        return model.predict
-    agrees = np.abs(got - expected).max() <= SAME * max(float(np.abs(expected).max()), 1.0)
-    return predict if agrees else model.predict
+        return False
+    if any(got.shape != said.shape or not np.isfinite(got).all() for got, said in found):
+        return False
+    return all(np.abs(got - said).max() <= SAME * max(float(np.abs(said).max()), 1.0) for got, said in found)
+
+
+def _packed(module: Any, images: NDArray[np.floating[Any]]) -> Callable[[Any], Any] | None:
+    """Return the forward of a folded copy whose weights are packed, None where the network does not allow it.
+
+    Layers of many weights and few pixels spend much of their time putting the weights in the order that the
+    convolution wants, at every call; a frozen graph does it once. Only a network that can be traced with stand-ins for
+    its images is frozen: its course then cannot hang on what an image shows.
+    """
+    import torch
+
+    if next(module.parameters()).device.type != "cpu" or not torch.backends.mkldnn.is_available():
+        return None
+    try:
+        twin = copy.deepcopy(module)
+        graph = folded(twin.net)
+        if not isinstance(graph, torch.fx.GraphModule):
+            graph = _symbolic(graph)
+        if graph is None:
+            return None
+        example = torch.from_numpy(np.array(np.resize(images, (2, *images.shape[1:])), dtype=np.float32))
+        with warnings.catch_warnings(), torch.no_grad():
+            # torch calls its frozen graphs deprecated; what takes their place needs a compiler.
+            warnings.simplefilter("ignore")
+            traced = torch.jit.trace(graph.eval(), twin.prepare(example), check_trace=False)
+            frozen = torch.jit.optimize_for_inference(torch.jit.freeze(traced))
+        twin.net = _wrapped(frozen, torch.contiguous_format, None)
+    except REFUSALS:
+        return None
+
+    def forward(x: Any) -> Any:
+        return twin(x)
+
+    return forward
 
 
 def has_convolutions(module: Any) -> bool:
@@ -136,9 +195,8 @@ def folded(net: Any) -> Any:
 
     if not any(isinstance(m, torch.nn.modules.batchnorm._BatchNorm) for m in net.modules()):
         return net
-    try:
-        graph = torch.fx.symbolic_trace(net)
-    except Exception:  # noqa: BLE001 - runs the network's own Python with stand-ins for images: it may raise anything
+    graph = _symbolic(net)
+    if graph is None:
         return net
     named = dict(graph.named_modules())
     for node in list(graph.graph.nodes):
@@ -160,3 +218,13 @@ def folded(net: Any) -> Any:
         graph.graph.erase_node(node)
     graph.recompile()
     return graph.eval()
+
+
+def _symbolic(net: Any) -> Any:
+    """Return the network as a graph, None where what it does hangs on the images."""
+    import torch
+
+    try:
+        return torch.fx.symbolic_trace(net)
+    except Exception:  # noqa: BLE001 - runs the network's own Python with stand-ins for images: it may raise anything
+        return None

@@ -175,6 +175,36 @@ def test_answers_of_the_copy_are_those_of_the_model(monkeypatch: pytest.MonkeyPa
         assert model.state_digest() == before
 
 
+class Forked(torch.nn.Module):
+    """Answers dark images otherwise than bright ones, by a fork in its course."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.conv = torch.nn.Conv2d(1, 1, 3)
+
+    def forward(self, x: Any) -> Any:
+        said = self.conv(x).mean(dim=(2, 3))
+        return said if bool(x.mean() > 0) else said + 5
+
+
+def test_a_course_that_hangs_on_the_images_is_never_frozen() -> None:
+    """Of a network with a fork, images of the other side than those at hand are answered as the model does."""
+    model = wrap(Forked(), input=InputSpec(range=(-10.0, 10.0), scale=False))
+    bright = np.ones((4, 1, 6, 6), np.float32)
+    fast_one = fast_predict(model, bright)
+    for images in (bright, -bright):
+        assert fast_one(images) == pytest.approx(model.predict(images), abs=1e-6)
+
+
+def test_images_of_another_shape_are_the_models_own() -> None:
+    """A copy that was compared on one shape answers no other."""
+    model = wrap(Residual())
+    fast_one = fast_predict(model, np.zeros((2, 1, 6, 6), np.float32))
+    larger = np.random.default_rng(0).normal(size=(3, 1, 9, 7)).astype(np.float32)
+    assert fast_one != model.predict
+    assert np.array_equal(fast_one(larger), model.predict(larger))
+
+
 def test_answers_that_differ_are_the_models_own() -> None:
     """Without convolutions, without weights at hand, or where the copy answers otherwise, `predict` itself is used."""
     images = np.zeros((2, 1, 6, 6), np.float32)
