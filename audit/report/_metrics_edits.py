@@ -70,7 +70,9 @@ EDITS: Mapping[str, tuple[str, str]] = {
     ),
     "slope_in_plane": ("slope in the plane", "Change of the answer for each lesion in the plane that was read."),
     "slope_off_plane": ("slope off the plane", "Change of the answer for each lesion off the plane that was read."),
-    "detection_rate": ("inserted lesions found", "Share of the inserted lesions that the mask touches."),
+    "detection_rate": (
+        "inserted lesions found", "Share of the inserted lesions that the mask touches, less that of their shams.",
+    ),
     "log_odds_slope": ("slope in log odds", "Change of the log odds for each lesion, less that of the sham."),
     "log_odds_sham_slope": ("sham slope in log odds", "Change of the log odds for each sham."),
     "specificity_ratio": (

@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from audit.core import Estimate
 from audit.edits import (
     Fill,
     Ground,
@@ -23,7 +22,7 @@ from audit.edits import (
     tissue,
     usual,
 )
-from audit.probes.confounding._asked import NO_NUMBER, Reading, Setting, read_mask
+from audit.probes.confounding._asked import Reading, Setting, read_mask
 from audit.probes.confounding._evidence import moved
 
 if TYPE_CHECKING:
@@ -321,32 +320,3 @@ def _ask(setting: Setting, scene: Scene, waiting: dict[str, list[_Step]], found:
         one.dose.append(step.dose)
         one.sham.append(step.sham)
         one.raws.append(raws[row : row + 1])
-
-
-def clean_answers(setting: Setting) -> Floats:
-    """Return (N, k) what the model says of the images as they are, as doses are compared with it.
-
-    Raises:
-        KeyError: A segmentation whose volumes were not measured.
-    """
-    ctx = setting.ctx
-    if ctx.card.task == "segmentation":
-        return ctx.clean.column("volume_predicted")[:, None]
-    return ctx.clean.raw
-
-
-def averaged(setting: Setting, values: Floats, cases: NDArray[np.int64], *, method: str = METHOD) -> Estimate:
-    """Return the mean of slopes over cases, or why there is none."""
-    from audit.stats import mean
-
-    ctx = setting.ctx
-    patients = ctx.cohort.patients[cases]
-    n_patients = int(np.unique(patients).size)
-    if not cases.size:
-        return Estimate.absent("no image had room for it, or there was nothing usual to put in", method=method)
-    if not np.isfinite(values).all():
-        return Estimate.absent(NO_NUMBER, method=method, n=cases.size, n_patients=n_patients)
-    if np.ptp(values) == 0:
-        reason = f"the answer changes by {values[0]:g} in every case, so there is no interval"
-        return Estimate.absent(reason, method=method, n=cases.size, n_patients=n_patients)
-    return mean(values, patients, ctx.levels)

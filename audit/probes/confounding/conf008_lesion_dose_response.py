@@ -9,7 +9,8 @@ import numpy as np
 
 from audit.core import Access, Direction, Estimate, Measurement, NotApplicable, Probe, ProbeContext, ProbeInfo, Scalar
 from audit.probes.confounding._asked import NO_NUMBER, Reading, Setting, readings
-from audit.probes.confounding._doses import LESION, METHOD, Doses, averaged, clean_answers, give, scene_of, stock
+from audit.probes.confounding._dose_numbers import averaged, clean_answers, touched
+from audit.probes.confounding._doses import LESION, METHOD, Doses, give, scene_of, stock
 from audit.probes.confounding._starting import begin, lacking
 
 if TYPE_CHECKING:
@@ -37,7 +38,8 @@ class LesionDoseResponse(Probe):
         of cases whose score moves the right way further than the sham moves it (0.5 for a model that does not see the
         lesion, 1 for one that always does), and `log_odds_slope` and `log_odds_sham_slope` describe. `sham_ratio`, the
         slope of the sham over that of the lesion, is free of units and given for all tasks. For a segmentation
-        `detection_rate` is the share of the inserted lesions that its mask touches.
+        `detection_rate` is the share of the inserted lesions that its mask touches, less the share of their shams: a
+        mask of everything detects nothing.
 
         Where the manifest says which plane of a volume was read (`annotated_plane`), lesions are also put in that
         plane only (`slope_in_plane`) and off it (`slope_off_plane`); `plane_ratio` is the second over the first, with
@@ -167,24 +169,21 @@ def _planes(
 
 
 def _detected(setting: Setting, doses: Doses, why: str | None) -> Measurement:
+    """Return the share of inserted lesions that are touched, less that of plain tissue put at the same places."""
     from audit.stats import mean
 
-    raw = np.concatenate(doses.raws) if doses.raws else np.zeros((0, 2))
-    rows = ~np.array(doses.sham, dtype=bool)
-    cases = np.array(doses.case, dtype=np.int64)[rows]
-    touched = raw[rows][:, 1]
+    cases, lesion = touched(doses, sham=False)
+    _, plain = touched(doses, sham=True)
     patients = setting.ctx.cohort.patients[cases]
-    if not cases.size or not np.isfinite(touched).all():
+    if not cases.size or not np.isfinite([*lesion, *plain]).all():
         said = Estimate.absent(
             NO_NUMBER if cases.size else "no image had room for a lesion", method="none", n=int(cases.size),
             n_patients=int(np.unique(patients).size),
         )  # fmt: skip
     else:
-        # The top dose of each case, which holds all of its inserted lesions.
-        last = np.array([np.flatnonzero(cases == c)[-1] for c in np.unique(cases)])
-        said = mean(touched[last], patients[last], setting.ctx.levels, support=(0.0, 1.0))
-    plain = Reading(value=lambda r: r[:, 0], score=lambda r: r[:, 0], decide=None)
-    return _given(setting, plain, said, "detection_rate", "higher", {}, why)
+        said = mean(lesion - plain, patients, setting.ctx.levels, support=(-1.0, 1.0))
+    reading = Reading(value=lambda r: r[:, 0], score=lambda r: r[:, 0], decide=None)
+    return _given(setting, reading, said, "detection_rate", "higher", {}, why)
 
 
 def _given(

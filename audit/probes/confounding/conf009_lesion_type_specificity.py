@@ -9,7 +9,8 @@ import numpy as np
 
 from audit.core import Access, Estimate, Measurement, NotApplicable, Probe, ProbeContext, ProbeInfo, Scalar
 from audit.probes.confounding._asked import NO_NUMBER, Reading, Setting, readings
-from audit.probes.confounding._doses import LESION, METHOD, Doses, averaged, clean_answers, give, scene_of, stock
+from audit.probes.confounding._dose_numbers import averaged, clean_answers, touched
+from audit.probes.confounding._doses import LESION, METHOD, Doses, give, scene_of, stock
 from audit.probes.confounding._starting import begin, lacking
 
 if TYPE_CHECKING:
@@ -31,7 +32,7 @@ class LesionTypeSpecificity(Probe):
         CONF008, and describe.
 
         For a segmentation the slopes are marked volume per volume put in, and `distractor_false_positives` is the share
-        of inserted distractors that the mask touches.
+        of inserted distractors that the mask touches; a mask that touches no inserted lesion either has none.
 
     Why it matters clinically:
         White matter lesions, lacunes and enlarged perivascular spaces, bone and calcified plaque: what a model was not
@@ -91,7 +92,7 @@ class LesionTypeSpecificity(Probe):
                 out += _kind(setting, reading, found, kind, clean, why)
             _draw(ctx, reading, out)
         if ctx.card.task == "segmentation":
-            out += [_false(setting, found.get(kind, Doses()), kind, why) for kind in kinds]
+            out += [_false(setting, found, kind, why) for kind in kinds]
         return out
 
 
@@ -121,21 +122,22 @@ def _kind(
         yield _given(setting, reading, said, metric, kind, why, "none")
 
 
-def _false(setting: Setting, doses: Doses, kind: str, why: str | None) -> Measurement:
+def _false(setting: Setting, found: dict[str, Doses], kind: str, why: str | None) -> Measurement:
     """Return the share of inserted distractors that a segmentation touches, at the top dose of each case."""
     from audit.stats import mean
 
-    raw = np.concatenate(doses.raws) if doses.raws else np.zeros((0, 2))
-    rows = ~np.array(doses.sham, dtype=bool)
-    cases = np.array(doses.case, dtype=np.int64)[rows]
-    touched = raw[rows][:, 1]
+    cases, share = touched(found.get(kind, Doses()), sham=False)
+    _, of_lesions = touched(found.get(LESION, Doses()), sham=False)
     patients = setting.ctx.cohort.patients[cases]
-    if not cases.size or not np.isfinite(touched).all():
-        reason = NO_NUMBER if cases.size else "no image had room for this distractor"
+    reason = None if cases.size else "no image had room for this distractor"
+    if not np.isfinite([*share, *of_lesions]).all():
+        reason = NO_NUMBER
+    elif cases.size and not of_lesions.any():
+        reason = "the mask touches no inserted lesion either, so that it touches no distractor says nothing"
+    if reason:
         said = Estimate.absent(reason, method="none", n=int(cases.size), n_patients=int(np.unique(patients).size))
     else:
-        last = np.array([np.flatnonzero(cases == c)[-1] for c in np.unique(cases)])
-        said = mean(touched[last], patients[last], setting.ctx.levels, support=(0.0, 1.0))
+        said = mean(share, patients, setting.ctx.levels, support=(0.0, 1.0))
     plain = Reading(value=lambda r: r[:, 0], score=lambda r: r[:, 0], decide=None)
     return _given(setting, plain, said, "distractor_false_positives", kind, why, "lower")
 

@@ -71,6 +71,33 @@ def test_an_inserted_lesion_is_found_by_a_segmentation():
     assert found["slope", "insert"].value == pytest.approx(1.0, abs=0.4)
 
 
+def test_a_mask_of_everything_detects_nothing():
+    """It touches every inserted lesion and every sham, so the rate is 0 and a rule on it does not pass."""
+    cohort = replace(p.cohort_of(n=16, counts=((0, 2), (1, 3))), targets=np.zeros(16))
+    model = p.model_of(lambda x: np.ones((len(x), 1, *x.shape[1:])), task="segmentation")
+    ctx = p.made(model, cohort, raw=np.full((16, 1), 576.0), columns=("volume_predicted",))
+    found = p.measure(PROBE, ctx)
+    assert found["detection_rate", None].value in (0, None)
+    assert p.status(PROBE, found.values(), "detection_rate", min=0.5) in ("FAIL", "INCONCLUSIVE")
+
+
+def test_a_finding_that_counts_is_told_from_one_that_does_not():
+    """Of two findings the one that counts lesions responds to them, under its own name; the other does not."""
+    few = p.cohort_of(n=24, counts=((0, 1), (1, 3)))
+    card = replace(p.healthy().card, task="multilabel", classes=("lesion", "device"))
+    model = FunctionModel(
+        card=card, answer=lambda x: np.stack([2.0 * (p.bright(x[:, 0]) - 1.5), (x[:, 0, 0, 0] - 100) / 4], axis=1)
+    )
+    cohort = replace(few, targets=np.eye(2, dtype=np.int64)[few.targets], classes=("lesion", "device"))
+    found = {
+        (m.condition["class"], m.condition["parameter"]): m
+        for m in PROBE().run(p.made(model, cohort))
+        if m.metric == "response_rate"
+    }
+    assert found["lesion", "insert"].low > 0.7
+    assert found["device", "insert"].high < 0.3
+
+
 def volumes(n=24):
     """Volumes of 13 planes with lesions, the middle plane of each being the one that was read."""
     rng = np.random.default_rng(4)

@@ -65,6 +65,18 @@ def test_inserted_distractors_are_marked_or_not():
     assert found["either"].low > 0.7
 
 
+def test_a_mask_of_nothing_is_not_praised_for_sparing_distractors():
+    """It touches no inserted lesion either, so that there is no number and no rule passes."""
+    from dataclasses import replace
+
+    cohort = replace(p.cohort_of(n=16, counts=((0, 2), (1, 3)), distractors=3), targets=np.zeros(16))
+    model = p.model_of(lambda x: -np.ones((len(x), 1, *x.shape[1:])), task="segmentation")
+    ctx = p.made(model, cohort, raw=np.zeros((16, 1)), columns=("volume_predicted",))
+    found = p.measure(PROBE, ctx)
+    assert "no inserted lesion either" in found["distractor_false_positives", "lacune"].missing
+    assert p.status(PROBE, found.values(), "distractor_false_positives", max=0.5) == "INCONCLUSIVE"
+
+
 def test_it_conforms():
     """Deterministic by seed, inputs untouched, declared metrics only."""
     make = lambda: p.made(p.healthy(), p.cohort_of(n=12, distractors=2))  # noqa: E731
