@@ -123,12 +123,17 @@ def _rise(
     n, spatial = len(images), images.shape[2:]
     weighted, answers = np.zeros((n, *spatial)), np.zeros(n)
     first, second = np.zeros(spatial), np.zeros(spatial)
-    for _ in range(queries.masks):
+    start = np.zeros(n)
+    for number in range(queries.masks):
         mask = random_mask(spatial, queries, rng)
         said = np.concatenate(
             [ask((mask * images[r] + (1 - mask) * baseline[r]).astype(np.float32), r)
              for r in _split(np.arange(n), batch)]
         )  # fmt: skip
+        if number == 0:
+            start = said
+        # Answers that never change must give a map of zeros, not one of rounding errors.
+        said = said - start
         weighted += said.reshape(-1, *[1] * len(spatial)) * mask
         answers += said
         first += mask

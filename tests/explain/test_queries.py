@@ -127,3 +127,14 @@ def test_what_speaks_against_the_decision_is_negative() -> None:
         found = of(model, images, baseline, name, masks=200, window_share=0.25, overlap=0.0)
         assert found[:, :, :3].min() > 0
         assert found[:, :, 6:].mean() < 0
+
+
+def test_rise_of_a_constant_is_nothing() -> None:
+    """Answers that never change make a map of zeros, not one of rounding errors that a ratio blows up."""
+    images, baseline, w, _ = draw((8, 8))
+
+    class Offset(Linear):
+        def forward(self, x: Any) -> Any:
+            return 0 * super().forward(x) + 0.3
+
+    assert not of(wrap(Offset(w), input=InputSpec(scale=False)), images, baseline, "rise", masks=50).any()

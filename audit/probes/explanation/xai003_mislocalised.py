@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from typing import ClassVar
 
-from audit.core import Access, Measurement, NotApplicable, Probe, ProbeContext, ProbeInfo
+from audit.core import Access, Estimate, Measurement, NotApplicable, Probe, ProbeContext, ProbeInfo
 from audit.probes.explanation._froc import keep_curves
 from audit.probes.explanation._localise import localise
 from audit.probes.explanation._maps import explainer
-from audit.probes.explanation._pointing import Rows
+from audit.probes.explanation._pointing import HEADLINES, Rows
 from audit.probes.explanation._qualify import qualify
 
 _LEAST = 40
@@ -114,9 +114,23 @@ class Mislocalised(Probe):
         make = explainer(ctx)
         sound = qualify(ctx, make)
         believed = replace(make, methods=tuple(m for m in make.methods if m in sound))
-        found = localise(ctx, believed, limit=_part(ctx.budget.explain_cases))
+        try:
+            found = localise(ctx, believed, limit=_part(ctx.budget.explain_cases))
+        except NotApplicable as why:
+            # Masks are there and hold nothing: that is no reason to pass a rule on them.
+            yield from _absent(ctx, make.methods, why.reason)
+            return
         yield from Rows(ctx=ctx, make=make, found=found, sound=sound).all()
         keep_curves(ctx, found, believed.methods)
+
+
+def _absent(ctx: ProbeContext, methods: Sequence[str], reason: str) -> Iterator[Measurement]:
+    for method in methods:
+        for metric in HEADLINES:
+            yield Measurement.of(
+                Estimate.absent(reason, method="none"), metric=metric, level=ctx.levels.confidence, direction="higher",
+                condition={"attribution": method},
+            )  # fmt: skip
 
 
 def _part(limit: int | None) -> int | None:

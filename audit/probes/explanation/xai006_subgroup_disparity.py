@@ -13,6 +13,7 @@ from audit.core import (
     Attribute,
     Estimate,
     Measurement,
+    NotApplicable,
     Probe,
     ProbeContext,
     ProbeInfo,
@@ -153,7 +154,11 @@ def _localised(ctx: ProbeContext, make: Explainer, method: str, reason: str) -> 
     if reason:
         return empty, reason
     limit = None if ctx.budget.explain_cases is None else max(1, ctx.budget.explain_cases // 2)
-    found = localise(ctx, make, limit=limit)
+    try:
+        found = localise(ctx, make, limit=limit)
+    except NotApplicable as why:
+        # The other gap is there all the same.
+        return empty, why.reason
     if method not in found.complete():
         return empty, make.refused.get(method, "the method gave no map")
     return _placed(len(ctx.cohort), np.array(found.cases), found.found()[method]), ""

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 import torch
 
+import audit
 from audit.cohorts import from_arrays
-from audit.core import Finding, Measurement, NotApplicable, ProbeContext
+from audit.core import ExplainSpec, Finding, Limit, Measurement, NotApplicable, Policy, ProbeContext, Rule
 from audit.models import from_callable
 from audit.probes.explanation import Mislocalised
 from audit.probes.explanation import _qualify as qualifying
@@ -221,15 +223,47 @@ def test_a_value_is_localised_like_a_decision() -> None:
     assert m.value is None or m.value > 0.5
 
 
-def test_without_masks_or_lesions_it_is_not_applicable() -> None:
-    """No masks, empty masks, a segmentation: nothing to point at."""
+def test_without_masks_it_is_not_applicable() -> None:
+    """No masks, a segmentation: nothing to point at."""
     ctx = masked(8)
     with pytest.raises(NotApplicable, match="no lesion masks"):
         run(replace(ctx, cohort=replace(ctx.cohort, masks=None)))
-    empty = ArrayImages(array=np.zeros((8, 1, 16, 16), np.uint8))
-    with pytest.raises(NotApplicable, match="is empty"):
-        run(replace(ctx, cohort=replace(ctx.cohort, masks=empty)))
     assert "segmentation" not in Mislocalised.info.tasks
+
+
+def test_empty_masks_and_no_positive_case_have_no_number() -> None:
+    """A policy that accepts the absence of the probe must not pass for masks that hold nothing."""
+    ctx = masked(8)
+    empty = ArrayImages(array=np.zeros((8, 1, 16, 16), np.uint8))
+    for cohort in (replace(ctx.cohort, masks=empty), replace(ctx.cohort, targets=np.zeros(8, np.int64))):
+        given = run(replace(ctx, cohort=cohort))
+        assert finding(given).status == "INCONCLUSIVE"
+        assert {m.value for m in given} == {None}
+
+
+def test_a_callable_has_its_section_by_asking(tmp_path: Path) -> None:
+    """An audit of a function alone qualifies occlusion and localises it; drawn weights cannot be had."""
+    net = Spot()
+
+    def ask(images: np.ndarray) -> np.ndarray:
+        with torch.no_grad():
+            return torch.sigmoid(net(torch.as_tensor(images))).numpy()
+
+    ctx = masked(32)
+    model = audit.load_model(
+        ask, task="binary", output="probabilities", classes=("none", "spot"), operating_point=0.5, input=UNIT
+    )  # fmt: skip
+    where = {"attribution": "occlusion"}
+    rules = tuple(
+        Rule(id=code, probe=code, metric=metric, where=where, limit=Limit(min=0.0))
+        for code, metric in (("XAI001", "deletion_advantage"), ("XAI003", "localisation_advantage"))
+    )
+    done = audit.run(
+        model, ctx.cohort, policy=Policy(name="p", rules=rules), probes="XAI001,XAI002,XAI003", profile="smoke",
+        out=tmp_path / "run", explain=ExplainSpec(methods=("occlusion",)),
+    )  # fmt: skip
+    assert {f.rule: f.status for f in done.findings} == {rule.id: "PASS" for rule in rules}
+    assert next(r for r in done.results if r.probe == "XAI002").state == "not_applicable"
 
 
 def test_it_conforms() -> None:

@@ -12,7 +12,7 @@ from audit.core import Finding, Limit, Measurement, NotApplicable, Policy, Probe
 from audit.explain import Explained
 from audit.judge import judge
 from audit.probes.explanation import SubgroupDisparity
-from audit.testing import attribute, check_probe, context
+from audit.testing import ArrayImages, attribute, check_probe, context
 from tests.attacks.nets import wrap
 from tests.judge._make import TODAY
 from tests.probes.explanation.spots import UNIT, Spot, of, replaced
@@ -120,6 +120,15 @@ def test_without_masks_there_is_no_localisation() -> None:
     ctx = groups(24)
     given = run(replace(ctx, cohort=replace(ctx.cohort, masks=None)))
     assert all(m.missing == "the cohort has no lesion masks" for m in of(given, "localisation_gap"))
+    assert any(m.value is not None for m in of(given, "faithfulness_gap"))
+
+
+def test_empty_masks_leave_the_other_gap() -> None:
+    """Masks that hold nothing take the gap of localisation away, not the probe."""
+    ctx = groups(32)
+    empty = ArrayImages(array=np.zeros((32, 1, 16, 16), np.uint8))
+    given = run(replace(ctx, cohort=replace(ctx.cohort, masks=empty)))
+    assert all("empty" in (m.missing or "") for m in of(given, "localisation_gap"))
     assert any(m.value is not None for m in of(given, "faithfulness_gap"))
 
 
