@@ -192,6 +192,36 @@ def test_grades_classes_and_values_have_their_own_performance():
     assert found[0].direction == "lower"
 
 
+def test_two_findings_have_their_mean_and_a_few_patients_of_one_have_none():
+    """A finding that is learnt and one that is noise have a mean AUC between; a finding of six patients bars it."""
+    cohorts = [tiny_cohort(np.random.default_rng(s), n=120, signal=2.0) for s in (1, 2)]
+    noise = np.random.default_rng(3).integers(0, 2, 120)
+    card = replace(planted().card, task="multilabel", classes=("lesion", "other"), operating_point=None)
+    model = replace(planted(), card=card, answer=lambda x: np.stack([x[:, 0, 3, 3], x[:, 0, 7, 7]], axis=1))
+
+    class Columns:
+        """The difference of the mean images of the ill and the healthy, for each finding."""
+
+        def __init__(self, images, targets, seed):
+            flat = images.reshape(len(images), -1)
+            self.apart = np.stack([flat[y == 1].mean(axis=0) - flat[y == 0].mean(axis=0) for y in targets.T], axis=1)
+
+        def predict(self, images):
+            return images.reshape(len(images), -1) @ self.apart
+
+    for other, learnt in ((noise, True), (np.arange(120) < 6, False)):
+        both = [replace(c, targets=np.stack([c.targets, other], axis=1).astype(np.int64)) for c in cohorts]
+        found = {
+            (m.metric, m.condition.get("parameter")): m
+            for m in TrainingSize().run(trained_context(*both, recipe=Columns, model=model, target=0.95))
+        }
+        if learnt:
+            assert 0.6 < found["performance", "120 cases"].value < 0.85
+            assert "mean AUC over classes" in found["cases_to_target", "mean AUC over classes 0.95"].missing
+        else:
+            assert "fewer than 20 development patients of a class: 6" in found["cases_to_target", None].missing
+
+
 def test_the_crossing_is_straight_in_the_log():
     """0.7 lies halfway between 0.6 with 100 and 0.8 with 400 cases: 200 of them, to 1e-9; a fall is smoothed first."""
     assert crossing([100, 400], np.array([0.6, 0.8]), 0.7) == pytest.approx(200, abs=1e-9)
