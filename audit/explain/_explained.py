@@ -127,16 +127,19 @@ class Explained:
         return _odds(picked) if card.task == "multilabel" else _logs(picked)
 
     def score(self, raw: NDArray[np.float64]) -> NDArray[np.float64]:
-        """Return (n,) how much of the decision an answer still holds.
+        """Return how much of the decision an answer still holds.
 
         Args:
-            raw: (n, k[, *spatial]) raw outputs on changed images of the same cases.
+            raw: (m, k[, *spatial]) raw outputs on changed images of the same n cases, once or several times all of
+                them one after the other.
 
         Returns:
-            The probability of the decision, in [0, 1]; for a segmentation its mean over the component; for a real
+            (m,) the probability of the decision, in [0, 1]; for a segmentation its mean over the component; for a real
             value minus the distance from the clean one, in its unit.
         """
-        card = self.card
+        card, n = self.card, self.index.size
+        if n and len(raw) > n and len(raw) % n == 0:
+            return self.take(np.tile(np.arange(n), len(raw) // n)).score(raw)
         if self.region is not None:
             p, inside = self._foreground_probability(raw), self.region
             axes = tuple(range(1, p.ndim))

@@ -16,6 +16,11 @@ from audit.stats import paired_difference
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
+_AT_ONCE = 32
+"""Images of several steps that are asked about together: small batches leave a processor's convolutions waiting."""
+_ELEMENTS = 2**21
+"""Values of those images at most."""
+
 
 def ranks(maps: NDArray[np.float64], rng: np.random.Generator) -> NDArray[np.int64]:
     """Return the place of each pixel in falling order of a map, ties by chance.
@@ -42,6 +47,7 @@ def fractions(steps: int) -> NDArray[np.float64]:
 def curves(
     ask: Callable[[NDArray[np.float32]], NDArray[np.float64]], fill: Fill, places: NDArray[np.int64],
     shares: NDArray[np.float64], *, insertion: bool, ends: tuple[NDArray[np.float64], NDArray[np.float64]],
+    together: int | None = None,
 ) -> NDArray[np.float64]:  # fmt: skip
     """Return how the explained score changes as pixels are replaced.
 
@@ -49,19 +55,30 @@ def curves(
     relevant back first; read from its end it removes the least relevant first.
 
     Args:
-        ask: From (n, channels, *spatial) images to (n,) scores.
+        ask: From (k n, channels, *spatial) images, the n cases k times one after the other, to (k n,) scores.
         fill: What takes the place of removed pixels.
         places: (n, *spatial) the order, 0 for the most relevant.
         shares: (s,) shares of the pixels, rising from 0 to 1.
         insertion: Whether pixels are put back.
         ends: (n,) scores of the images, and of images of which all is removed; the same for every order.
+        together: Steps that are asked about at once; None: as many as make a batch that is large enough to be fast.
 
     Returns:
         (n, s).
     """
     first, last = reversed(ends) if insertion else ends
     counts = np.round(shares[1:-1] * places[0].size).astype(np.int64)
-    between = [ask(fill(places >= count if insertion else places < count)) for count in counts]
+    between: list[NDArray[np.float64]] = []
+
+    def changed(count: np.int64) -> NDArray[np.float32]:
+        return fill(places >= count if insertion else places < count)
+
+    while len(between) < counts.size:
+        begun = len(between)
+        made = [changed(counts[begun])]
+        size = together or max(1, min(_AT_ONCE // len(places), _ELEMENTS // made[0].size))
+        made += [changed(count) for count in counts[begun + 1 : begun + size]]
+        between += list(ask(np.concatenate(made)).reshape(len(made), len(places)))
     return np.stack([first, *between, last], axis=1)
 
 

@@ -133,7 +133,7 @@ def selftest_curves(
     maps = {"truth": known.truth, **control_maps(known.images, rng)}
     areas = {
         name: area(
-            curves(known.score, fill, ranks(values, rng), shares, insertion=insertion, ends=ends), shares
+            curves(known.score, fill, ranks(values, rng), shares, insertion=insertion, ends=ends, together=1), shares
         )
         for name, values in maps.items()
     }  # fmt: skip

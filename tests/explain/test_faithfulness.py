@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from itertools import permutations
 
 import numpy as np
@@ -15,12 +16,14 @@ from audit.explain import (
     blurred,
     control_maps,
     curves,
+    explained_by,
     flat,
     fractions,
     ranks,
 )
 from audit.explain._fills import Still
 from audit.stats import paired_difference
+from audit.testing import planted
 
 LEVELS = Levels()
 
@@ -43,6 +46,28 @@ def test_the_curves_of_a_sum_are_worked_by_hand() -> None:
     assert insertion.tolist() == [[0, 4, 7, 9, 10]]
     assert area(deletion, shares) == pytest.approx([(10 / 2 + 6 + 3 + 1) / 4])
     assert area(insertion, shares) == pytest.approx([(4 + 7 + 9 + 10 / 2) / 4])
+
+
+@pytest.mark.parametrize("insertion", [False, True])
+def test_steps_asked_about_together_have_the_scores_of_each_alone(insertion: bool) -> None:
+    """Of 3 cases and 25 steps, ten sets are asked about at once, the last time five; each case keeps its own class."""
+    rng = np.random.default_rng(0)
+    images, classes = rng.normal(size=(3, 1, 6, 6)).astype(np.float32), rng.normal(size=(36, 4))
+    card = replace(planted().card, task="multiclass", output="logits", classes=tuple("abcd"))
+    own = explained_by(images.reshape(3, -1) @ classes, card)
+    assert np.unique(own.index).size > 1
+    asked: list[int] = []
+
+    def ask(changed: np.ndarray) -> np.ndarray:
+        asked.append(len(changed))
+        return own.score(changed.reshape(len(changed), -1) @ classes)
+
+    fill, ends = Still(images=images, instead=np.zeros_like(images)), (ask(images), ask(np.zeros_like(images)))
+    places, shares = ranks(rng.normal(size=(3, 6, 6)), rng), np.linspace(0, 1, 27)
+    asked.clear()
+    both = [curves(ask, fill, places, shares, insertion=insertion, ends=ends, together=k) for k in (None, 1)]
+    assert asked == [30, 30, 15, *[3] * 25]
+    assert both[0] == pytest.approx(both[1], abs=1e-12)
 
 
 def test_gradient_times_input_is_the_best_order_of_a_linear_model() -> None:
