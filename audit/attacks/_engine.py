@@ -21,7 +21,6 @@ from audit.attacks._gradient import slopes
 from audit.attacks._ledger import Ledger
 from audit.attacks._objectives import Question
 from audit.attacks._outcome import CARRIED, ONE_STEP, Cases, Meter, Observer, Outcome, Plan
-from audit.attacks._search import KINDS
 from audit.attacks._stages import NEAR, Stages
 from audit.core import DifferentiableModel
 
@@ -30,8 +29,12 @@ if TYPE_CHECKING:
 
 _PUSH = 4
 """A case that is broken at the headline size is pushed on for the steps divided by this, where ranks are wanted."""
-_GIVES_UP = 2
+_GIVES_UP = 4
 """A search may be given up after its steps divided by this."""
+_FEW_STEPS, _FEW_TRIES = 10, 3
+"""Of few steps, further searches would be a large part of all that is spent."""
+_ON, _POLISH = 1.0, 0.4
+"""First step, as a share of the size, of a search that goes on from a smaller size, and from an image of this size."""
 _REFILL = 4
 """Slots are filled again when one in so many is idle: single cases would be asked about in batches of one."""
 
@@ -101,8 +104,7 @@ class _Run(FurtherSlots):
     ) -> None:  # fmt: skip
         super().__init__(model, cases, plan, ledger, seed)
         self.keep, self.observe = min(keep, cases.count), observe
-        # Of few steps, a further search is a large part of all that is spent.
-        tries = len(NEAR) if plan.rule == "apgd" else 1
+        tries = len(NEAR) if plan.steps >= _FEW_STEPS else _FEW_TRIES
         self.stages = Stages(restarts=plan.restarts, objectives=len(self.objectives), tries=tries)
         self.searches_on = plan.search is None and plan.restarts > 0 and not plan.cold and plan.norm != "l0"
         count = len(self.case)
@@ -220,18 +222,24 @@ class _Run(FurtherSlots):
         self.asked[slots] = -self.plan.steps
         ball, epsilon, which = self.ball.take(slots), self.epsilon(slots), stage % len(self.objectives)
         worst = torch.stack([self.worst[o][s] for o, s in zip(which, slots, strict=True)])
-        delta = ball.scaled(worst - ball.x0, epsilon)
-        # Stages between the restarts and the searches of what is close go on from what a further direction found.
         number = int(self.stages.number(stage[:1])[0])
-        fresh = ((stage >= len(self.objectives)) | self.plan.cold) & (stage < self.stages.regular) | (number >= 0)
-        fresh |= (ball.size_of(delta) == 0).cpu().numpy()
+        if number > 0 and not self.stages.at_random(number):
+            # The worst image has been gone on from already, or is that of the search before.
+            worst = self.search.best[slots]
+        delta = ball.scaled(worst - ball.x0, epsilon) if number < 0 else worst - ball.x0
+        # Stages between the restarts and the searches of what is close go on from what a further direction found.
+        fresh = ((stage >= len(self.objectives)) | self.plan.cold) & (stage < self.stages.regular)
+        fresh |= self.stages.at_random(number) | (ball.size_of(delta) == 0).cpu().numpy()
         if fresh.any():
             at, keys = np.flatnonzero(fresh), (self.case, self.size, self.stage)
             rngs = [np.random.default_rng([self.seed, *(int(k[s]) for k in keys)]) for s in slots[at]]
             delta[at] = ball.take(at).random(epsilon[at], rngs)
-        kind = self.plan.rule if number < 0 else KINDS[(number + 1) % len(KINDS)]
+        kind, x = self.stages.kind(number, self.plan.rule), ball.project(delta, epsilon)
         self.label[slots] = kind
-        self.search.begin(slots, ball.project(delta, epsilon), epsilon, kind)
+        on = _POLISH if number >= 0 or steps < self.plan.steps else _ON
+        for at, first in ((np.flatnonzero(fresh), None), (np.flatnonzero(~fresh), on)):
+            if at.size:
+                self.search.begin(slots[at], x[at], epsilon[at], kind, first=first, steps=steps)
 
     def _step(self) -> None:
         """Take one gradient step in every busy slot and verify what seems broken."""
@@ -252,12 +260,15 @@ class _Run(FurtherSlots):
         self._give_up(slots[self.busy[slots]])
         ended = np.flatnonzero(self.busy & (self.search.done >= self.last))
         if ended.size:
-            for found in (self.search.best[ended], self.search.x[ended]):
-                self.offer(ended, self._exact(ended, found), self.label[ended])
+            self.offer(ended, self._exact(ended, self.search.x[ended]), self.label[ended])
+            # Where the last image is the best of the search, the best before it has nothing to add.
+            lowest = self.ledger.margin[self.case[ended], self.stage[ended] % len(self.objectives)]
+            before = ended[self.search.lowest[ended].cpu().numpy() < lowest]
+            self.offer(before, self._exact(before, self.search.best[before]), self.label[before])
             self.busy[ended] = False
 
     def _give_up(self, slots: NDArray[np.int64]) -> None:
-        """End searches that have come less than half of the way in half of their steps, where more sizes follow."""
+        """End searches that are far from falling after a part of their steps, where more sizes follow."""
         few = -(-self.plan.steps // _GIVES_UP)
         early = (self.search.done[slots] == few) & (self.stage[slots] < self.stages.regular) & self.searches_on
         early &= ~self._headline(slots) & (self.size[slots] < len(self.epsilons) - 1)

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 _WORTH = 0.25
 """A gain is worth another search from this share of all that the margin has fallen by."""
-_FAR = 1.0
+_FAR = 0.5
 """A case is far from falling where more is left of its margin than this share of what the margin has fallen by."""
 _DRAW = 2**20
 """Keeps the places around a case apart from its random starts."""
@@ -51,15 +51,19 @@ class FurtherSlots(Slots):
         self._looked[slots] = self._turns[slots] = False
 
     def near(self, slots: NDArray[np.int64], share: NDArray[np.float64]) -> NDArray[np.bool_]:
-        """Return (m,) which cases stand by so little that another step rule may turn them."""
+        """Return (m,) which cases stand by so little that another search may turn them."""
         left = self.ledger.margin[self.case[slots]].min(axis=1)
         out: NDArray[np.bool_] = self._within(slots, left, share) & (self.epsilons[self.size[slots]] > 0) & (share >= 0)
         return out
 
     def far(self, slots: NDArray[np.int64], reached: NDArray[np.float64]) -> NDArray[np.bool_]:
-        """Return (m,) which cases are far from falling; `reached` are the lowest margins of their present searches."""
-        left = np.minimum(self.ledger.margin[self.case[slots]].min(axis=1), reached)
-        return ~self._within(slots, left, np.full(slots.size, _FAR))
+        """Return (m,) which cases are far from falling; `reached` are the lowest margins of their present searches.
+
+        A search that has not come below what was reached before tells nothing: its steps are still too long.
+        """
+        before = self.ledger.margin[self.case[slots]].min(axis=1)
+        out: NDArray[np.bool_] = (reached < before) & ~self._within(slots, reached, np.full(slots.size, _FAR))
+        return out
 
     def _within(
         self, slots: NDArray[np.int64], left: NDArray[np.float64], share: NDArray[np.float64]

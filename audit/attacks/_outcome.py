@@ -43,9 +43,9 @@ class Plan:
         steps: Gradient steps a search.
         restarts: Searches a size; the first goes on from the worst image so far, the others start at random.
         norm: How the size of a perturbation is measured.
-        search: The step rule; None: APGD, or signed steps where fewer than 10 are taken, which leave APGD no time to
-            halve its step. Where a case then stands by little, searches from random starts follow, and one
-            that is still far away after half of its steps goes no further unless at the headline or the last size.
+        search: The step rule; None: signed steps that shrink, or APGD under L0 where 10 or more are taken. Where a case
+            then stands by little, further searches follow, and one that is still far away after a quarter of its steps
+            goes no further unless at the headline or the last size.
         cold: Every search starts at random and nothing is carried from one size to the next.
         whole: Attack padding, too, and run no noise control.
         ranking: The worst answers are wanted, not only whether a case breaks: a case that is broken is pushed on at
@@ -69,7 +69,7 @@ class Plan:
     @property
     def rule(self) -> Kind:
         """The step rule of the searches."""
-        return self.search or ("apgd" if self.steps >= _MANY_STEPS else "sign")
+        return self.search or ("apgd" if self.norm == "l0" and self.steps >= _MANY_STEPS else "sign")
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)

@@ -1,4 +1,4 @@
-"""Searches of many cases at once, each at its own size and step: APGD, or signed steps."""
+"""Searches of many cases at once, each at its own size and step: signed steps that shrink, or APGD."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from audit.attacks._ball import Ball
 Kind = Literal["apgd", "sign"]
 KINDS: tuple[Kind, ...] = get_args(Kind)
 _RISING = 0.75
+_MANY_STEPS = 10
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -32,7 +33,7 @@ class Search:
     """Searches in the slots of a batch; `begin` starts some, `advance` moves some by one step.
 
     `apgd` is the step rule of Croce and Hein 2020: momentum, and a step that starts at twice the size and halves, from
-    the best image so far, where progress stalls. `sign` takes steps of 2.5 epsilon / steps along the gradient.
+    the best image so far, where progress stalls. `sign` takes steps along the gradient that shrink evenly to none.
 
     Args:
         ball: What is allowed, one image a slot; images may be put into it later.
@@ -55,9 +56,13 @@ class Search:
         self.lowest, self._last, self._looked = (torch.zeros(n, dtype=torch.float64, device=device) for _ in range(3))
         self.done = np.zeros(n, dtype=np.int64)
         self._falls, self._since, self._window = (np.zeros(n, dtype=np.int64) for _ in range(3))
+        self._total = np.ones(n, dtype=np.int64)
         self._halved, self._plain = np.zeros(n, dtype=bool), np.zeros(n, dtype=bool)
 
-    def begin(self, slots: Any, x: Any, epsilon: Any, kind: Kind | None = None) -> None:
+    def begin(
+        self, slots: Any, x: Any, epsilon: Any, kind: Kind | None = None,
+        *, first: float | None = None, steps: int | None = None,
+    ) -> None:  # fmt: skip
         """Start a search in some slots.
 
         Args:
@@ -65,14 +70,20 @@ class Search:
             x: (m, channels, *spatial) valid images to start from.
             epsilon: (m,) sizes.
             kind: The step rule of these searches, where it is not that of the others.
+            first: First step of `sign` as a share of epsilon; by default one that crosses the range of allowed images,
+                or half of it where few steps leave no time to come down.
+            steps: Steps over which those of `sign` shrink, where it is not those of a whole search.
         """
-        kind = kind or self.kind
+        kind, steps = kind or self.kind, self.steps if steps is None else steps
+        if first is None:
+            first = 2.0 if self.steps >= _MANY_STEPS else 1.0
+        self._total[slots] = max(steps, 1)
         self._plain[slots] = kind == "sign"
         self.x[slots] = x
         self.best[slots] = x
         self._before[slots] = x
         self.epsilon[slots] = epsilon
-        self._size[slots] = 2 * epsilon if kind == "apgd" else 2.5 * epsilon / max(self.steps, 1)
+        self._size[slots] = (2 if kind == "apgd" else first) * epsilon
         for tensor in (self.lowest, self._last, self._looked):
             tensor[slots] = float("inf")
         self.done[slots] = self._falls[slots] = self._since[slots] = 0
@@ -131,8 +142,10 @@ class Search:
         whole = len(slots) == len(self.x)
         ball = self.ball if whole else self.ball.take(slots)
         x, epsilon = self.x[slots], self.epsilon[slots]
-        moved = _valid(ball, ball.step(x - ball.x0, -gradient, self._size[slots]), epsilon)
         plain = self._plain[slots]
+        left = np.where(plain, np.maximum(1 - self.done[slots] / self._total[slots], 0), 1.0)
+        size = self._size[slots] * torch.as_tensor(left, device=x.device)
+        moved = _valid(ball, ball.step(x - ball.x0, -gradient, size), epsilon)
         if not plain.all():
             before, first = self._before[slots], torch.as_tensor(self.done[slots] == 0, device=x.device)
             share = ball.column(torch.where(first, 1.0, 0.75)).to(x.dtype)

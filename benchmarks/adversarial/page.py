@@ -106,8 +106,8 @@ At 20 steps:
 {_missed_table(found, "20")}
 
 "-" is a peer that cannot take these images. The peers
-together have up to five random starts a size; ours has one search, and further ones from random starts where a case
-stands by little, paid for by ending early those that are far from breaking, all within the gradients counted below.
+together have up to five random starts a size; ours has one search, and further ones where a case stands by little, paid
+for by ending early those that are far from breaking, all within the gradients counted below.
 Multiplying the logits by 50 changes no decision; it flattens the cross-entropy that the peers raise, and they report a
 robust network.
 
