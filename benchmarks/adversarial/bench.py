@@ -217,9 +217,10 @@ def main() -> None:
         return
     RESULTS.write_text(json.dumps(found, indent=1) + "\n", encoding="utf-8")
     PAGE.write_text(text, encoding="utf-8")
-    wrong = page.misses(found)
-    if wrong:
-        raise SystemExit(f"{wrong} cells that a peer breaks stand under ours in float32")
+    wrong = {engine: page.misses(found, engine) for engine in OURS[:2]}
+    if any(wrong.values()):
+        told = ", ".join(f"{count} under {engine}" for engine, count in wrong.items() if count)
+        raise SystemExit(f"cells stand that a peer breaks: {told}")
 
 
 if __name__ == "__main__":
