@@ -16,7 +16,7 @@ from audit.stats import paired_difference
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-_AT_ONCE = 32
+_AT_ONCE = 64
 """Images of several steps that are asked about together: small batches leave a processor's convolutions waiting."""
 _ELEMENTS = 2**21
 """Values of those images at most."""
