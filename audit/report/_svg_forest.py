@@ -73,12 +73,13 @@ def draw_forest(chart: Forest, name: str) -> str:
         parts.append(line("axis", scale(tick), f"{bottom:g}", scale(tick), f"{bottom + 4:g}"))
         parts.append(text(scale(tick), bottom + 18, tick_text(tick), anchor=_anchor(scale.at(tick))))
     for i, (at, words) in enumerate(limit_words(chart)):
-        parts.append(text(scale(at), bottom + 33 + 15 * i, words, anchor=_anchor(scale.at(at)), kind="t lim"))
+        parts.append(text(scale(at), bottom + 33 + 15 * i, words, anchor=_anchor(scale.at(at), room=20), kind="t lim"))
     return "".join([*parts, "</svg>"])
 
 
-def _anchor(percent: float) -> str:
-    return "start" if percent < 12 else "end" if percent > 88 else "middle"
+def _anchor(percent: float, room: float = 12) -> str:
+    """Return where words start from; nearer to an edge than the room, in percent, a telephone would cut them."""
+    return "start" if percent < room else "end" if percent > 100 - room else "middle"
 
 
 def _row(chart: Forest, row: Row, y: float, scale: Scale) -> str:
