@@ -110,6 +110,32 @@ def test_grades_can_be_coarser():
     assert "not known which cases" in found["noise_cost", "overlooked"].missing
 
 
+def test_two_findings_learnt_by_heart_pay_for_their_flips():
+    """Of two findings each is learnt from the nearest case; 40 % wrong cost more than 0.1 of their mean AUC."""
+    cohorts = [tiny_cohort(np.random.default_rng(s), n=300, signal=2.5) for s in (1, 2)]
+    both = [
+        replace(c, targets=np.stack([c.targets, c.images.array[:, 0, 6:8, 6:8].mean((1, 2)) > 0], 1).astype(int))
+        for c in cohorts
+    ]
+    card = replace(planted().card, task="multilabel", classes=("lesion", "edge"), operating_point=None)
+    shown = lambda x: np.stack([x[:, 0, 3:6, 3:6].mean((1, 2)), x[:, 0, 6:8, 6:8].mean((1, 2))], axis=1)  # noqa: E731
+
+    class Neighbour:
+        def __init__(self, images, targets, seed):
+            kept = np.random.default_rng(seed).random(len(images)) < 0.9
+            self.known, self.targets = shown(images)[kept], targets[kept]
+
+        def predict(self, images):
+            said = shown(images)
+            near = np.abs(said[:, None] - self.known[None]).argmin(axis=1)
+            return 2.0 * np.take_along_axis(self.targets, near, axis=0) - 1 + 0.01 * said
+
+    model = replace(planted(), card=card, answer=shown)
+    found = run(trained_context(*both, recipe=Neighbour, model=model))
+    assert found["noise_cost", "flips of 40 %"].low > 0.1
+    assert found["performance", "labels as they are"].value > 0.8
+
+
 def test_two_classes_have_no_coarser_form():
     """The row says so, and the budget that ends is named."""
     found = run(given(n=200, audited=200, trainings=12))
