@@ -18,8 +18,9 @@ if TYPE_CHECKING:
 DIRECTIONS = 4
 TOLERANCE = {"float64": 0.01, "float32": 0.1}
 """Largest distance between the two, over all directions of a case, relative to the finite differences."""
-_STEP = {"float64": 1e-6, "float32": 1e-3}
-"""Step of a difference, as a share of the window; float32 needs one that stands out from its rounding."""
+_STEP = {"float64": 1e-8, "float32": 1e-3}
+"""Step of a difference, as a share of the window, so small that hardly a kink of a deep network lies within it; float32
+needs one that stands out from its rounding."""
 _JITTER = 1e-2
 _SAME = 1e-3
 _ROUNDINGS = 64

@@ -224,3 +224,23 @@ def test_few_steps_are_named_as_the_cause() -> None:
     trial = trial_of(model, images, target)
     assert diagnose(trial, ["certificate_steps"]) == "too few steps"
     assert diagnose(trial, []) == ""
+
+
+class Kinked(torch.nn.Module):
+    """The sum over pixels of a zigzag of slope 1 and -1 that turns every ten thousandth of the range."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.width = torch.nn.Parameter(torch.tensor(255e-4))
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return (self.width * (torch.remainder(x / self.width, 2) - 1).abs()).flatten(1).sum(dim=1, keepdim=True)
+
+
+def test_kinks_of_a_network_are_no_other_function() -> None:
+    """Where slopes turn often, as those of deep networks do, honest gradients agree: a step crosses hardly a kink."""
+    images = np.random.default_rng(0).uniform(20, 235, (24, 1, 6, 6)).astype(np.float32)
+    model = wrap(Kinked(), input=InputSpec(range=(0.0, 255.0), scale=False))
+    (question,) = questions(model.card)
+    agrees = slopes_agree(model, question, images, np.ones(24, dtype=int), np.random.default_rng(1))
+    assert agrees.mean() >= 0.9
