@@ -102,10 +102,10 @@ def test_a_smooth_fill_without_noise_is_found_out(plain, monkeypatch):
 
 
 @pytest.mark.parametrize("answer", [0.0, np.nan])
-def test_a_constant_or_broken_model_is_not_passed(plain, answer):
+def test_a_constant_or_broken_model_is_not_passed(few, answer):
     """A model that always says the same, or nothing, has no AUC left to judge."""
     model = p.model_of(lambda x: np.full((len(x), 1), answer))
-    ctx = p.made(model, plain, raw=np.zeros((len(plain), 1)))
+    ctx = p.made(model, few, raw=np.zeros((len(few), 1)))
     found = p.measure(PROBE, ctx)
     assert p.status(PROBE, found.values(), "auc_without_evidence", max=0.7) == "INCONCLUSIVE"
 
@@ -223,6 +223,20 @@ def test_a_segmentation_marks_nothing_where_the_lesion_was():
     found = p.measure(PROBE, ctx)
     assert found["volume_before_filling", None].low > 0.5
     assert found["volume_in_filled_region", None].high < 0.15
+
+
+def test_of_two_findings_the_one_that_reads_the_ward_is_named():
+    """Without evidence the finding that reads brightness is known as before, and the one that counts lesions is not."""
+    shown = p.cohort_of(n=50, shortcut=6.0, seed=1)
+    lesions = lambda x: 2.0 * (p.bright(x) - 1.5) + 0.02 * (x[:, 0, 0] - np.median(x, axis=(1, 2)))  # noqa: E731
+    ward = lambda x: x.mean(axis=(1, 2)) - 105  # noqa: E731
+    targets = {"lesion": shown.targets, "ward": shown.targets}
+    card = replace(p.healthy().card, task="multilabel", classes=tuple(targets))
+    model = replace(p.healthy(), card=card, answer=lambda x: np.stack([lesions(x[:, 0]), ward(x[:, 0])], axis=1))
+    cohort = replace(shown, targets=np.stack(list(targets.values()), axis=1), classes=tuple(targets))
+    found = {m.condition["class"]: m for m in PROBE().run(p.made(model, cohort)) if m.metric == "auc_without_evidence"}
+    assert found["ward"].low > 0.8
+    assert found["lesion"].low < 0.5
 
 
 def test_every_mask_is_dealt_as_often_as_any_other(plain):
