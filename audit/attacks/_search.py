@@ -33,7 +33,8 @@ class Search:
     """Searches in the slots of a batch; `begin` starts some, `advance` moves some by one step.
 
     `apgd` is the step rule of Croce and Hein 2020: momentum, and a step that starts at twice the size and halves, from
-    the best image so far, where progress stalls. `sign` takes steps along the gradient that shrink evenly to none.
+    the best image so far, where progress stalls. `sign` takes steps along the gradient that shrink evenly to none, and
+    returns to the best image when they are half, a quarter and an eighth of the first.
 
     Args:
         ball: What is allowed, one image a slot; images may be put into it later.
@@ -105,13 +106,31 @@ class Search:
         lower = margin < self.lowest[slots]
         hit = slots[lower.cpu().numpy()]
         self.lowest[hit], self.best[hit] = margin[lower], self.x[hit]
+        self._slope[hit] = gradient[lower]
+        gradient = self._back(slots, margin, gradient)
         if not self._plain[slots].all():
-            self._slope[hit] = gradient[lower]
             self._falls[slots] += (margin < self._last[slots]).cpu().numpy()
             gradient = self._look(slots, gradient)
         self._last[slots] = margin
         self._move(slots, gradient)
         self.done[slots] += 1
+
+    def _back(self, slots: Any, margin: Any, gradient: Any) -> Any:
+        """Bring searches by signed steps back to their best image when their steps are half, a quarter and an eighth.
+
+        A step that leaps out of a narrow valley may lead to where no gradient points back.
+        """
+        import torch
+
+        done, total = self.done[slots], self._total[slots]
+        due = self._plain[slots] & (done > 0)
+        due &= (done == total // 2) | (done == 3 * total // 4) | (done == 7 * total // 8)
+        due &= (margin > self.lowest[slots]).cpu().numpy()
+        if not due.any():
+            return gradient
+        back = slots[due]
+        self.x[back] = self.best[back]
+        return gradient.index_copy(0, torch.as_tensor(np.flatnonzero(due), device=gradient.device), self._slope[back])
 
     def _look(self, slots: Any, gradient: Any) -> Any:
         """Halve the step of searches that stall at the end of a window and bring them back to their best image."""
