@@ -19,6 +19,7 @@ from audit.testing._cohorts import (
     with_aside,
     with_unverified,
 )
+from audit.testing._conforming_images import lesions_and_distractors
 from audit.testing._contexts import context, saved_context
 from audit.testing._models import planted
 from audit.testing._recipes import region_recipe, trained_context
@@ -60,6 +61,7 @@ def conforming_contexts() -> dict[str, Make]:
         "regression, raters and a comparator": _measured,
         "survival": _survival,
         "binary, a training recipe": _trainable,
+        "binary, MR with lesions and distractors": lesions_and_distractors,
     }
 
 

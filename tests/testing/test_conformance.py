@@ -19,6 +19,7 @@ LEAST = {
 # Probes that need more of a cohort than any cohort has.
 BESIDE = {"binary, with all that can stand beside"}
 IMAGES = {"binary with images", "binary, three cases a patient", "binary, declared prevalence"}
+LESIONS = {"binary, MR with lesions and distractors"}
 LEAST_OF = {
     "FAIR003": {"binary, saved", "binary, twelve cases", "multiclass", "regression"},
     "DATA001": BESIDE,
@@ -33,6 +34,10 @@ LEAST_OF = {
     "PERF004": {*BESIDE, "regression, raters and a comparator"},
     "PERF005": {*BESIDE, "regression, raters and a comparator"},
     "PERF011": {"survival"},
+    "CONF008": LESIONS,
+    "CONF009": LESIONS,
+    "SHIFT002": LESIONS,
+    "SHIFT005": LESIONS,
 }
 
 
