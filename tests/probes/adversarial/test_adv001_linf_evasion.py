@@ -297,4 +297,5 @@ def test_risks_at_a_horizon_are_attacked_where_the_status_is_known() -> None:
         (accuracy,) = of(given, "robust_accuracy", epsilon=epsilon)
         assert accuracy.n == known.sum() < 80
         assert accuracy.value == pytest.approx((signed[known] > w.sum() * epsilon).mean(), abs=1e-6)
-    assert {m.metric for m in given if m.metric.startswith("robust")} == {"robust_accuracy"}
+    told = {m.metric for m in given if m.metric.startswith("robust")}
+    assert told == {"robust_accuracy", "robust_sensitivity", "robust_specificity"}
