@@ -60,7 +60,7 @@ def test_age_tells_nothing_of_the_label() -> None:
 
 
 def test_every_rule_says_why() -> None:
-    """Each rule has a rationale and the source of its margin; all block but those that show what a method, or another kind of rule, is worth."""
+    """Each rule has a rationale and the source of its margin; all block but those that show what a method is worth."""
     policy = demo_policy()
     assert policy.source == "embedded"
     assert len({rule.id for rule in policy.rules}) == len(policy.rules)
