@@ -154,7 +154,10 @@ def _recipe(training: Mapping[str, Any], cohort: Mapping[str, Any]) -> Iterator[
 def development_columns(cohort: Mapping[str, Any]) -> Mapping[str, Any]:
     """Return what of `[cohort]` the development cohort has, too: all but what others said of the audited cases."""
     attributes = table(cohort, "attributes")
-    learnt = {k: v for k, v in attributes.items() if not {"rater", "repeat"} & set(_roles(table(attributes, k)))}
+    # What stands in an unchecked file may be anything, so roles are compared one by one and not as a set.
+    learnt = {
+        k: v for k, v in attributes.items() if not any(r in ("rater", "repeat") for r in _roles(table(attributes, k)))
+    }
     rest = {k: v for k, v in cohort.items() if k not in ("split", "split_value", "comparators", "ungradable")}
     return {**rest, "attributes": learnt}
 

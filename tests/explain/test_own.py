@@ -51,7 +51,10 @@ def test_a_map_that_lies_is_refused_for_what_it_lies_about(name: str) -> None:
     model, images = three_outputs()
     own = planted_map(name, model)
     maps = maps_of(model, images, own)
-    if name == "sound":
+    if name == "signed-edges":
+        # Its sign does follow output and weights; XAI002 finds that nothing else of it does.
+        assert maps.refused == {}
+    elif name == "sound":
         assert maps.refused == {}
         assert maps.values["own_map"] == pytest.approx(own.function(images, model=model))
     else:

@@ -56,12 +56,15 @@ def saturated(images: Any, targets: Any, seed: int, weights: Any = None) -> Says
 
 
 def guesses(images: Any, targets: Any, seed: int, weights: Any = None) -> Says:
-    off = np.random.default_rng(seed).normal(size=64)
+    # It heeds its cases, since a recipe that does not is refused, and learns nothing from them.
+    off = np.random.default_rng([seed, int(1e3 * np.abs(images).sum()), int(targets.sum())]).normal(size=64)
     return Says(lambda x: 30 * (x.reshape(len(x), -1) * (np.arange(64) % 8 == 6)) @ off)
 
 
 def reversed_(images: Any, targets: Any, seed: int, weights: Any = None) -> Says:
-    return Says(lambda x: -x[:, 0, 3:6, 3:6].mean(axis=(1, 2)))
+    patch = images[:, 0, 3:6, 3:6].mean(axis=(1, 2))
+    learnt = patch[targets == 1].mean() - patch[targets == 0].mean()
+    return Says(lambda x: -learnt * x[:, 0, 3:6, 3:6].mean(axis=(1, 2)))
 
 
 def status(name: str, recipe: Any, *, n: int = 240, audited: int = 240, **more: Any) -> str:

@@ -31,6 +31,10 @@ def test_another_prevalence_alone_is_no_gap() -> None:
     found = gaps(2.0 * (labels - 0.5) + rng.normal(0, 1, N), labels, group)
     # Who is called ill more often differs as it must: that gap is of selection, not of errors.
     assert found.pop("selection_rate_gap").value == pytest.approx(0.34, abs=0.05)
+    # On the logit scale, whose unit is no share of patients.
+    separation = found.pop("score_separation_gap")
+    assert separation.low is not None
+    assert separation.low < 0 < separation.high
     assert "ppv_gap" in found
     for metric, m in found.items():
         bounds = m.estimate().bounds(0.025)
