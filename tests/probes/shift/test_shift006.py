@@ -1,6 +1,7 @@
 """SHIFT006 hears whether anything says so when an image does not belong."""
 
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import pytest
@@ -192,3 +193,27 @@ def test_saved_predictions_and_values_without_a_monitor_have_no_question():
     cohort = small_cohort(label.astype(float), images=ArrayImages(array=x), classes=())
     with pytest.raises(NotApplicable, match="monitor"):
         run(context(FunctionModel(card=value, answer=lambda b: b.mean(axis=(1, 2, 3))[:, None]), cohort))
+
+
+def test_the_doubt_of_a_mask_is_that_of_its_marked_pixels() -> None:
+    """Two pixels of four are marked with 0.9 and 0.6: the mean doubt is 0.25; where none is, that of all pixels."""
+    from audit.probes.shift._monitor import hear
+
+    card = replace(CARD, task="segmentation", output="mask_probabilities", classes=())
+    given = np.array([[[[0.9, 0.6], [0.1, 0.2]]], [[[0.1, 0.2], [0.3, 0.4]]]])
+    ctx = replace(ctx_of(), model=FunctionModel(card=card, answer=lambda batch: given))
+    assert hear(ctx, np.zeros((2, 1, 2, 2), np.float32)).doubt == pytest.approx([0.25, 0.25])
+
+
+@pytest.mark.parametrize(("task", "classes", "raw", "doubt"), [
+    ("multiclass", ("a", "b", "c"), [[0.7, 0.2, 0.1]], 0.3), ("multilabel", ("a", "b"), [[0.9, 0.6]], 0.4),
+])  # fmt: skip
+def test_doubt_is_what_the_answer_given_is_short_of(
+    task: str, classes: tuple[str, ...], raw: Any, doubt: float
+) -> None:
+    """One minus the largest probability of a class, and the largest doubt of any finding."""
+    from audit.probes.shift._monitor import hear
+
+    card = replace(CARD, task=task, output="probabilities", classes=classes)
+    ctx = replace(ctx_of(), model=FunctionModel(card=card, answer=lambda batch: np.array(raw)))
+    assert hear(ctx, np.zeros((1, 1, 24, 24), np.float32)).doubt == pytest.approx([doubt])
