@@ -23,6 +23,7 @@ from audit.core import (
     ProbeResult,
     Rule,
 )
+from audit.edits import Telltale
 from audit.judge import judge
 from audit.testing import ArrayImages, FunctionModel, context, small_cohort
 
@@ -30,6 +31,7 @@ SIZE, LEVEL, NOISE, CONTRAST = 24, 100.0, 4.0, 60.0
 BUDGET = replace(BUDGETS["smoke"], edit_cases=None, resamples=200)
 SPOT = np.array([[0.5, 1.0, 0.5], [1.0, 1.0, 1.0], [0.5, 1.0, 0.5]])
 SUM = float(CONTRAST * SPOT.sum())
+RAMP = np.linspace(-1, 1, SIZE)
 
 
 def place(rng: np.random.Generator, taken: np.ndarray) -> tuple[int, ...] | None:
@@ -157,3 +159,64 @@ def made(model: FunctionModel, cohort: Cohort, **more: Any) -> ProbeContext:
 
 
 LEVELS = Levels()
+
+
+def sharpness(x: np.ndarray) -> np.ndarray:
+    """Return the mean step between neighbours, up to 12 grey levels each, so that no marker weighs much."""
+    down, across = (np.minimum(np.abs(np.diff(x, axis=axis)), 12).mean(axis=(1, 2)) for axis in (1, 2))
+    return (down + across) / 2
+
+
+def softened(cohort: Cohort, seed: int = 0) -> Cohort:
+    """Return the cohort with most controls and few cases made on a coarser grid, as at another department."""
+    images, rng = cohort.images.array.copy(), np.random.default_rng(seed)
+    for i in np.flatnonzero(rng.random(len(images)) < np.where(cohort.targets == 1, 0.15, 0.85)):
+        coarse = Telltale(kind="resampled", factor=float(rng.uniform(1.2, 1.9)))
+        images[i] = coarse.apply(images[i], display=(0.0, 255.0), span=(0.0, 255.0))
+    return replace(cohort, images=ArrayImages(array=images))
+
+
+def resolution_reader() -> FunctionModel:
+    """A model that calls ill whatever is sharp."""
+    return model_of(lambda x: (4.0 * (sharpness(x) - 3.4))[:, None])
+
+
+def tilted(cohort: Cohort, seed: int = 0, *, frame: bool) -> Cohort:
+    """Return the cohort with cases brighter on the right than on the left, in the frame alone or all but there.
+
+    Controls get a haze in place of a lesion, as bright in sum, so that nothing but the tilt is on a thumbnail.
+    """
+    images, rng = cohort.images.array.copy(), np.random.default_rng(seed)
+    amount = np.where(cohort.targets == 1, 12.0, 0.0) + rng.normal(0, 6, len(images))
+    inside = np.zeros((SIZE, SIZE), dtype=bool)
+    inside[2:-2, 2:-2] = True
+    images += np.rint(amount[:, None, None, None] * RAMP * (inside != frame))
+    for i in np.flatnonzero(cohort.targets == 0):
+        row, column = rng.integers(5, SIZE - 7, 2)
+        images[i, 0, row - 2 : row + 3, column - 2 : column + 3] += round(SUM / 25)
+    return replace(cohort, images=ArrayImages(array=images))
+
+
+def thumbnail_reader() -> FunctionModel:
+    """A model that sees nothing but an 8 x 8 thumbnail, and of it how much brighter the right is than the left."""
+
+    def answer(x: np.ndarray) -> np.ndarray:
+        small = x.reshape(len(x), 8, SIZE // 8, 8, SIZE // 8).mean(axis=(2, 4))
+        return ((small.mean(axis=1) * np.linspace(-1, 1, 8)).mean(axis=1) - 1.5)[:, None]
+
+    return model_of(answer)
+
+
+def border_reader() -> FunctionModel:
+    """A model that sees nothing but the top and the bottom row."""
+    return model_of(lambda x: ((x[:, [0, -1]].mean(axis=1) * RAMP).mean(axis=1) - 2.2)[:, None])
+
+
+def spot_finder() -> FunctionModel:
+    """A classifier that looks for one spot against what lies left and right of it, so that no slope moves it."""
+
+    def answer(x: np.ndarray) -> np.ndarray:
+        out = x[:, :, 3:-3] - (x[:, :, :-6] + x[:, :, 6:]) / 2
+        return 0.2 * (out.max(axis=(1, 2)) - 30)[:, None]
+
+    return model_of(answer)
