@@ -54,7 +54,9 @@ class EvidenceRemoved(Probe):
         the fill unseen, so `control_shift` is worth a look, too. Cases without a mask are left out and counted; beyond
         5 % of them the number is missing. The fill is made of the same image, so a lesion that covers most of it cannot
         be filled, and the check for traces says so. The classifier behind that check is small: a trace that it does not
-        find may still be there. A thumbnail shows large lesions, so following it is no fault by itself.
+        find may still be there. A thumbnail shows large lesions, so following it is no fault by itself; and where
+        lesions show on it, the comparator learns these, and a model that reads something else there correlates with it
+        little: `thumbnail_correlation` alone clears nobody, `auc_without_evidence` beside it does.
 
     Example:
         AUC is 0.91 as it is, 0.90 with as much filled elsewhere and 0.74 (0.69 to 0.79) without the lesion; the limit
