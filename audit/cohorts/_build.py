@@ -17,6 +17,7 @@ NO_PATIENTS = (
     "No patient column is declared: every case counts as a patient of its own, "
     "and intervals are too narrow where a patient has several cases."
 )
+PHANTOM = "phantom: every image is simulated, and no number here says anything of patients"
 
 
 def coded(ids: NDArray[np.str_]) -> tuple[NDArray[np.int64], NDArray[np.str_]]:

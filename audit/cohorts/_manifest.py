@@ -12,7 +12,7 @@ import numpy as np
 
 from audit.cohorts._attributes import read_attribute
 from audit.cohorts._beside import Beside
-from audit.cohorts._build import NO_PATIENTS, coded, cohort_digest, recoded
+from audit.cohorts._build import NO_PATIENTS, PHANTOM, coded, cohort_digest, recoded
 from audit.cohorts._columns import check_columns, wanted_columns
 from audit.cohorts._others import divided, no_cells, other_split, read_other
 from audit.cohorts._preflight import unreadable
@@ -234,9 +234,14 @@ class _Rows:
             patient_ids=patient_ids, patient_declared=declared, targets=targets.values, attributes=attributes,
             ledger=Ledger(read=len(ids), used=len(ids)), classes=targets.classes, design=self.spec.design,
             reference_method=method, reference_levels=self._reference_levels(),
-            provenance=self.spec.provenance, remarks=remarks if declared else (NO_PATIENTS, *remarks),
+            provenance=self.spec.provenance, phantom=self.spec.phantom,
+            remarks=(*self._first_remarks(), *remarks),
             spacing_mm=self.input.spacing_mm, **follow_up,
         )  # fmt: skip
+
+    def _first_remarks(self) -> tuple[str, ...]:
+        own = () if self.spec.patient is not None else (NO_PATIENTS,)
+        return (PHANTOM, *own) if self.spec.phantom else own
 
     def _owners(self, ids: NDArray[np.str_]) -> NDArray[np.str_]:
         """Return whose each case is; a row without a patient id, which is set aside, is a patient of its own."""

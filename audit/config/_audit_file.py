@@ -161,6 +161,7 @@ class CohortTable(Table):
     annotated_plane: str | None = Field(default=None, min_length=1)
     distractors: dict[str, str] = Field(default_factory=dict)
     provenance: str = ""
+    phantom: bool = False
     split: str | None = None
     split_value: str | None = None
     time: str | None = Field(default=None, min_length=1)

@@ -148,6 +148,7 @@ def cohort_spec(t: CohortTable) -> CohortSpec:
         region_mask=t.region_mask,
         distractors=tuple(t.distractors.items()),
         annotated_plane=t.annotated_plane,
+        phantom=t.phantom,
     )
 
 

@@ -118,6 +118,7 @@ class CohortSpec:
         distractors: Type and column of masks of what looks like a lesion and is none.
         annotated_plane: Column with the index of the plane, along the first axis of a volume, that was read for the
             target.
+        phantom: True where the cases are simulated; every number of the report then says so.
     """
 
     manifest: str
@@ -144,3 +145,4 @@ class CohortSpec:
     region_mask: str | None = None
     distractors: tuple[tuple[str, str], ...] = ()
     annotated_plane: str | None = None
+    phantom: bool = False

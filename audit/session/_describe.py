@@ -38,9 +38,10 @@ _FAMILY_WORDS = {
 _MOST_LEVELS = 13  # twelve, and the missing one
 
 
-def describe_model(card: ModelCard, clean: Predictions) -> dict[str, Any]:
-    """Return the model's card as plain values, with a digest of what it said."""
+def describe_model(card: ModelCard, clean: Predictions, *, phantom: bool = False) -> dict[str, Any]:
+    """Return the model's card as plain values, with a digest of what it said; simulated where its cases are."""
     values: dict[str, Any] = plain(card)
+    values["phantom"] = card.phantom or phantom
     values["predictions_digest"] = hashlib.sha256(np.ascontiguousarray(clean.raw).tobytes()).hexdigest()
     return values
 

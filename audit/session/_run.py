@@ -268,6 +268,7 @@ def _evidence(
 ) -> Run:
     family = count_family(ahead.family, results, policy, model.card.input.range)
     findings = judge(results, policy, today=dt.datetime.now(dt.UTC).date(), input_range=model.card.input.range)
+    described = describe_model(model.card, clean.predictions, phantom=clean.cohort.phantom)
     return Run(
         run={
             "version": audit.__version__, "seed": options.seed, "profile": options.profile, "budget": plain(budget),
@@ -279,12 +280,12 @@ def _evidence(
             **({} if options.training is None else {"training": describe_training(options.training)}),
             **({"min_cell": options.min_cell} if options.min_cell else {}),
         },
-        model=describe_model(model.card, clean.predictions),
+        model=described,
         cohort=describe_cohort(clean.cohort, model.card),
         policy=policy,
         results=results,
         findings=findings,
-        verdict=decide(findings, results, policy, describe_model(model.card, clean.predictions)),
+        verdict=decide(findings, results, policy, described),
         family=family_values(family, policy),
         not_tested=not_tested(results, known.infos, clean.cohort),
         folder=folder,
