@@ -7,6 +7,7 @@ from audit.reference.phantoms._lung import ENTANGLED, SEPARABLE, LungKnobs, Lung
 from audit.reference.phantoms._parameters import BrainKnobs, PlaneParameters, Spot, sample_parameters
 from audit.reference.phantoms._protocol import PROTOCOL_A, PROTOCOL_B, PROTOCOLS, Protocol, spin_echo
 from audit.reference.phantoms._render import STORED_MAXIMUM, Plane, render
+from audit.reference.phantoms._sequences import SEQUENCES, PairedPatches, Patches, PatchKnobs
 
 __all__ = [
     "ENTANGLED",
@@ -14,6 +15,7 @@ __all__ = [
     "PROTOCOL_A",
     "PROTOCOL_B",
     "SEPARABLE",
+    "SEQUENCES",
     "STORED_MAXIMUM",
     "Atlas",
     "BrainKnobs",
@@ -22,6 +24,9 @@ __all__ = [
     "Composition",
     "LungKnobs",
     "LungRegions",
+    "PairedPatches",
+    "PatchKnobs",
+    "Patches",
     "Plane",
     "PlaneParameters",
     "Protocol",
