@@ -73,6 +73,7 @@ from audit.core.probe import (
     State,
     StoredArtifact,
 )
+from audit.core.stored import StoredPredictions, StoredRows
 from audit.core.training import Meter, Trainer, Training, TrainingSpec, TrainingsSpent
 from audit.core.verdict import EXIT_CODES, STATUSES, Finding, Outcome, Status, Verdict
 
@@ -157,6 +158,8 @@ __all__ = [
     "State",
     "Status",
     "StoredArtifact",
+    "StoredPredictions",
+    "StoredRows",
     "Surrogate",
     "SurrogateSpec",
     "Task",

@@ -19,12 +19,13 @@ from audit.evidence._predictions import write_predictions
 from audit.evidence._pseudonyms import Plain, Pseudonyms, load_pseudonyms
 from audit.evidence._sarif import sarif
 from audit.evidence._schema import evidence_schema
+from audit.evidence._stored import read_predictions
 from audit.evidence._summary import summary
 from audit.evidence._suppress import SUPPRESSED, mask, names_one, suppress, withheld
 
 __all__ = [
     "EVIDENCE", "FILES", "SUMS", "SUPPRESSED", "Arrays", "Plain", "Pseudonyms", "check_seal", "evidence_digest",
     "evidence_schema", "from_plain", "junit", "load_pseudonyms", "loader", "mask", "names_one", "policy_to_plain",
-    "read_run", "sarif", "seal", "store_artifact", "summary", "suppress", "to_plain", "withheld",
+    "read_predictions", "read_run", "sarif", "seal", "store_artifact", "summary", "suppress", "to_plain", "withheld",
     "write_atomically", "write_evidence", "write_predictions",
 ]  # fmt: skip

@@ -278,6 +278,7 @@ def _evidence(
             **({} if options.threat_model is None else {"threat_model": plain(options.threat_model)}),
             **({"envelope": plain(options.envelope)} if options.envelope else {}),
             **({} if options.training is None else {"training": describe_training(options.training)}),
+            **({"fairlearn_metrics": list(options.fairlearn_metrics)} if options.fairlearn_metrics else {}),
             **({"min_cell": options.min_cell} if options.min_cell else {}),
         },
         model=described,
