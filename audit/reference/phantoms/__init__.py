@@ -5,15 +5,42 @@ from audit.reference.phantoms._brain import BrainSlices
 from audit.reference.phantoms._composition import Case, Composition
 from audit.reference.phantoms._lung import ENTANGLED, SEPARABLE, LungKnobs, LungRegions, lung_cohort
 from audit.reference.phantoms._parameters import BrainKnobs, PlaneParameters, Spot, sample_parameters
+from audit.reference.phantoms._parenchyma import (
+    EDGES,
+    GRADES,
+    MIDPOINTS,
+    PATTERNS,
+    LungScan,
+    ParenchymaKnobs,
+    ParenchymaPatient,
+    draw_patient,
+    draw_scan,
+    grade_of,
+)
+from audit.reference.phantoms._parenchyma_render import (
+    ParenchymaVolume,
+    cut_regions,
+    match_histograms,
+    render_parenchyma,
+)
+from audit.reference.phantoms._parenchyma_scans import ParenchymaScans, alike, matched_pair
 from audit.reference.phantoms._protocol import PROTOCOL_A, PROTOCOL_B, PROTOCOLS, Protocol, spin_echo
 from audit.reference.phantoms._render import STORED_MAXIMUM, Plane, render
 from audit.reference.phantoms._sequences import SEQUENCES, PairedPatches, Patches, PatchKnobs
+from audit.reference.phantoms._skull_base import SkullBaseKnobs, SkullBasePatient, draw_patient
+from audit.reference.phantoms._skull_base_cohort import READERS, Reader, SkullBaseVolumes
+from audit.reference.phantoms._skull_base_drawn import SkullBaseScan, draw_scan
 
 __all__ = [
+    "EDGES",
     "ENTANGLED",
+    "GRADES",
+    "MIDPOINTS",
+    "PATTERNS",
     "PROTOCOLS",
     "PROTOCOL_A",
     "PROTOCOL_B",
+    "READERS",
     "SEPARABLE",
     "SEQUENCES",
     "STORED_MAXIMUM",
@@ -24,16 +51,34 @@ __all__ = [
     "Composition",
     "LungKnobs",
     "LungRegions",
+    "LungScan",
     "PairedPatches",
+    "ParenchymaKnobs",
+    "ParenchymaPatient",
+    "ParenchymaScans",
+    "ParenchymaVolume",
     "PatchKnobs",
     "Patches",
     "Plane",
     "PlaneParameters",
     "Protocol",
+    "Reader",
+    "SkullBaseKnobs",
+    "SkullBasePatient",
+    "SkullBaseScan",
+    "SkullBaseVolumes",
     "Spot",
+    "alike",
+    "cut_regions",
+    "draw_patient",
+    "draw_scan",
+    "grade_of",
     "load_atlas",
     "lung_cohort",
+    "match_histograms",
+    "matched_pair",
     "render",
+    "render_parenchyma",
     "sample_parameters",
     "spin_echo",
 ]
