@@ -10,6 +10,10 @@ from typing import TYPE_CHECKING, Any, Protocol
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
+    from audit.core import Estimate
+
+_TAIL = 0.025
+
 Say = Callable[[str], None]
 """Is told in a sentence what is being done."""
 
@@ -60,6 +64,23 @@ class Figure:
     n_patients: int
     method: str
     missing: str = ""
+
+    @classmethod
+    def of(cls, name: str, estimate: Estimate, method: str = "") -> Figure:
+        """Return a figure of what a method of `audit.stats` says, with its 95 % interval.
+
+        Args:
+            name: The figure's name.
+            estimate: At the default levels.
+            method: Words before the name of the statistical method.
+        """
+        bounds = {level: (low, high) for level, low, high in estimate.curve}
+        low, high = bounds.get(_TAIL, (None, None))
+        said = f"{method}; {estimate.method}" if method else estimate.method
+        return cls(
+            name=name, value=estimate.value, low=low, high=high, n=estimate.n, n_patients=estimate.n_patients,
+            method=said, missing=estimate.missing or "",
+        )  # fmt: skip
 
 
 @dataclass(frozen=True, kw_only=True)

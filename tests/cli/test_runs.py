@@ -187,8 +187,4 @@ def test_unknown_twin(audit: Audit, folder: Path, monkeypatch: pytest.MonkeyPatc
     code, _, err = audit("demo", "--twin", "biasd", "--out", "d")
     assert code == 2
     assert "did you mean 'biased'?" in err
-    assert audit("reference", "build", "biasd")[0] == 2
     assert audit("reference", "list")[1].split()[0] == "biased"
-    monkeypatch.setattr("audit.reference.build", lambda name, out: out / f"{name}.safetensors", raising=False)
-    code, out, _ = audit("reference", "build", "biased", "--out", "w")
-    assert (code, out) == (0, "w/biased.safetensors\n")
