@@ -13,8 +13,6 @@ from audit.reference.phantoms._parenchyma import (
     LungScan,
     ParenchymaKnobs,
     ParenchymaPatient,
-    draw_patient,
-    draw_scan,
     grade_of,
 )
 from audit.reference.phantoms._parenchyma_render import (
