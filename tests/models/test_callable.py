@@ -114,3 +114,35 @@ def test_names_are_looked_up_on_the_disk_once(tmp_path: Path, monkeypatch: pytes
     seen.clear()
     with local:
         assert not seen
+
+
+def _from_file(folder, shift):
+    (folder / "scorer.py").write_text(
+        "def score(path):\n    shift = float(path.read_text())\n    return lambda x: x.mean(axis=(1, 2, 3)) + shift\n"
+    )
+    (folder / "shift.txt").write_text(f"{shift}")
+    return load_model(replace(SPEC, path="shift.txt"), folder)
+
+
+def test_a_callable_is_made_from_the_file_that_path_names(tmp_path):
+    """The factory is given the file, and another content is another digest, before and after."""
+    model = _from_file(tmp_path, 3)
+    np.testing.assert_allclose(model.predict(BATCH)[:, 0], BATCH.mean(axis=(1, 2, 3)) + 3)
+    digest = model.card.digest
+    assert model.state_digest() == digest
+    (tmp_path / "shift.txt").write_text("4")
+    assert model.state_digest() != digest
+    assert _from_file(tmp_path, 4).card.digest != digest
+    assert any("the file that it reads" in note for note in model.card.notes)
+
+
+@pytest.mark.parametrize(
+    ("body", "problem"), [("return 3", "that can be called"), ("raise ValueError(1)", "the factory fails")]
+)
+def test_a_factory_that_makes_no_function_is_named(tmp_path, body, problem):
+    """What the factory returns must answer images; the message says what to leave out."""
+    (tmp_path / "scorer.py").write_text(f"def score(path):\n    {body}\n")
+    (tmp_path / "w.txt").touch()
+    with pytest.raises(ModelError, match=problem) as caught:
+        load_model(replace(SPEC, path="w.txt"), tmp_path)
+    assert "leave path out" in str(caught.value)
