@@ -2,8 +2,15 @@
 
 from __future__ import annotations
 
+import pytest
 from hypothesis import settings
 
 # A time limit an example makes tests fail on a busy machine, and random examples make them fail on a lucky day only.
 settings.register_profile("suite", deadline=None, derandomize=True)
 settings.load_profile("suite")
+
+
+@pytest.fixture(autouse=True)
+def own_ledger(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Keep the runs of tests out of the ledger of whoever runs them."""
+    monkeypatch.setenv("AUDIT_LEDGER_FILE", str(tmp_path_factory.getbasetemp() / "ledger.jsonl"))

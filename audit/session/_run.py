@@ -64,6 +64,7 @@ from audit.session._before import Before, look_ahead, tell
 from audit.session._check import check_fit, check_use
 from audit.session._describe import describe_cohort, describe_machine, describe_model, describe_training, not_tested
 from audit.session._folder import check_folder, default_folder, make_folder
+from audit.session._history import History
 from audit.session._selected import all_results, check_rules, probes_of
 
 if TYPE_CHECKING:
@@ -212,6 +213,8 @@ def _audit(
         budget=budget,
     )
     tell(ahead, policy, progress, log, cohort, options.min_cell)
+    history = History(model, cohort, policy, options, before, selected, log, progress)
+    history.began()
     progress.start("predictions", "Clean predictions", 0, total)
     clean = clean_predictions(model, cohort, budget, workers=options.workers, progress=progress)
     progress.finish("predictions", "completed")
@@ -251,6 +254,7 @@ def _audit(
     _write(folder, finished)
     progress.finish("report", "completed")
     log.event("verdict", outcome=finished.verdict.outcome, blocking=list(finished.verdict.blocking))
+    history.ended(finished)
     seal(folder)
     return finished
 
