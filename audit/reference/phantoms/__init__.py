@@ -3,6 +3,8 @@
 from audit.reference.phantoms._atlas import Atlas, load_atlas
 from audit.reference.phantoms._brain import BrainSlices
 from audit.reference.phantoms._composition import Case, Composition
+from audit.reference.phantoms._copd import CopdKnobs, CopdPatients, copd_patients
+from audit.reference.phantoms._copd_scans import RESCAN, SCAN, SHALLOW, CopdScans, Examined
 from audit.reference.phantoms._lung import ENTANGLED, SEPARABLE, LungKnobs, LungRegions, lung_cohort
 from audit.reference.phantoms._parameters import BrainKnobs, PlaneParameters, Spot, sample_parameters
 from audit.reference.phantoms._parenchyma import (
@@ -39,14 +41,21 @@ __all__ = [
     "PROTOCOL_A",
     "PROTOCOL_B",
     "READERS",
+    "RESCAN",
+    "SCAN",
     "SEPARABLE",
     "SEQUENCES",
+    "SHALLOW",
     "STORED_MAXIMUM",
     "Atlas",
     "BrainKnobs",
     "BrainSlices",
     "Case",
     "Composition",
+    "CopdKnobs",
+    "CopdPatients",
+    "CopdScans",
+    "Examined",
     "LungKnobs",
     "LungRegions",
     "LungScan",
@@ -67,6 +76,7 @@ __all__ = [
     "SkullBaseVolumes",
     "Spot",
     "alike",
+    "copd_patients",
     "cut_regions",
     "draw_patient",
     "draw_scan",
