@@ -30,12 +30,24 @@ from audit.reference.phantoms._sequences import SEQUENCES, PairedPatches, Patche
 from audit.reference.phantoms._skull_base import SkullBaseKnobs, SkullBasePatient, draw_patient
 from audit.reference.phantoms._skull_base_cohort import READERS, Reader, SkullBaseVolumes
 from audit.reference.phantoms._skull_base_drawn import SkullBaseScan, draw_scan
+from audit.reference.phantoms._spaces import PerivascularSpaces
+from audit.reference.phantoms._spaces_draw import Anatomy, Thing
+from audit.reference.phantoms._spaces_observers import OBSERVERS, Observer
+from audit.reference.phantoms._spaces_patients import DETERMINANTS, SpacesKnobs, SpacesPatient
+from audit.reference.phantoms._spaces_regions import REGIONS as BRAIN_REGIONS
+from audit.reference.phantoms._spaces_regions import SIZE as CROP_SIZE
+from audit.reference.phantoms._spaces_regions import BrainRegion
+from audit.reference.phantoms._spaces_scan import SCANNER_SETTINGS, SpacesScan
 
 __all__ = [
+    "BRAIN_REGIONS",
+    "CROP_SIZE",
+    "DETERMINANTS",
     "EDGES",
     "ENTANGLED",
     "GRADES",
     "MIDPOINTS",
+    "OBSERVERS",
     "PATTERNS",
     "PROTOCOLS",
     "PROTOCOL_A",
@@ -43,12 +55,15 @@ __all__ = [
     "READERS",
     "RESCAN",
     "SCAN",
+    "SCANNER_SETTINGS",
     "SEPARABLE",
     "SEQUENCES",
     "SHALLOW",
     "STORED_MAXIMUM",
+    "Anatomy",
     "Atlas",
     "BrainKnobs",
+    "BrainRegion",
     "BrainSlices",
     "Case",
     "Composition",
@@ -59,6 +74,7 @@ __all__ = [
     "LungKnobs",
     "LungRegions",
     "LungScan",
+    "Observer",
     "PairedPatches",
     "ParenchymaKnobs",
     "ParenchymaPatient",
@@ -66,6 +82,7 @@ __all__ = [
     "ParenchymaVolume",
     "PatchKnobs",
     "Patches",
+    "PerivascularSpaces",
     "Plane",
     "PlaneParameters",
     "Protocol",
@@ -74,7 +91,11 @@ __all__ = [
     "SkullBasePatient",
     "SkullBaseScan",
     "SkullBaseVolumes",
+    "SpacesKnobs",
+    "SpacesPatient",
+    "SpacesScan",
     "Spot",
+    "Thing",
     "alike",
     "copd_patients",
     "cut_regions",
