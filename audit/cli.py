@@ -273,6 +273,28 @@ def gate(
     raise typer.Exit(gate_run(run, policy))
 
 
+@app.command(
+    epilog="Example: [bold]audit verify audit-runs/20261122T101500Z[/bold]   or   "
+    "[bold]audit verify pack.zip --key release.pub[/bold]   ·   Exit codes: 0 intact, 1 changed, 2 unreadable"
+)
+def verify(
+    run: Annotated[Path, typer.Argument(metavar="RUN|PACK", help="A run's folder, or a pack.", show_default=False)],
+    key: Annotated[
+        Path | None,
+        typer.Option("--key", metavar="PUB", help="Public key (Ed25519) that signed the pack.", show_default=False),
+    ] = None,
+    debug: Debug = False,
+) -> None:
+    """Check every byte of a run or a pack, and make its numbers again from the stored predictions, without the model.
+
+    It answers 0 where nothing was changed, whatever the verdict.
+    """
+    from audit._cli.verifying import verify_run
+
+    del debug
+    raise typer.Exit(verify_run(run, key))
+
+
 @app.command(epilog="Example: [bold]audit report audit-runs/20261122T101500Z --static --out report.html[/bold]")
 def report(
     run: RunFolder,
@@ -334,19 +356,64 @@ def reference_list(debug: Debug = False) -> None:
     raise typer.Exit(list_models())
 
 
-@reference.command("build", epilog="Example: [bold]audit reference build healthy --out rebuilt[/bold]")
+@reference.command("build", epilog="Example: [bold]audit reference build gender-biased --out rebuilt[/bold]")
 def reference_build(
     name: Annotated[
         str, typer.Argument(metavar="NAME", help="As `audit reference list` gives it.", show_default=False)
     ],
-    out: Annotated[Path, typer.Option("--out", metavar="DIR", help="Where the weights go.")] = Path("reference-models"),
+    out: Annotated[Path, typer.Option("--out", metavar="DIR", help="Where weights and figures go.")] = Path(
+        "reference-models"
+    ),
+    seed: Annotated[
+        int | None,
+        typer.Option(
+            "--seed",
+            metavar="N",
+            min=0,
+            show_default=False,
+            help="Seed of the training.  default: that of the shipped weights",
+        ),
+    ] = None,
     debug: Debug = False,
 ) -> None:
-    """Train a reference model again from its recipe."""
+    """Train a reference model again from its recipe, and print its figures beside the shipped ones."""
     from audit._cli.reference import build_model
 
     del debug
-    raise typer.Exit(build_model(name, out))
+    raise typer.Exit(build_model(name, out, seed))
+
+
+@reference.command("audit", epilog="Example: [bold]audit reference audit gender-biased --out biased-run[/bold]")
+def reference_audit(
+    name: Annotated[
+        str, typer.Argument(metavar="NAME", help="As `audit reference list` gives it.", show_default=False)
+    ],
+    out: Annotated[
+        Path | None,
+        typer.Option(
+            "--out",
+            metavar="DIR",
+            show_default=False,
+            help="Folder of the run; model, images and audit.toml go into DIR-files.  default: audit-runs/<UTC time>",
+        ),
+    ] = None,
+    profile: Annotated[
+        Profile | None, typer.Option(help="How much to spend.  default: as its audit.toml says", show_default=False)
+    ] = None,
+    seed: Annotated[
+        int | None,
+        typer.Option(
+            "--seed", metavar="N", min=0, show_default=False, help="Seed of cohort and run.  default: that of the docs"
+        ),
+    ] = None,
+    overwrite: Overwrite = False,
+    debug: Debug = False,
+) -> None:
+    """Audit a reference model on its phantom cohort; the exit code is that of any audit."""
+    from audit._cli.reference import audit_model
+
+    del debug
+    raise typer.Exit(audit_model(name, out, profile=profile, seed=seed, overwrite=overwrite))
 
 
 if __name__ == "__main__":

@@ -1,5 +1,6 @@
 """Evidence: written once, sealed, read with distrust; and the formats that other programs read."""
 
+from audit.evidence._cards import card_of, use_of
 from audit.evidence._codec import evidence_digest, from_plain, policy_to_plain, to_plain
 from audit.evidence._folder import (
     EVIDENCE,
@@ -25,9 +26,9 @@ from audit.evidence._summary import summary
 from audit.evidence._suppress import SUPPRESSED, mask, names_one, suppress, withheld
 
 __all__ = [
-    "EVIDENCE", "FILES", "SUMS", "SUPPRESSED", "Arrays", "Ledger", "Plain", "Pseudonyms", "append_entry",
+    "EVIDENCE", "FILES", "SUMS", "SUPPRESSED", "Arrays", "Ledger", "Plain", "Pseudonyms", "append_entry", "card_of",
     "check_seal", "evidence_digest", "evidence_schema", "from_plain", "junit", "ledger_path", "load_pseudonyms",
     "loader", "mask", "names_one", "policy_to_plain", "read_ledger", "read_predictions", "read_run", "sarif", "seal",
-    "store_artifact", "summary", "suppress", "to_plain", "withheld", "write_atomically", "write_evidence",
+    "store_artifact", "summary", "suppress", "to_plain", "use_of", "withheld", "write_atomically", "write_evidence",
     "write_predictions",
 ]  # fmt: skip

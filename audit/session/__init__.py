@@ -31,12 +31,14 @@ if TYPE_CHECKING:
 
 from audit.session._folder import check_folder, default_folder
 from audit.session._open import known_attacks, known_metrics, load_cohort, load_golden, load_model, with_own_map
+from audit.session._reference import run_reference
 from audit.session._training import make_training, open_training
+from audit.session._verify import verify
 from audit.session.saved import Asked, score_table, scores
 
 __all__ = [
     "Asked", "check_folder", "default_folder", "gate", "load_cohort", "load_model", "make_training", "render_report",
-    "run", "run_config", "run_demo", "score_table", "scores",
+    "run", "run_config", "run_demo", "run_reference", "score_table", "scores", "verify",
 ]  # fmt: skip
 
 

@@ -1,0 +1,59 @@
+"""`audit verify`: what was changed, and which numbers were made again."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from audit._cli.progress import shown_progress
+from audit._cli.shell import say
+
+if TYPE_CHECKING:
+    from audit.verify import Again, Checked
+
+_NAMED = 40
+
+
+def verify_run(path: Path, key: Path | None) -> int:
+    """Check a run or a pack, say what was found, and return 0 where it is intact, 1 where it was changed."""
+    from audit import session
+
+    with shown_progress() as progress:
+        checked = session.verify(path, key=key, watch=lambda code: progress.start(code, "made again", 0, 0))
+    for line in lines(checked, path.resolve().name):
+        say(line)
+    return checked.exit_code
+
+
+def lines(checked: Checked, name: str) -> list[str]:
+    """Return what is said of a check, the answer first.
+
+    Args:
+        checked: What was found.
+        name: What the run or pack is called.
+    """
+    count = len(checked.faults)
+    head = f"INTACT  {name}" if checked.intact else f"CHANGED  {name}: {count} fault{'s' if count != 1 else ''}"
+    said = [head, *(f"  {fault}" for fault in checked.faults[:_NAMED])]
+    if count > _NAMED:
+        said.append(f"  and {count - _NAMED} more")
+    said.append(f"  bytes     {checked.files} files held against SHA256SUMS")
+    if checked.label:
+        said.append(f"  verdict   {checked.label}, as it was when the run was made")
+    said.append(f"  numbers   {numbers(checked)}")
+    if checked.again is not None:
+        said += [f"            not {code}: {why}" for code, why in sorted(checked.again.left_out.items())]
+    return said + [f"  note      {note}" for note in checked.notes]
+
+
+def numbers(checked: Checked) -> str:
+    """Return one sentence on the numbers that were made again."""
+    again: Again | None = checked.again
+    if again is None or checked.not_again:
+        return f"none was made again: {checked.not_again or 'nothing was read'}"
+    from audit.verify import TOLERANCE
+
+    return (
+        f"{again.numbers} numbers of {len(again.probes)} probes made again from the stored predictions, "
+        f"equal to within {TOLERANCE:g}"
+    )

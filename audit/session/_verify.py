@@ -1,0 +1,97 @@
+"""A run's folder or a pack, checked; nothing is written."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from audit.errors import EvidenceError, InputError
+
+if TYPE_CHECKING:
+    from audit.pack import Pack
+    from audit.verify import Checked, Fault
+
+
+def verify(path: Path | str, *, key: Path | str | None = None, watch: Callable[[str], None] | None = None) -> Checked:
+    """Check that a run or a pack is what it was when it was made.
+
+    Every byte of every file is held against SHA256SUMS, the digest in the evidence against its content, the verdict
+    against the numbers, and the numbers against those that the stored predictions give, without a model.
+
+    Args:
+        path: The run's folder, or the zip of a pack.
+        key: File of the Ed25519 public key that signed the pack.
+        watch: Told of each probe before its numbers are made again.
+
+    Returns:
+        What was found; `intact` whatever the verdict.
+
+    Raises:
+        InputError: There is no such run or pack, it cannot be read, or the key cannot be used.
+    """
+    from audit.probes import PROBES
+    from audit.verify import verify_folder
+
+    place = Path(path)
+    if place.is_file():
+        return _pack(place, None if key is None else _key(Path(key)), watch)
+    if key is not None:
+        raise InputError(
+            "a run's folder has no signature", expected="the zip of a pack beside --key", got=place.name,
+            fix="leave --key out, or name a pack that 'audit pack --sign' wrote",
+        )  # fmt: skip
+    return verify_folder(place, PROBES, watch)
+
+
+def _key(path: Path) -> bytes:
+    try:
+        return path.read_bytes()
+    except OSError as error:
+        raise InputError(
+            "the public key cannot be read", expected="a file with an Ed25519 public key", got=error.strerror or "",
+            fix="name the file that belongs to the signature",
+        ) from error  # fmt: skip
+
+
+def _pack(path: Path, public: bytes | None, watch: Callable[[str], None] | None) -> Checked:
+    from audit.evidence import EVIDENCE
+    from audit.pack import read_pack
+    from audit.probes import PROBES
+    from audit.verify import PREDICTIONS, Checked, Fault, verify_content
+
+    pack = read_pack(path)
+    faults = [Fault(file=name, what=what) for name, _, what in (text.partition(": ") for text in pack.faults)]
+    notes: tuple[str, ...] = ()
+    if public is not None:
+        signed = _signature(pack, public)
+        faults += signed
+        notes = () if signed else ("The signature holds: it was made with the key that was given.",)
+    elif pack.envelope is not None:
+        notes = ("The pack is signed; who signed it was not checked: give --key.",)
+    if faults:
+        why = "files were changed, so nothing in them was read"
+        return Checked(faults=tuple(sorted(set(faults))), files=len(pack.files), not_again=why, notes=notes)
+    held = pack.run_files()
+    if EVIDENCE not in held:
+        raise EvidenceError(
+            f"{path.name} has no evidence", expected=f"run/{EVIDENCE}", got=f"{len(pack.files)} other files",
+            fix="name a file that 'audit pack' wrote",
+        )  # fmt: skip
+    found = verify_content({EVIDENCE: held[EVIDENCE]}, held.get(PREDICTIONS), PROBES, len(pack.files), watch)
+    return replace(found, notes=(*notes, *found.notes))
+
+
+def _signature(pack: Pack, public: bytes) -> list[Fault]:
+    from audit.pack import ENVELOPE, verify_envelope
+    from audit.verify import Fault
+
+    if pack.envelope is None:
+        return [Fault(file=ENVELOPE, what="absent: the pack is not signed")]
+    try:
+        signed = verify_envelope(pack.envelope, public)
+    except EvidenceError as error:
+        return [Fault(file=ENVELOPE, what=error.problem)]
+    texts = signed.faults(pack.files, ENVELOPE)
+    return [Fault(file=name, what=what) for name, _, what in (text.partition(": ") for text in texts)]

@@ -1,0 +1,207 @@
+"""Whether a run or a pack is what it was when it was made."""
+
+from __future__ import annotations
+
+import datetime as dt
+import json
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import audit
+from audit.core import Evidence, Probe
+from audit.errors import EvidenceError, PolicyError
+from audit.evidence import (
+    EVIDENCE,
+    evidence_digest,
+    from_plain,
+    junit,
+    read_predictions,
+    sarif,
+    summary,
+    suppress,
+)
+from audit.judge import decide, judge
+from audit.verify._again import Again, make_again
+from audit.verify._files import Fault, folder_faults, read_bounded
+
+PREDICTIONS = "predictions.parquet"
+_SHARED: Mapping[str, Callable[[Evidence], str]] = {"junit.xml": junit, "audit.sarif": sarif, "summary.md": summary}
+Watch = Callable[[str], None]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Checked:
+    """What a check found.
+
+    Args:
+        faults: Everything that is not as it was written; empty: intact.
+        label: The verdict that the evidence states, "" where it could not be read.
+        files: Number of files whose bytes were held against their digest.
+        again: What became of the numbers that were made again from the stored predictions; None where none was.
+        not_again: Why no number was made again, "" where some were.
+        notes: What else a reader should know.
+    """
+
+    faults: tuple[Fault, ...] = ()
+    label: str = ""
+    files: int = 0
+    again: Again | None = None
+    not_again: str = ""
+    notes: tuple[str, ...] = field(default_factory=tuple)
+
+    @property
+    def intact(self) -> bool:
+        """Whether nothing was changed."""
+        return not self.faults
+
+    @property
+    def exit_code(self) -> int:
+        """0 intact, 1 changed."""
+        return 0 if self.intact else 1
+
+
+def verify_folder(folder: Path, probes: Sequence[type[Probe]], watch: Watch | None = None) -> Checked:
+    """Check a run's folder: every byte, the digest inside, the verdict, and the numbers.
+
+    Args:
+        folder: The run's folder; nothing in it is changed.
+        probes: The probes of this installation.
+        watch: Told of each probe before its numbers are made again.
+
+    Raises:
+        EvidenceError: There is no finished run to check, or it is of a newer version.
+    """
+    faults = folder_faults(folder)
+    count = sum(1 for p in folder.rglob("*") if p.is_file() and not p.is_symlink())
+    if faults:
+        # What is known to be changed is not read further: its numbers would say nothing.
+        why = "files were changed, so nothing in them was read"
+        return Checked(faults=faults, files=count, not_again=why)
+    held = {name: read_bounded(folder / name) for name in (EVIDENCE, *_SHARED) if (folder / name).is_file()}
+    stored = folder / PREDICTIONS
+    return verify_content(held, stored if stored.is_file() else None, probes, count, watch)
+
+
+def verify_content(
+    held: Mapping[str, bytes], stored: Path | bytes | None, probes: Sequence[type[Probe]], files: int,
+    watch: Watch | None = None,
+) -> Checked:  # fmt: skip
+    """Check what files say, once their bytes were found to be those that were sealed.
+
+    Args:
+        held: Bytes of evidence.json and, where they are there, of what was made from it.
+        stored: predictions.parquet, its bytes, or None.
+        probes: The probes of this installation.
+        files: Number of files that were checked byte for byte.
+        watch: Told of each probe before its numbers are made again.
+
+    Raises:
+        EvidenceError: evidence.json is no evidence, or of a newer version.
+    """
+    values = _values(held.get(EVIDENCE, b""))
+    evidence = from_plain(values)
+    same = evidence.run.get("version") == audit.__version__
+    faults = [*_digest_faults(values, evidence)]
+    notes: list[str] = []
+    if same:
+        faults += _verdict_faults(evidence)
+        faults += _shared_faults(evidence, held)
+    else:
+        notes.append(
+            f"The run was made with imaging-audit {evidence.run.get('version')}, this is {audit.__version__}: whether "
+            "its verdict follows from its numbers was not checked."
+        )
+    if stored is None:
+        return Checked(
+            faults=(*faults, Fault(file=PREDICTIONS, what="absent")), label=evidence.verdict.label, files=files,
+            not_again="there are no stored predictions", notes=tuple(notes),
+        )  # fmt: skip
+    try:
+        again = make_again(evidence, read_predictions(stored), probes, same_version=same, watch=watch)
+    except EvidenceError as error:
+        if same:
+            faults.append(Fault(file=PREDICTIONS, what=f"{error.problem}: {error.got or error.expected}"))
+        return Checked(
+            faults=tuple(faults), label=evidence.verdict.label, files=files, not_again=error.problem, notes=tuple(notes)
+        )
+    faults += [Fault(file=EVIDENCE, what=text) for text in again.differing]
+    why = "" if again.numbers else "none of its numbers can be made from stored predictions alone"
+    return Checked(
+        faults=tuple(faults), label=evidence.verdict.label, files=files, again=again, not_again=why, notes=tuple(notes)
+    )
+
+
+def _values(data: bytes) -> dict[str, Any]:
+    try:
+        values = json.loads(data.decode("utf-8"), parse_constant=_refuse)
+    except (ValueError, RecursionError) as error:
+        raise EvidenceError(
+            "evidence.json cannot be read", expected="JSON with finite numbers", got=str(error)[:120],
+            fix="take the folder from where it was made",
+        ) from error  # fmt: skip
+    if not isinstance(values, dict):
+        raise EvidenceError("evidence.json cannot be read", expected="an object", got=type(values).__name__)
+    return values
+
+
+def _refuse(constant: str) -> float:
+    raise ValueError(f"{constant} is no finite number")
+
+
+def _digest_faults(values: Mapping[str, Any], evidence: Evidence) -> list[Fault]:
+    try:
+        found = evidence_digest(values)
+    except (KeyError, TypeError, ValueError) as error:
+        return [Fault(file=EVIDENCE, what=f"has no digest: {type(error).__name__}: {error}"[:160])]
+    stated = evidence.run.get("evidence_digest")
+    if stated == found:
+        return []
+    return [Fault(file=EVIDENCE, what=f"states the digest {str(stated)[:16]}, its content has {found[:16]}")]
+
+
+def _verdict_faults(evidence: Evidence) -> list[Fault]:
+    """Return where findings and verdict are not what the measurements give under the policy on the day of the run."""
+    span = (evidence.model.get("input") or {}).get("range")
+    range_ = None if span is None else (float(span[0]), float(span[1]))
+    try:
+        findings = judge(evidence.results, evidence.policy, today=_day(evidence), input_range=range_)
+        verdict = decide(findings, evidence.results, evidence.policy, evidence.model)
+    except (PolicyError, KeyError, TypeError, ValueError) as error:
+        return [Fault(file=EVIDENCE, what=f"cannot be judged again: {error}"[:160])]
+    said = {f.rule: f for f in evidence.findings}
+    faults = [
+        Fault(file=EVIDENCE, what=f"rule '{f.rule}' says {_status(said.get(f.rule))}, its numbers say {f.status}")
+        for f in findings
+        if said.get(f.rule) != f
+    ]
+    faults += [
+        Fault(file=EVIDENCE, what=f"a finding of rule '{r}', which the policy does not have")
+        for r in said.keys() - {f.rule for f in findings}
+    ]
+    if verdict != evidence.verdict:
+        text = f"states {evidence.verdict.label}, its findings give {verdict.label}"
+        faults.append(Fault(file=EVIDENCE, what=text if verdict.label != evidence.verdict.label else
+                            "states other reasons for its verdict than its findings give"))  # fmt: skip
+    return faults
+
+
+def _status(finding: Any) -> str:
+    return "nothing" if finding is None else str(finding.status)
+
+
+def _day(evidence: Evidence) -> dt.date:
+    """Return the day (UTC) on which the run was judged."""
+    moment = dt.datetime.fromisoformat(str(evidence.run.get("finished") or evidence.run["started"]))
+    return moment.astimezone(dt.UTC).date()
+
+
+def _shared_faults(evidence: Evidence, held: Mapping[str, bytes]) -> list[Fault]:
+    """Return the files for other programs that do not say what the evidence says."""
+    shared = suppress(evidence, int(evidence.run.get("min_cell", 0)))
+    return [
+        Fault(file=name, what="does not say what evidence.json says")
+        for name, write in _SHARED.items()
+        if name in held and write(shared).encode() != held[name]
+    ]
