@@ -28,7 +28,9 @@ COMPARABLE: Mapping[str, tuple[str, ...]] = {
     "survival": ("probabilities", "value"),
 }
 _NO = ("0", "0.0", "false", "no", "")
-RATED: tuple[Task, ...] = ("binary", "multiclass", "ordinal", "regression")
+RATED: tuple[Task, ...] = ("binary", "multiclass", "ordinal")
+MEASURED: tuple[Task, ...] = ("regression", "segmentation")
+"""Of these a reader gives a number, of a segmentation its volume."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -80,7 +82,7 @@ def vocabulary(
         positive: Values of the target that count as positive.
         cells: (n,) cells of the target, where `positive` tells them apart.
     """
-    if task == "regression":
+    if task in MEASURED:
         return Vocabulary(lookups=None)
     if task not in RATED:
         return None

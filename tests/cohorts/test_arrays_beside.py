@@ -26,6 +26,15 @@ def test_readers_and_comparators_of_arrays():
     assert cohort.comparators["rule"].spec.operating_point == 0.3
 
 
+def test_readers_of_a_segmentation_give_volumes():
+    """A reader's mark on a segmentation is its volume, a number; an empty cell is no reading."""
+    cohort = from_arrays(
+        np.zeros((3, 1, 8, 8), dtype=np.float32), np.zeros(3), task="segmentation", masks=np.zeros((3, 1, 8, 8)),
+        attributes={"reader": ([12.5, None, 0], "rater")},
+    )  # fmt: skip
+    np.testing.assert_array_equal(cohort.raters["reader"], [12.5, np.nan, 0])
+
+
 def test_survival_of_arrays():
     """Times and events take the place of targets."""
     cohort = from_arrays(None, task="survival", time=[3, 1.5], event=[True, False])

@@ -12,7 +12,7 @@ from audit.core import ClassView, Estimate, ProbeContext, Scalar
 from audit.probes._shared import weighted_sum
 from audit.probes.performance._comparators import answers, auc_advantage, mae_advantage, nearer, rate_advantage
 from audit.probes.performance._rates import both_labels, rate
-from audit.probes.performance._segmentation import lesions_found, lesions_right
+from audit.probes.performance._segmentation import lesions_found, lesions_right, volume_agreement
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -164,11 +164,18 @@ def _of_masks(ctx: ProbeContext) -> Iterator[Pair]:
     if "surface_dice" in columns:
         surface = _mean(ctx, ctx.clean.column("surface_dice"))
         yield Pair(first=overlap, second=Side(name="mean surface Dice", estimate=surface))
+    firsts = [overlap]
+    if {"volume_predicted", "volume_reference"} <= columns:
+        # At 0.5 patients differ from each other as much as the model from the reference.
+        volume = Side(name="ICC of volumes", estimate=volume_agreement(ctx), span=1.5)
+        yield Pair(first=volume, second=overlap)
+        firsts.append(volume)
     if {"lesions_found", "lesions_reference"} <= columns:
-        yield Pair(first=overlap, second=Side(name="lesion-wise sensitivity", estimate=lesions_found(ctx)))
+        found = Side(name="lesion-wise sensitivity", estimate=lesions_found(ctx))
+        yield from (Pair(first=first, second=found) for first in firsts)
     if {"lesions_false", "lesions_predicted"} <= columns:
         right = Side(name="share of its lesions that are real", estimate=lesions_right(ctx))
-        yield Pair(first=overlap, second=right)
+        yield from (Pair(first=first, second=right) for first in firsts)
 
 
 def _mean(ctx: ProbeContext, values: NDArray[np.float64]) -> Estimate:

@@ -31,10 +31,24 @@ def segmentation(ctx: ProbeContext) -> Iterator[Measurement]:
     yield _distance(ctx, nowhere)
     empty, any_size = "the reference mask is empty", (-1.0, None)
     yield _mean(ctx, _volume_error(ctx), "relative_volume_error", any_size, "zero", empty, failure=-1.0)
+    agreed = unbounded(volume_agreement(ctx), unanswered(ctx).failures)
+    yield Measurement.of(agreed, metric="icc", level=ctx.levels.confidence, direction="higher")
     yield Measurement.of(
         lesions_found(ctx), metric="lesion_sensitivity", level=ctx.levels.confidence, direction="higher"
     )
     yield _false_lesions(ctx, nowhere)
+
+
+def volume_agreement(ctx: ProbeContext) -> Estimate:
+    """Return ICC(A,1) of predicted and reference volumes; one large lesion weighs as much as many small ones."""
+    from audit.stats import AbsoluteIcc, agreement
+
+    predicted, reference = _column(ctx, "volume_predicted"), _column(ctx, "volume_reference")
+    if predicted is None or reference is None:
+        return Estimate.absent(NOT_MEASURED, method="none")
+    centre = float(reference.mean()) if len(reference) else 0.0
+    measure = AbsoluteIcc(centre=centre, name="ICC(A,1) of volumes, model and reference as fixed raters")
+    return agreement(measure, predicted, reference, ctx.cohort.patients, ctx.levels)
 
 
 def lesions_found(ctx: ProbeContext) -> Estimate:

@@ -17,16 +17,16 @@ class HeadlinePerformance(Probe):
     What it measures:
         For a classifier the area under the ROC curve, and at the declared operating point the sensitivity and the
         specificity, for each class against the others. Positive and negative predictive value and accuracy depend on
-        how many patients are ill; they are given at the declared prevalence of the intended use and at both ends of
-        its declared range, told apart by the condition `parameter`; a rule that names none holds over the whole range.
+        how many patients are ill; they are given at the declared prevalence of the intended use and at both ends of its
+        declared range, told apart by the condition `parameter`; a rule that names none holds over the whole range.
         Where no prevalence is declared they are those of this sample, under `stratum = "in this sample"`, and no rule
-        may rest on them. With several classes or findings, `auc_macro` is the mean of their AUCs, beside its parts
-        and only where each part has a number. For a real value: the mean error, the
-        mean absolute error, the 95 % limits of agreement, the slope of predictions on reference values and the
-        intraclass correlation. For a segmentation: Dice, surface Dice, the 95th percentile of the Hausdorff distance
-        and the signed relative volume error; and lesion by lesion the share of reference lesions that the model's mask
-        touches (`lesion_sensitivity`) and the number of its lesions that touch none, a case
-        (`false_lesions_per_case`). A lesion is a connected part of a mask, across corners too.
+        may rest on them. With several classes or findings, `auc_macro` is the mean of their AUCs, beside its parts and
+        only where each part has a number. For a real value: the mean error, the mean absolute error, the 95 % limits of
+        agreement, the slope of predictions on reference values and the intraclass correlation. For a segmentation:
+        Dice, surface Dice, the 95th percentile of the Hausdorff distance and the signed relative volume error, the
+        intraclass correlation of volumes; and lesion by lesion the share of reference lesions that the model's mask
+        touches (`lesion_sensitivity`) and the number of its lesions that touch none, a case (`false_lesions_per_case`).
+        A lesion is a connected part of a mask, across corners too.
 
         Cases without an answer that have a known reference, because they were set aside or because the model declined,
         leave the value as it is; its bounds hold without them and with all of them as failures: decided wrongly,

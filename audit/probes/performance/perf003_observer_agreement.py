@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     Floats = NDArray[np.float64]
 
 TRAINED = "trained on this rater"
+NUMBERS = ("regression", "segmentation")
 TIES = "ties count in equal parts"
 
 
@@ -29,14 +30,15 @@ class ObserverAgreement(Probe):
         Each reader in turn faces the consensus of the other readers, and so does the model on the same cases.
         `agreement_difference` is the model's agreement minus the reader's, averaged over readers: above 0 the model is
         nearer to the others than a reader is. Agreement is kappa for classes (consensus by majority), quadratic
-        weighted kappa for grades (by median) and ICC(A,1) for a real value (by mean), for which `distance_advantage`
-        says the same in the unit of the value: the readers' mean distance from the others minus the model's. Where
-        others tie, the answers that tie count in equal parts, for the reader and the model alike. With fewer than five
-        readers the interval is of these readers (`parameter = "readers fixed"`); from five on they stand for readers
-        like them, and their own differences are part of it (`parameter = "readers random"`). `agreement` shows each
-        reader beside the model, for reading only. A reader who trained the model (`training_rater`) is left out of the
-        comparison, on both sides, and shown apart with the model's agreement under
-        `stratum = "trained on this rater"`.
+        weighted kappa for grades (by median) and ICC(A,1) for a real value (by mean), which for a segmentation is the
+        volume that it marks and that each reader marked, in mm³, or in voxels where no spacing is known. For these
+        `distance_advantage` says the same in the unit of the value: the readers' mean distance from the others minus
+        the model's. Where others tie, the answers that tie count in equal parts, for the reader and the model alike.
+        With fewer than five readers the interval is of these readers (`parameter = "readers fixed"`); from five on they
+        stand for readers like them, and their own differences are part of it (`parameter = "readers random"`).
+        `agreement` shows each reader beside the model, for reading only. A reader who trained the model
+        (`training_rater`) is left out of the comparison, on both sides, and shown apart with the model's agreement
+        under `stratum = "trained on this rater"`.
 
     Why it matters clinically:
         A reading task without a test that settles it has no better yardstick than other readers. A model that agrees
@@ -46,10 +48,11 @@ class ObserverAgreement(Probe):
     Known problems:
         Agreement is not truth: readers may share an error, and a model that is better than they are disagrees with
         them. Kappa and ICC depend on how common each answer is and how different the patients are, so they compare
-        within a cohort and not between cohorts. With few cases no interval of such a difference holds its error:
-        below 60 patients (or 15 with a reading other than the commonest) there is no number, up to 999 the bounds are
-        those of a stricter level. A consensus of two readers ties often; with two readers in all, each is the other's
-        consensus. Readings made with the model's output in view are not independent, which cannot be seen from here.
+        within a cohort and not between cohorts. Volumes that agree may be those of different lesions. With few cases no
+        interval of such a difference holds its error: below 60 patients (or 15 with a reading other than the commonest)
+        there is no number, up to 999 the bounds are those of a stricter level. A consensus of two readers ties often;
+        with two readers in all, each is the other's consensus. Readings made with the model's output in view are not
+        independent, which cannot be seen from here.
 
     Example:
         Three readers grade 400 scans. Their mean weighted kappa with the other two is 0.71, the model's 0.69:
@@ -69,7 +72,7 @@ class ObserverAgreement(Probe):
         code="PERF003",
         name="observer-agreement",
         family="PERF",
-        tasks=("binary", "multiclass", "ordinal", "regression"),
+        tasks=("binary", "multiclass", "ordinal", "regression", "segmentation"),
         needs=("raters",),
         metrics=("agreement_difference", "distance_advantage", "agreement"),
         descriptive=("agreement",),
@@ -92,6 +95,8 @@ class ObserverAgreement(Probe):
         """Measure the model among its readers; see `Probe.run`."""
         if not ctx.cohort.raters:
             raise NotApplicable("the cohort has no readings of an attribute of role rater")
+        if ctx.card.task == "segmentation" and "volume_predicted" not in ctx.clean.columns:
+            raise NotApplicable("the volumes were not measured on these cases")
         return _measured(ctx)
 
 
@@ -109,7 +114,7 @@ def _measured(ctx: ProbeContext) -> Iterator[Measurement]:
     panel = _panel(ctx, answers, readings)
     difference = _without_trained(agreement_difference(panel, ctx.levels), trained in ctx.cohort.raters)
     yield given(ctx, difference, "agreement_difference", condition)
-    if ctx.card.task == "regression":
+    if ctx.card.task in NUMBERS:
         near = agreement_difference(_panel(ctx, answers, readings, NearnessOfNumbers()), ctx.levels)
         yield given(ctx, _without_trained(near, trained in ctx.cohort.raters), "distance_advantage", condition)
     faced = by_reader(panel, ctx.levels) if len(names) > 1 else ()
@@ -127,6 +132,8 @@ def _answers(ctx: ProbeContext) -> NDArray[Any] | None:
     if ctx.card.task == "binary":
         decisions = ctx.clean.views[0].decisions
         return None if decisions is None else decisions.astype(np.int64)
+    if ctx.card.task == "segmentation":
+        return ctx.clean.column("volume_predicted")
     return ctx.clean.scores if ctx.card.task == "regression" else ctx.clean.scores.argmax(axis=1)
 
 
@@ -134,7 +141,7 @@ def _panel(ctx: ProbeContext, answers: NDArray[Any], readings: Floats, measure: 
     from audit.stats import AbsoluteIcc, Kappa, Panel
 
     patients = ctx.cohort.patients
-    if ctx.card.task == "regression":
+    if ctx.card.task in NUMBERS:
         if measure is None:
             # Whatever the centre, the value is the same; near the readings no digits are lost.
             known = readings[np.isfinite(readings)]

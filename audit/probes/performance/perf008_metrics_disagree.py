@@ -20,13 +20,15 @@ class MetricsDisagree(Probe):
 
     What it measures:
         Pairs of metrics that ought to lie on the same side of parity. Parity is no limit of anybody's: 0.5 for an AUC
-        (chance) and for rates (as many right as wrong, found as missed), 0 for differences. For a classifier: AUC
+        (chance), for rates (as many right as wrong, found as missed) and for an intraclass correlation (patients
+        differ as much as errors do), 0 for differences. For a classifier: AUC
         with sensitivity and with specificity at the operating point, accuracy in this sample with sensitivity,
         specificity and balanced accuracy; with several classes the mean AUC with that of each class, and the accuracy
         with the sensitivity of each class. Against a comparator: the advantage in AUC with the advantage in both rates
         together at the operating points, or in mean absolute error with the share of cases in which the model is
-        nearer. For a real value: mean with median error. For a segmentation: mean Dice with surface Dice, lesion-wise
-        sensitivity and the share of the model's lesions that are real. `disagreement` is, for each pair (named by
+        nearer. For a real value: mean with median error. For a segmentation: mean Dice with surface Dice, and mean Dice
+        and the intraclass correlation of volumes with each other, with lesion-wise sensitivity and with the share of
+        the model's lesions that are real. `disagreement` is, for each pair (named by
         `parameter`), the smaller of both distances from parity where the two lie on different sides, and negative
         where they lie on one side; mean errors are in standard deviations of the error. `faults` is the number of pairs
         that differ beyond doubt: one interval wholly above parity and the other wholly below. Where none does but some
@@ -34,8 +36,8 @@ class MetricsDisagree(Probe):
 
     Why it matters clinically:
         "Accuracy 0.97" of a model that misses most of a rare disease, "Dice 0.8" of one that finds the large lesion and
-        leaves four small metastases, "a better AUC than the radiologist" of one that is worse at the threshold in use:
-        each number is true, and each misleads by itself.
+        leaves four small metastases, "ICC 0.98" of volumes that are made of the largest lesions, "a better AUC than the
+        radiologist" of one that is worse at the threshold in use: each number is true, and each misleads by itself.
 
     Known problems:
         Two numbers on the same side may still differ in how good they are; that is for rules on these numbers. An
@@ -59,7 +61,7 @@ class MetricsDisagree(Probe):
         code="PERF008",
         name="metrics-disagree",
         family="PERF",
-        version=2,
+        version=3,
         tasks=("binary", "multiclass", "multilabel", "ordinal", "regression", "segmentation"),
         metrics=("faults", "disagreement"),
         title="Metrics that disagree",

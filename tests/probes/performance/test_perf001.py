@@ -7,6 +7,7 @@ from sklearn.metrics import cohen_kappa_score, roc_auc_score
 from statsmodels.stats.proportion import proportion_confint
 
 from audit.core import Prevalence
+from audit.metrics import icc
 from audit.probes._prevalence import IN_SAMPLE
 from audit.probes.performance import HeadlinePerformance
 from audit.testing import context, planted, saved_context, small_cohort, tiny_cohort
@@ -260,6 +261,18 @@ def test_segmentation_gives_overlap_and_signed_volume_error():
     assert "1 left out where the reference mask is empty" in error.method
     assert found["hd95",].value is None
     assert found["hd95",].missing
+
+
+def test_volumes_agree_by_the_analysis_of_variance():
+    """ICC(A,1) of two columns of volumes, to 1e-9; a model that marks a third of each volume does not agree."""
+    rng = np.random.default_rng(2)
+    reference = rng.lognormal(3, 1, 80)
+    predicted = np.maximum(0, 1.1 * reference + rng.normal(0, 5, 80))
+    columns = ("volume_predicted", "volume_reference")
+    found = segmentation(np.stack([predicted, reference], axis=1), columns)["icc",]
+    assert found.value == pytest.approx(icc(np.stack([predicted, reference], axis=1), form="2,1"), abs=1e-9)
+    assert found.low < found.value < found.high
+    assert segmentation(np.stack([reference / 3, reference], axis=1), columns)["icc",].high < 0.8
 
 
 LESIONS = ("lesions_reference", "lesions_found", "lesions_predicted", "lesions_false")

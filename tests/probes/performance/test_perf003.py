@@ -115,3 +115,34 @@ def test_no_number_has_its_reason():
     cohort = small_cohort(label, raters={"a": label.astype(float), "b": label.astype(float)})
     m = run(saved_context(label * 0.8, cohort, operating_point=None))["agreement_difference", "readers fixed"]
     assert "operating point" in m.missing
+
+
+def marked(noise, n=200):
+    """Return a context of volumes: readers within a fifth of the truth, the model with its own error."""
+    rng = np.random.default_rng(3)
+    true = rng.lognormal(4, 0.8, n)
+    raters = {f"reader_{k}": true * np.exp(rng.normal(0, 0.2, n)) for k in range(3)}
+    volumes = true * np.exp(rng.normal(0, noise, n))
+    return saved_context(
+        np.stack([volumes, true], axis=1), small_cohort(np.zeros(n), raters=raters), task="segmentation",
+        output="mask_probabilities", operating_point=None, columns=("volume_predicted", "volume_reference"),
+    )  # fmt: skip
+
+
+def test_a_segmentation_is_held_against_readers_by_its_volume():
+    """Four times the readers' scatter is wholly below, in agreement and in mm³; as much as theirs is not."""
+    wild, alike = run(marked(0.8)), run(marked(0.2))
+    for metric in ("agreement_difference", "distance_advantage"):
+        assert wild[metric, "readers fixed"].high < 0
+        assert alike[metric, "readers fixed"].low < 0 < alike[metric, "readers fixed"].high
+
+
+def test_a_segmentation_without_volumes_has_no_question():
+    """Saved overlap alone says nothing of volumes."""
+    cohort = small_cohort(np.zeros(20), raters={"reader": np.ones(20)})
+    ctx = saved_context(
+        np.ones((20, 1)), cohort, task="segmentation", output="mask_probabilities", operating_point=None,
+        columns=("dice",),
+    )  # fmt: skip
+    with pytest.raises(NotApplicable, match="volumes were not measured"):
+        run(ctx)

@@ -184,6 +184,32 @@ def test_a_large_lesion_that_hides_small_ones_is_caught():
     assert run(masks(0.8, found=5, false=0))[0].value == 0
 
 
+def test_volumes_that_agree_and_lesions_that_are_missed_are_caught():
+    """One large lesion of five is most of the volume: ICC above 0.9, one lesion in five found; all found is silent."""
+    rng = np.random.default_rng(11)
+    large = rng.lognormal(5, 0.8, 80)
+
+    def judged(found):
+        columns = {
+            "dice": np.full(80, 0.9) + rng.normal(0, 0.01, 80),
+            "volume_predicted": large * rng.uniform(0.95, 1.05, 80) + found - 1,
+            "volume_reference": large + 4, "lesions_reference": np.full(80, 5), "lesions_found": np.full(80, found),
+        }  # fmt: skip
+        ctx = saved_context(
+            np.stack(list(columns.values()), axis=1), small_cohort(np.zeros(80)), task="segmentation",
+            output="mask_probabilities", operating_point=None, columns=tuple(columns),
+        )  # fmt: skip
+        return run(ctx)
+
+    count, rows, states = judged(1)
+    assert states["ICC of volumes and lesion-wise sensitivity",] == "conflict"
+    # The smaller distance is that of the sensitivity: 0.5 - 0.2.
+    assert rows["ICC of volumes and lesion-wise sensitivity",].value == pytest.approx(0.3, abs=1e-9)
+    assert states["ICC of volumes and mean Dice",] == "one story"
+    assert count.value == 2
+    assert judged(5)[0].value == 0
+
+
 def test_one_metric_alone_has_no_question():
     """Without an operating point there is the AUC alone; without Dice there is nothing to compare."""
     with pytest.raises(NotApplicable, match="one metric only"):
