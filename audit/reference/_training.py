@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from audit.reference._net import MAP_LAYERS, WIDTHS, lesion_net
 from audit.reference._recipe import TRAINING, VALIDATION, Recipe, Twin
+from audit.reference._writing import even_threshold
 from audit.reference.phantoms import STORED_MAXIMUM, BrainSlices, Composition
 
 if TYPE_CHECKING:
@@ -167,22 +168,13 @@ def _calibrated(net: nn.Module, twin: Twin, *, seed: int, recipe: Recipe) -> Tra
         net[-1].weight.mul_(slope)
         net[-1].bias.mul_(slope).add_(offset)
     scores = _logits(net, planes)
-    threshold = float(_even_threshold(scores, labels))
+    threshold = even_threshold(scores, labels)
     return Trained(
         net=net,
         operating_point=round(1.0 / (1.0 + float(np.exp(-threshold))), 4),
         sensitivity=float((scores[labels == 1] >= threshold).mean()),
         specificity=float((scores[labels == 0] < threshold).mean()),
     )
-
-
-def _even_threshold(scores: NDArray[np.float64], labels: NDArray[np.int64]) -> float:
-    """The score at which the smaller of sensitivity and specificity is largest."""
-    candidates = np.unique(np.quantile(scores, np.linspace(0.02, 0.98, 193)))
-    positive, negative = np.sort(scores[labels == 1]), np.sort(scores[labels == 0])
-    sensitivity = 1.0 - np.searchsorted(positive, candidates) / len(positive)
-    specificity = np.searchsorted(negative, candidates) / len(negative)
-    return float(candidates[int(np.argmax(np.minimum(sensitivity, specificity)))])
 
 
 def _logits(net: nn.Module, planes: BrainSlices, batch: int = 250) -> NDArray[np.float64]:
