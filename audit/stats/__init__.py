@@ -18,6 +18,7 @@ from audit.stats._horizon import CALIBRATION as CALIBRATION_AT_HORIZON
 from audit.stats._horizon import Followed, calibration_at_horizon, observed_risk, ranking_at_horizon
 from audit.stats._horizon_benefit import BENEFIT as BENEFIT_AT_HORIZON
 from audit.stats._horizon_benefit import benefit_at_horizon
+from audit.stats._horizon_pairs import auc_difference_at_horizon
 from audit.stats._icc import icc
 from audit.stats._kappa import AbsoluteIcc, Kappa, Measure, NearnessOfNumbers, agreement
 from audit.stats._kernel import Ranking, resampled_auc, resampled_sums
@@ -49,7 +50,8 @@ __all__ = [
     "BENEFIT_AT_HORIZON", "CALIBRATION_AT_HORIZON", "RANDOM_FROM", "RATES", "REPEATABILITY", "AbsoluteIcc",
     "CalibrationFit", "Faced", "Followed", "GapParts", "Kappa", "Marks", "Measure", "NearnessOfNumbers", "Panel",
     "Ranking", "Repeats", "SelectiveRisk", "SequentialState", "SequentialTest", "Shown", "agreement",
-    "agreement_difference", "area_error", "association", "association_p", "auc", "auc_difference", "auc_gap",
+    "agreement_difference", "area_error", "association", "association_p", "auc", "auc_difference",
+    "auc_difference_at_horizon", "auc_gap",
     "benefit_at_horizon", "best_proportion_low", "betting_interval", "between_patient_sd", "bootstrap",
     "bootstrap_many", "brier", "by_reader", "calibration", "calibration_at_horizon", "chance_of_calibrated",
     "chance_of_equal_aucs", "chance_of_equal_rates", "ece", "equal_groups_p", "equivalence", "froc_curve",

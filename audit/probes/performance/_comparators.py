@@ -61,6 +61,26 @@ def auc_advantage(ctx: ProbeContext, view: ClassView, other: Answers) -> Estimat
     return _noted(found, rows)
 
 
+def advantage_at_horizon(ctx: ProbeContext, given: ComparatorValues, horizon: float) -> Estimate:
+    """Return the model's AUC at the horizon minus the comparator's on the cases that both answered.
+
+    The cohort must have time and event.
+    """
+    from audit.stats import Followed, auc_difference_at_horizon
+
+    cohort, rows = ctx.cohort, np.isfinite(given.values)
+    if given.spec.output == "decision" or not rows.any() or cohort.time is None or cohort.event is None:
+        return _absent(ctx, rows, NO_RANKING if given.spec.output == "decision" else SILENT)
+    cases = Followed(
+        risk=ctx.clean.scores[rows], time=cohort.time[rows], event=cohort.event[rows], patients=cohort.patients[rows],
+        horizon=horizon,
+    )  # fmt: skip
+    found = auc_difference_at_horizon(
+        cases, given.values[rows], ctx.levels, ctx.rng, resamples=ctx.budget.resamples
+    )  # fmt: skip
+    return _noted(found, rows)
+
+
 def rate_advantage(ctx: ProbeContext, view: ClassView, other: Answers, *, positives: bool) -> Estimate:
     """Return the model's sensitivity (or specificity) minus the comparator's, each at its own operating point."""
     from audit.stats import rate_difference

@@ -17,13 +17,23 @@ from audit.core import (
     ProbeContext,
     ProbeInfo,
 )
-from audit.probes.performance._comparators import Answers, answers, auc_advantage, mae_advantage, nearer, rate_advantage
+from audit.probes.performance._comparators import (
+    Answers,
+    advantage_at_horizon,
+    answers,
+    auc_advantage,
+    mae_advantage,
+    nearer,
+    rate_advantage,
+)
 from audit.probes.performance._rates import given
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 NO_COMPARATOR = "no comparator is declared in [cohort.comparators]"
+NO_FOLLOW_UP = "the cohort has no time and event"
+NO_HORIZON = "no horizon is declared in [model]"
 MODEL = "the model"
 
 
@@ -35,8 +45,10 @@ class NoBetterThanComparator(Probe):
         AUC minus the comparator's (`auc_advantage`), and, each at its own operating point, the model's sensitivity and
         specificity minus the comparator's (`sensitivity_advantage`, `specificity_advantage`). For a real value: the
         comparator's mean absolute error minus the model's (`mae_advantage`), so that above 0 the model is nearer to
-        the reference. The comparator is named by the condition `parameter`. Everything is paired: both answered the
-        same cases, and the interval is that of the difference by patient, never two intervals side by side.
+        the reference. For a risk at a horizon: the AUC at the horizon, weighted against censoring, minus the
+        comparator's (`auc_advantage`). The comparator is named by the condition `parameter`. Everything is paired: both
+        answered the same cases, and the interval is that of the difference by patient, never two intervals side by
+        side.
 
     Why it matters clinically:
         A network with an AUC of 0.85 looks useful until age and sex alone reach 0.84. A model that is no better than
@@ -66,13 +78,14 @@ class NoBetterThanComparator(Probe):
         code="PERF005",
         name="no-better-than-comparator",
         family="PERF",
-        tasks=("binary", "regression"),
+        tasks=("binary", "regression", "survival"),
         metrics=("auc_advantage", "sensitivity_advantage", "specificity_advantage", "mae_advantage"),
         title="Against comparators",
         question="Is it any better than what is there already?",
         method=(
             "Model minus comparator on the same cases, paired by patient: AUC by clustered DeLong covariances, rates "
-            "by discordant cases, errors by the mean of differences between patients."
+            "by discordant cases, errors by the mean of differences between patients, AUC at a horizon by the patient "
+            "bootstrap."
         ),
         limits=(
             "A comparator that was fitted on these cases looks better than it is, which cannot be seen from here; "
@@ -86,7 +99,7 @@ class NoBetterThanComparator(Probe):
         """Measure the model against every comparator; see `Probe.run`."""
         if not ctx.cohort.comparators:
             raise NotApplicable(NO_COMPARATOR)
-        measure = _errors if ctx.card.task == "regression" else _classes
+        measure = {"regression": _errors, "survival": _risks}.get(ctx.card.task, _classes)
         return measure(ctx, tuple(ctx.cohort.comparators.values()))
 
 
@@ -123,6 +136,18 @@ def _errors(ctx: ProbeContext, comparators: tuple[ComparatorValues, ...]) -> Ite
                 },
                 parameter=other.spec.name, n=int(known.sum()),
             )  # fmt: skip
+    _draw_advantages(ctx, rows)
+
+
+def _risks(ctx: ProbeContext, comparators: tuple[ComparatorValues, ...]) -> Iterator[Measurement]:
+    horizon = ctx.card.horizon
+    if ctx.cohort.time is None or horizon is None:
+        raise NotApplicable(NO_FOLLOW_UP if ctx.cohort.time is None else NO_HORIZON)
+    rows = []
+    for other in comparators:
+        estimate = advantage_at_horizon(ctx, other, horizon)
+        yield given(ctx, estimate, "auc_advantage", {"parameter": other.spec.name})
+        rows.append((other.spec.name, "auc_advantage", estimate))
     _draw_advantages(ctx, rows)
 
 

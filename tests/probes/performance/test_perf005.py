@@ -196,3 +196,39 @@ def test_figures_have_both_curves_and_their_points():
     run(errors)
     quantiles = next(a for a in errors.sink.artifacts if a.name == "paired_errors").arrays
     assert quantiles["model"][50] < quantiles["comparator"][50]
+
+
+def survival(rng, *, other, n=500, horizon=5.0, **more):
+    """Return a context of risks at a horizon, and of a comparator with this much of the risk in it."""
+    linear = rng.normal(size=n)
+    failure, censored = 8 * np.exp(-linear) * rng.exponential(size=n), rng.exponential(12, n)
+    rival = comparator("densitometry", other * linear + rng.normal(size=n), output="value")
+    cohort = small_cohort(
+        np.minimum(failure, censored), event=failure <= censored, classes=(), comparators=[rival], **more
+    )
+    card = {"horizon": horizon}
+    return saved_context(sigmoid(linear), cohort, task="survival", operating_point=None, card=card)
+
+
+def test_a_risk_is_better_than_a_comparator_that_knows_nothing():
+    """Paired at the horizon, the advantage over noise is that of the model's area over one half: proved above 0.1."""
+    ctx = survival(np.random.default_rng(3), other=0.0)
+    m = run(ctx)["auc_advantage", "densitometry"]
+    assert m.low > 0.1
+    assert m.n_patients == 500
+
+
+def test_a_risk_is_no_better_than_one_that_knows_the_same():
+    """A comparator that ranks nearly alike leaves an interval with 0 within 0.05 of its value."""
+    m = run(survival(np.random.default_rng(3), other=30.0))["auc_advantage", "densitometry"]
+    assert m.low <= 0 <= m.high
+    assert abs(m.value) < 0.05
+
+
+def test_a_comparator_that_is_silent_on_a_patient_leaves_that_pair_out():
+    """The method counts whom the comparator did not answer."""
+    ctx = survival(np.random.default_rng(3), other=1.0, n=200)
+    ctx.cohort.comparators["densitometry"].values[:20] = np.nan
+    m = run(ctx)["auc_advantage", "densitometry"]
+    assert m.n == 180
+    assert "20 left out" in m.method
