@@ -45,7 +45,8 @@ class ParenchymaVolume:
     @property
     def emphysema(self) -> Bools:
         """All patterns together."""
-        return np.any([self.lesions[name] for name in PATTERNS], axis=0)
+        out: Bools = np.any([self.lesions[name] for name in PATTERNS], axis=0)
+        return out
 
     @property
     def extent(self) -> float:
@@ -159,12 +160,12 @@ def _lesions(
 def _likely(name: str, outward: Floats, spectrum: NDArray[Any], size: int) -> Floats:
     """Return where a pattern settles first: the higher, the sooner."""
     if name == "centrilobular":
-        holes: Floats = _smooth(spectrum[None], size, 1.0, coarse=2.2)[0]
+        holes: Floats = _smooth(spectrum[None], size, 1.4, coarse=3.0)[0]
         return np.asarray(holes - np.where(outward > 0.85, 20 * (outward - 0.85), 0), dtype=np.float32)
     if name == "paraseptal":
-        bullae: Floats = _smooth(spectrum[None], size, 1.5)[0]
+        bullae: Floats = _smooth(spectrum[None], size, 1.8)[0]
         # The outermost voxels are half chest wall and show nothing.
-        return np.asarray(6 * outward - np.where(outward > 0.9, 40 * (outward - 0.9), 0) + 0.6 * bullae, np.float32)
+        return np.asarray(6 * outward - np.where(outward > 0.9, 30 * (outward - 0.9), 0) + 1.2 * bullae, np.float32)
     fields: Floats = _smooth(spectrum[None], size, 3.5)[0]
     base = np.linspace(-0.5, 0.5, size, dtype=np.float32)[:, None, None]
     return np.asarray(fields + base, dtype=np.float32)
