@@ -6,7 +6,6 @@ from functools import lru_cache
 import numpy as np
 from numpy.typing import NDArray
 
-_STEP_MM = 2.0
 # Between the top of the basal ganglia and the centrum semiovale white matter is wide enough to hold lesions.
 _HEIGHTS_MM = tuple(range(6, 46, 2))
 
@@ -29,12 +28,15 @@ class Atlas:
     centre: tuple[float, float]
 
 
-@lru_cache(maxsize=1)
-def load_atlas() -> Atlas:
+@lru_cache(maxsize=2)
+def load_atlas(step_mm: int = 2) -> Atlas:
     """Read the maps from the installed nilearn; nothing is fetched.
 
+    Args:
+        step_mm: Distance of two pixels of a plane, 1 or 2 mm.
+
     Returns:
-        The planes, at 2 mm.
+        The planes.
 
     References:
         Fonov et al., Unbiased average age-appropriate atlases for pediatric studies, NeuroImage 2011.
@@ -50,18 +52,18 @@ def load_atlas() -> Atlas:
     planes = []
     for height in _HEIGHTS_MM:
         index = round(height - origin[2])
-        gm, wm, inside = (_upright(volume[:, :, index]) for volume in (grey, white, brain))
+        gm, wm, inside = (_upright(volume[:, :, index], step_mm) for volume in (grey, white, brain))
         planes.append(np.stack([gm, wm, np.clip(inside - gm - wm, 0.0, 1.0)]))
     tissue = np.stack(planes).astype(np.float32)
     tissue.setflags(write=False)
     rows, columns = np.nonzero(tissue.sum(axis=(0, 1)) > 0)
     centre = (float(rows.min() + rows.max()) / 2, float(columns.min() + columns.max()) / 2)
-    return Atlas(tissue=tissue, heights_mm=_HEIGHTS_MM, step_mm=_STEP_MM, centre=centre)
+    return Atlas(tissue=tissue, heights_mm=_HEIGHTS_MM, step_mm=float(step_mm), centre=centre)
 
 
-def _upright(plane: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Turn (x to the left, y to the front) into rows from the front, and halve the resolution by means of 2 x 2."""
+def _upright(plane: NDArray[np.float32], step: int) -> NDArray[np.float32]:
+    """Turn (x to the left, y to the front) into rows from the front, and lower the resolution by means of blocks."""
     rows = np.clip(plane, 0.0, 1.0).T[::-1]
-    height, width = rows.shape[0] // 2 * 2, rows.shape[1] // 2 * 2
-    blocks = rows[:height, :width].reshape(height // 2, 2, width // 2, 2)
+    height, width = rows.shape[0] // step * step, rows.shape[1] // step * step
+    blocks = rows[:height, :width].reshape(height // step, step, width // step, step)
     return np.asarray(blocks.mean(axis=(1, 3)), dtype=np.float32)

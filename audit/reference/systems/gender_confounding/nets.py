@@ -12,7 +12,7 @@ LOW, HIGH = -1024.0, -600.0
 FEATURES = 9 * len(SCALES)
 
 
-class TextureNet(nn.Module):
+class TextureNet(nn.Module):  # type: ignore[misc, unused-ignore]
     """Moments of filtered regions, each standardised, and a weighted sum of them.
 
     Gaussian density, gradient magnitude and Laplacian at three scales, periodic; of each the mean, the log variance and
