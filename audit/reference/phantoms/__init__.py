@@ -38,6 +38,7 @@ from audit.reference.phantoms._spaces_regions import REGIONS as BRAIN_REGIONS
 from audit.reference.phantoms._spaces_regions import SIZE as CROP_SIZE
 from audit.reference.phantoms._spaces_regions import BrainRegion
 from audit.reference.phantoms._spaces_scan import SCANNER_SETTINGS, SpacesScan
+from audit.reference.phantoms._spaces_table import SpacesTable, scanned
 
 __all__ = [
     "BRAIN_REGIONS",
@@ -94,6 +95,7 @@ __all__ = [
     "SpacesKnobs",
     "SpacesPatient",
     "SpacesScan",
+    "SpacesTable",
     "Spot",
     "Thing",
     "alike",
@@ -109,5 +111,6 @@ __all__ = [
     "render",
     "render_parenchyma",
     "sample_parameters",
+    "scanned",
     "spin_echo",
 ]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
@@ -26,12 +26,14 @@ class PerivascularSpaces:
         region: One of `REGIONS`.
         seed: Entropy of the cohort, for example `(1, 2)`; the same patients have their other regions under it.
         knobs: What is planted.
+        whole: All of a region is read, whatever its plane.
     """
 
     n: int
     region: str
     seed: Sequence[int]
     knobs: SpacesKnobs = field(default_factory=SpacesKnobs)
+    whole: bool = False
 
     def __len__(self) -> int:
         return self.n
@@ -48,7 +50,10 @@ class PerivascularSpaces:
     def scan(self, index: int, *, again: bool = False) -> SpacesScan:
         """Return a patient's scan, or the rescan of the same state."""
         rng = self._rng(index, 2 if again else 1)
-        return draw_scan(rng, self.anatomy(index), self.patient(index).scanner, knobs=self.knobs, again=again)
+        anatomy = self.anatomy(index)
+        if self.whole:
+            anatomy = replace(anatomy, region=replace(anatomy.region, plane=None))
+        return draw_scan(rng, anatomy, self.patient(index).scanner, knobs=self.knobs, again=again)
 
     def readings(self, index: int, scan: SpacesScan, *, again: bool = False) -> dict[str, int]:
         """Return what every observer counts on a scan, by name."""

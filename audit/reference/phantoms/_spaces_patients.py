@@ -115,7 +115,11 @@ def draw_patient(seed: Sequence[int], index: int, *, knobs: SpacesKnobs) -> Spac
     odds = knobs.busy_at_3t * effect / max(knobs.spread, 0.1) + knobs.men_at_3t * (float(male) - 0.5)
     scanner = SCANNERS[int(rng.random() < 1 / (1 + np.exp(-odds)))]
     head = 1.0 + knobs.head_of_men * (1 if male else -1) + 0.01 * float(rng.standard_normal())
-    numbers = {name: round(mean + sd * standard[name], 3) for name, (mean, sd) in _NUMBERS.items()}
+    numbers = {
+        # No amount is below 0; a twentieth of the mean stands for what a laboratory calls undetectable.
+        name: round(max(mean + sd * standard[name], 0.05 * mean) if mean else sd * standard[name], 3)
+        for name, (mean, sd) in _NUMBERS.items()
+    }
     return SpacesPatient(
         male=male, age=age, scanner=scanner, numbers=numbers, present=present, log_rate=float(log_rate),
         log_distractors=knobs.of_wmh * standard["wmh_burden"] - 0.5 * knobs.of_wmh**2, head=head,
