@@ -312,6 +312,83 @@ def report(
     raise typer.Exit(write_report(run, out, static=static, min_cell=min_cell))
 
 
+@app.command(
+    epilog="Example: [bold]audit pack audit-runs/20261122T101500Z --out pack.zip --hazards hazards.csv --pdf "
+    "--sign key.pem[/bold]"
+)
+def pack(
+    run: RunFolder,
+    out: Annotated[
+        Path | None, typer.Option("--out", metavar="FILE", help="default: RUN.zip here", show_default=False)
+    ] = None,
+    standard: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="NAME", help="A text of the crosswalk; may be repeated.  default: all", show_default=False
+        ),
+    ] = None,
+    sign: Annotated[
+        Path | None, typer.Option(metavar="KEY", help="Ed25519 private key that signs.", show_default=False)
+    ] = None,
+    pdf: Annotated[bool, typer.Option("--pdf", help="Print all documents to a PDF, by an installed Chromium.")] = False,
+    hazards: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE", help="Your hazards and their rules, CSV or TOML.", show_default=False),
+    ] = None,
+    anomalies: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE", help="Known faults of software of others, CSV or TOML.", show_default=False),
+    ] = None,
+    timestamp: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE", help="RFC 3161 time stamp of the policy's digest or file.", show_default=False),
+    ] = None,
+    timestamp_ca: Annotated[
+        Path | None,
+        typer.Option(
+            "--timestamp-ca", metavar="FILE", help="Root certificates that you trust for it, PEM.", show_default=False
+        ),
+    ] = None,
+    commit: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE", help="Commit object of the policy, as git cat-file prints it.", show_default=False
+        ),
+    ] = None,
+    policy: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE", help="The policy file that was stamped or committed.", show_default=False),
+    ] = None,
+    validation: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE", help="What 'audit doctor --validate' wrote.", show_default=False),
+    ] = None,
+    tester: Annotated[str, typer.Option(metavar="NAME", help="Who ran the tests.", show_default=False)] = "",
+    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace the file.")] = False,
+    min_cell: Annotated[
+        int,
+        typer.Option(
+            "--min-cell",
+            metavar="N",
+            min=0,
+            show_default=False,
+            help="Leave cells of fewer patients out of the whole pack.  default: as the run; else it is restricted",
+        ),
+    ] = 0,
+    debug: Debug = False,
+) -> None:
+    """Make the documentation pack of a finished run: one zip for those who review, sign and check it."""
+    from audit._cli.packing import PackWords, pack_run
+
+    del debug
+    words = PackWords(
+        standards=standard or (), sign=sign, pdf=pdf, hazards=hazards, anomalies=anomalies, timestamp=timestamp,
+        timestamp_ca=timestamp_ca, commit=commit, policy=policy, validation=validation, tester=tester,
+        min_cell=min_cell,
+    )  # fmt: skip
+    raise typer.Exit(pack_run(run, out, words, overwrite=overwrite))
+
+
 @app.command(epilog="Example: [bold]audit probes[/bold]   or   [bold]audit probes FAIR001[/bold]")
 def probes(
     code: Annotated[

@@ -5,6 +5,7 @@ from audit.judge._decide import decide
 from audit.judge._family import Family, count_family, declare, family_values
 from audit.judge._judge import judge
 from audit.judge._match import epsilon_value
+from audit.judge._needed import settled_distance
 from audit.judge._numbers import MINUS, decimals_for, figures, number, whole
 from audit.judge._words import headline, interval, metric_words, patients, place
 
@@ -25,6 +26,7 @@ __all__ = [
     "number",
     "patients",
     "place",
+    "settled_distance",
     "whole",
     "worst_first",
 ]

@@ -1,6 +1,25 @@
 """The documentation pack: one zip that a person can read, sign and check."""
 
+from audit.pack._lists import Anomaly, Hazard, read_anomalies, read_hazards
+from audit.pack._make import PackOptions, check_out, make_pack
+from audit.pack._prior import Given
 from audit.pack._read import ENVELOPE, MANIFEST, RUN, Pack, read_pack
 from audit.pack._sign import Signed, verify_envelope
 
-__all__ = ["ENVELOPE", "MANIFEST", "RUN", "Pack", "Signed", "read_pack", "verify_envelope"]
+__all__ = [
+    "ENVELOPE",
+    "MANIFEST",
+    "RUN",
+    "Anomaly",
+    "Given",
+    "Hazard",
+    "Pack",
+    "PackOptions",
+    "Signed",
+    "check_out",
+    "make_pack",
+    "read_anomalies",
+    "read_hazards",
+    "read_pack",
+    "verify_envelope",
+]

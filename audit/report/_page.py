@@ -80,7 +80,7 @@ def _page(evidence: Evidence, arrays: ArrayLoader, *, static: bool, thrift: Thri
     found = families(evidence, arrays, shown, budget)
     script = _template("report.js")
     plotly, packed = ("", "") if static else _plotly()
-    return _environment().get_template("report.html.j2").render(
+    return environment().get_template("report.html.j2").render(
         e=evidence, verdict=evidence.verdict, tone=_tone(evidence), heading=heading(evidence), lead=lead(evidence),
         notes=notes(evidence), counts=counts_sentence(evidence), count_words=count_words(evidence), strips=shown,
         top=worst(shown), top_title=_top_title(evidence), ledger=_ledger(evidence), remarks=_remarks(evidence),
@@ -99,7 +99,7 @@ def fragment(evidence: Evidence) -> str:
     """Return verdict and rules as a piece of HTML for a notebook: no script, no style outside its own box."""
     evidence = _shared(evidence)
     shown = strips(evidence)
-    return _environment().get_template("fragment.html.j2").render(
+    return environment().get_template("fragment.html.j2").render(
         verdict=evidence.verdict, tone=_tone(evidence), heading=heading(evidence), lead=lead(evidence),
         phantom=phantom(evidence),
         counts=counts_sentence(evidence), strips=shown, ledger=_ledger(evidence), remarks=_remarks(evidence),
@@ -185,7 +185,8 @@ def _template(name: str) -> str:
 
 
 @cache
-def _environment() -> Environment:
+def environment() -> Environment:
+    """Return the templates: everything that is put into them is escaped, and a name that is not there is an error."""
     from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
     return Environment(

@@ -1,0 +1,102 @@
+"""`audit pack`."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from audit._cli.folders import relative
+from audit._cli.shell import say
+from audit.errors import EXIT_PASS, InputError
+
+
+@dataclass(frozen=True, kw_only=True)
+class PackWords:
+    """What the user asked for.
+
+    Args:
+        standards: Names of the texts in the crosswalk.
+        sign: File of a private key.
+        pdf: Whether documents are printed to a PDF.
+        hazards: File of hazards.
+        anomalies: File of anomalies.
+        timestamp: File of a time stamp.
+        timestamp_ca: File of root certificates.
+        commit: File of a commit object.
+        policy: The policy file that was stamped.
+        validation: The tool's validation file.
+        tester: Who ran the tests.
+        min_cell: Fewest patients of a cell.
+    """
+
+    standards: Sequence[str]
+    sign: Path | None
+    pdf: bool
+    hazards: Path | None
+    anomalies: Path | None
+    timestamp: Path | None
+    timestamp_ca: Path | None
+    commit: Path | None
+    policy: Path | None
+    validation: Path | None
+    tester: str
+    min_cell: int
+
+
+def pack_run(run: Path, out: Path | None, words: PackWords, *, overwrite: bool) -> int:
+    """Write the pack of a finished run to a file outside of it."""
+    from audit.evidence import ledger_path, read_ledger, write_atomically
+    from audit.pack import Given, PackOptions, check_out, make_pack, read_anomalies, read_hazards
+
+    target = out if out is not None else Path(f"{run.resolve().name}.zip")
+    check_out(target, run, overwrite=overwrite)
+    given = Given(
+        stamp=_bytes(words.timestamp), roots=_bytes(words.timestamp_ca), commit=_bytes(words.commit),
+        policy_file=_bytes(words.policy),
+    )  # fmt: skip
+    options = PackOptions(
+        standards=tuple(words.standards), key=_bytes(words.sign), pdf=words.pdf, given=given,
+        hazards=None if words.hazards is None else read_hazards(words.hazards),
+        anomalies=None if words.anomalies is None else read_anomalies(words.anomalies),
+        validation=_validation(words.validation), ledger=read_ledger(ledger_path()), tester=words.tester,
+        min_cell=words.min_cell,
+    )  # fmt: skip
+    data = make_pack(run, options)
+    write_atomically(target, data)
+    say(f"{relative(target)}  {len(data) / 1e6:.1f} MB" + (", signed" if words.sign else ", not signed"))
+    say("  check it with: audit verify " + relative(target))
+    return EXIT_PASS
+
+
+def _bytes(path: Path | None, most: int = 2_000_000) -> bytes | None:
+    if path is None:
+        return None
+    try:
+        if path.stat().st_size > most:
+            raise InputError(f"{path.name} is too large", expected=f"at most {most:,} bytes", got="more")
+        return path.read_bytes()
+    except OSError as error:
+        raise InputError(
+            f"{path.name} cannot be read", expected="a file", got=error.strerror or "an error", fix="correct the path"
+        ) from error
+
+
+def _validation(path: Path | None) -> Mapping[str, Any] | None:
+    data = _bytes(path)
+    if path is None or data is None:
+        return None
+    try:
+        values = json.loads(data)
+    except ValueError as error:
+        raise InputError(
+            f"{path.name} cannot be read", expected="what 'audit doctor --validate' wrote", got=str(error)[:80]
+        ) from error
+    if not isinstance(values, dict) or values.get("kind") != "imaging-audit validation":
+        raise InputError(
+            f"{path.name} is no validation file", expected="what 'audit doctor --validate' wrote", got="another file",
+            fix="audit doctor --validate --out validation.json",
+        )  # fmt: skip
+    return values

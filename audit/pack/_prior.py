@@ -1,0 +1,216 @@
+"""Whether the policy was there before the run: a time stamp (RFC 3161) or a signed commit that the user gives."""
+
+from __future__ import annotations
+
+import datetime as dt
+import hashlib
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+
+from audit.core import Evidence, Policy
+from audit.errors import InputError
+
+NOT_DEMONSTRATED = "prior definition not demonstrated"
+_HASHES = {
+    "2.16.840.1.101.3.4.2.1": "sha256", "2.16.840.1.101.3.4.2.2": "sha384", "2.16.840.1.101.3.4.2.3": "sha512",
+}  # fmt: skip
+_COMMITTER = re.compile(rb"^committer .*> (\d{1,12}) [+-]\d{4}$", re.MULTILINE)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Given:
+    """What the user gives to show that the policy was there before the run.
+
+    Args:
+        stamp: A time-stamp response or token, DER.
+        roots: Certificates (PEM) of the authorities that the user trusts; empty: its signature is not checked.
+        commit: A commit object, as `git cat-file commit` prints it.
+        policy_file: The policy file as it was stamped.
+    """
+
+    stamp: bytes | None = None
+    roots: bytes | None = None
+    commit: bytes | None = None
+    policy_file: bytes | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Prior:
+    """What is known of when the policy was set.
+
+    Args:
+        demonstrated: True only where a signature that was checked binds this policy to a time before the run.
+        headline: One sentence.
+        facts: What was found, as pairs of words.
+        doubts: What keeps it from being demonstrated.
+    """
+
+    demonstrated: bool
+    headline: str
+    facts: tuple[tuple[str, str], ...] = ()
+    doubts: tuple[str, ...] = ()
+
+
+def prior_definition(evidence: Evidence, given: Given) -> Prior:
+    """Return what shows that the policy was set before the run.
+
+    Args:
+        evidence: Holds the policy and when the run began.
+        given: What the user gives.
+
+    Raises:
+        InputError: A file cannot be read, or the policy file is not the policy of this run.
+        MissingExtraError: A time stamp is given and the extra that reads it is not installed.
+    """
+    own = replace(evidence.policy, digest="").digest
+    prints = {"the policy's digest": bytes.fromhex(own)}
+    if given.policy_file is not None:
+        _check_file(given.policy_file, evidence.policy)
+        prints |= {f"{h} of the policy file": hashlib.new(h, given.policy_file).digest() for h in _HASHES.values()}
+    began = _time(evidence.run.get("started"))
+    if given.stamp is not None:
+        return _stamped(given, prints, began)
+    if given.commit is not None:
+        return _committed(given.commit, began)
+    return Prior(
+        demonstrated=False, headline=f"{NOT_DEMONSTRATED}: no time stamp and no signed commit of the policy was given",
+        doubts=("The run's own log names the policy's digest before its results, but the log is the run's own.",),
+    )  # fmt: skip
+
+
+def _check_file(data: bytes, policy: Policy) -> None:
+    import tomllib
+
+    from audit.config import policy_from
+
+    try:
+        read = policy_from(tomllib.loads(data.decode("utf-8")), source="the policy file")
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise InputError("the policy file cannot be read", expected="policy.toml", got=str(error)[:80]) from error
+    if replace(read, digest="", source="file").digest != replace(policy, digest="", source="file").digest:
+        raise InputError(
+            "the policy file is not the policy of this run", expected=f"one with digest {policy.digest[:16]}",
+            got=read.digest[:16], fix="give the file that the run was made with",
+        )  # fmt: skip
+
+
+def _time(text: Any) -> dt.datetime | None:
+    try:
+        found = dt.datetime.fromisoformat(str(text))
+    except ValueError:
+        return None
+    return found if found.tzinfo else None
+
+
+def _stamped(given: Given, prints: Mapping[str, bytes], began: dt.datetime | None) -> Prior:
+    assert given.stamp is not None
+    response = _decode(given.stamp)
+    info = response.tst_info
+    imprint = bytes(info.message_imprint.message)
+    oid = info.message_imprint.hash_algorithm.dotted_string
+    matched = next((what for what, value in prints.items() if value == imprint), "")
+    when = info.gen_time if info.gen_time.tzinfo else info.gen_time.replace(tzinfo=dt.UTC)
+    checked, problem = _check_signature(response, imprint, given.roots)
+    doubts = []
+    if not matched:
+        doubts.append("The time stamp is of something else: its imprint is neither the policy's digest nor its file's.")
+    if began is None or when >= began:
+        doubts.append("The time stamp is not earlier than the run.")
+    if not checked:
+        doubts.append(problem)
+    facts = (
+        ("time stamp", when.isoformat(timespec="seconds")),
+        ("run began", began.isoformat(timespec="seconds") if began else "not known"),
+        ("imprint", f"{_HASHES.get(oid, oid)} {imprint.hex()}"), ("imprint of", matched or "something else"),
+        ("policy of the authority", info.policy.dotted_string), ("serial number", str(info.serial_number)),
+        ("signature", "holds, by a root that the user trusts" if checked else "not checked by this tool"),
+    )  # fmt: skip
+    if doubts:
+        return Prior(
+            demonstrated=False, headline=f"{NOT_DEMONSTRATED}: {doubts[0][0].lower()}{doubts[0][1:].rstrip('.')}",
+            facts=facts, doubts=tuple(doubts),
+        )  # fmt: skip
+    text = f"prior definition shown by a time stamp of {when:%Y-%m-%d %H:%M:%S} UTC, before the run"
+    return Prior(demonstrated=True, headline=text, facts=facts)
+
+
+def _decode(data: bytes) -> Any:
+    try:
+        from rfc3161_client import decode_timestamp_response
+    except ImportError as error:
+        from audit.errors import MissingExtraError
+
+        raise MissingExtraError("rfc3161-client", "sign") from error
+    # A bare token becomes the response that an authority would have sent with it.
+    status = b"\x30\x03\x02\x01\x00"
+    for candidate in (data, _sequence(status + data)):
+        try:
+            response = decode_timestamp_response(candidate)
+            _ = response.tst_info.gen_time
+        except ValueError:
+            continue
+        return response
+    raise InputError(
+        "the time stamp cannot be read", expected="a time-stamp response or token of RFC 3161, in DER",
+        got=f"{len(data)} bytes that are none", fix="give the .tsr file that the authority sent",
+    )  # fmt: skip
+
+
+def _sequence(content: bytes) -> bytes:
+    """Return a DER sequence."""
+    size = len(content)
+    if size < 128:
+        return b"\x30" + bytes([size]) + content
+    length = size.to_bytes((size.bit_length() + 7) // 8, "big")
+    return b"\x30" + bytes([0x80 | len(length)]) + length + content
+
+
+def _check_signature(response: Any, imprint: bytes, roots: bytes | None) -> tuple[bool, str]:
+    if roots is None:
+        return False, "The signature of the authority was not checked: no root certificate was given."
+    from cryptography import x509
+    from rfc3161_client import VerificationError, VerifierBuilder
+
+    try:
+        certificates = x509.load_pem_x509_certificates(roots)
+    except ValueError as error:
+        raise InputError(
+            "the root certificates cannot be read", expected="PEM", got=str(error)[:80],
+            fix="give the certificate of the authority's root",
+        ) from error  # fmt: skip
+    builder = VerifierBuilder()
+    for certificate in certificates:
+        builder = builder.add_root_certificate(certificate)
+    try:
+        builder.build().verify(response, imprint)
+    except (VerificationError, ValueError) as error:
+        return False, f"The signature of the authority does not hold: {error}."
+    return True, ""
+
+
+def _committed(data: bytes, began: dt.datetime | None) -> Prior:
+    found = _COMMITTER.search(data)
+    if found is None or not data.startswith(b"tree "):
+        raise InputError(
+            "the commit cannot be read", expected="what 'git cat-file commit' prints", got=f"{len(data)} bytes",
+            fix="git cat-file commit HEAD > commit.txt",
+        )  # fmt: skip
+    when = dt.datetime.fromtimestamp(int(found[1]), dt.UTC)
+    signed = b"\ngpgsig" in data.partition(b"\n\n")[0]
+    name = hashlib.sha1(b"commit %d\0%s" % (len(data), data), usedforsecurity=False).hexdigest()
+    doubts = ["The commit's signature, and that it holds this policy, were not checked by this tool."]
+    if not signed:
+        doubts.insert(0, "The commit has no signature.")
+    if began is None or when >= began:
+        doubts.insert(0, "The commit is not earlier than the run.")
+    return Prior(
+        demonstrated=False, headline=f"{NOT_DEMONSTRATED} by this tool: a commit was given, for a person to check",
+        facts=(
+            ("commit", name), ("time that its author states", when.isoformat(timespec="seconds")),
+            ("run began", began.isoformat(timespec="seconds") if began else "not known"),
+            ("signature", "there, not checked by this tool" if signed else "none"),
+        ),
+        doubts=tuple(doubts),
+    )  # fmt: skip
