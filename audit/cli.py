@@ -258,11 +258,23 @@ def init(
     raise typer.Exit(write_start(manifest, model, out, factory=factory, target=target, force=force))
 
 
-@app.command(epilog="Example: [bold]audit gate audit-runs/20261122T101500Z --policy stricter.toml[/bold]")
+@app.command(
+    epilog="Example: [bold]audit gate audit-runs/20261122T101500Z --policy stricter.toml[/bold]   or   "
+    "[bold]audit gate candidate --baseline champion[/bold]"
+)
 def gate(
     run: RunFolder,
     policy: Annotated[
         Path | None, typer.Option(metavar="FILE", help="Another policy.  default: the run's own", show_default=False)
+    ] = None,
+    baseline: Annotated[
+        Path | None,
+        typer.Option(
+            "--baseline",
+            metavar="RUN",
+            show_default=False,
+            help="Hold it against this run on the same cases, by the policy's [[comparison]] tables.",
+        ),
     ] = None,
     debug: Debug = False,
 ) -> None:
@@ -270,7 +282,31 @@ def gate(
     from audit._cli.runs import gate_run
 
     del debug
-    raise typer.Exit(gate_run(run, policy))
+    raise typer.Exit(gate_run(run, policy, baseline))
+
+
+@app.command(
+    epilog="Example: [bold]audit compare champion candidate --out comparison.html[/bold]   ·   Exit codes: as any "
+    "verdict where the policy has margins; without margins 0, or 3 where the runs cannot be paired"
+)
+def compare(
+    baseline: Annotated[Path, typer.Argument(metavar="A", help="The baseline's run.", show_default=False)],
+    candidate: Annotated[Path, typer.Argument(metavar="B", help="The candidate's run.", show_default=False)],
+    policy: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE", help="Margins ([[comparison]]).  default: B's own policy", show_default=False),
+    ] = None,
+    out: Annotated[
+        Path | None, typer.Option("--out", metavar="FILE", help="Write an HTML page, too.", show_default=False)
+    ] = None,
+    min_cell: MinCell = 0,
+    debug: Debug = False,
+) -> None:
+    """Hold two runs against each other case by case: B minus A, from their stored predictions alone."""
+    from audit._cli.comparing import compare_runs
+
+    del debug
+    raise typer.Exit(compare_runs(baseline, candidate, policy, out, min_cell=min_cell))
 
 
 @app.command(

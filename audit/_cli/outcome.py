@@ -13,6 +13,8 @@ from audit._cli.folders import relative
 from audit._cli.shell import say
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from audit.core import Evidence, Finding
 
 _WORST = 3
@@ -30,11 +32,8 @@ def print_outcome(evidence: Evidence, folder: Path | None) -> int:
     verdict = evidence.verdict
     phantom = " (phantom)" if evidence.model.get("phantom") else ""
     say("")
-    say(f"  {sentence(evidence)}", head=_coloured(verdict.label + phantom, verdict.outcome))
-    for finding in worst(evidence):
-        say(f"  {_status(finding)}  {finding.rule}: {finding.headline}")
-        if finding.open_because:
-            say(f"        open because {finding.open_because}")
+    say(f"  {sentence(evidence)}", head=coloured(verdict.label + phantom, verdict.outcome))
+    print_findings(worst(evidence))
     more = sum(1 for f in evidence.findings if f.status != "PASS") - _WORST
     if more > 0:
         say(f"  and {_count(more, 'more rule')} that did not pass: see the report")
@@ -54,6 +53,14 @@ def print_outcome(evidence: Evidence, folder: Path | None) -> int:
         say(f"  report    {relative(folder / 'report.html')}")
         say(f"  evidence  {relative(folder / 'evidence.json')}")
     return verdict.exit_code
+
+
+def print_findings(findings: Iterable[Finding]) -> None:
+    """Print the status and the headline of findings, and why an open one is open."""
+    for finding in findings:
+        say(f"  {_status(finding)}  {finding.rule}: {finding.headline}")
+        if finding.open_because:
+            say(f"        open because {finding.open_because}")
 
 
 def _say_some(sentences: list[str], noun: str, what: str) -> None:
@@ -111,6 +118,7 @@ def _count(number: object, noun: str) -> str:
     return f"{number} {noun}" + ("" if number == 1 else "s")
 
 
-def _coloured(text: str, outcome: str) -> str:
+def coloured(text: str, outcome: str) -> str:
+    """Return a text in the colour of an outcome where a terminal shows colours."""
     plain = sys.stdout is None or not sys.stdout.isatty() or "NO_COLOR" in os.environ
     return text if plain else typer.style(text, fg=_COLOURS[outcome], bold=True)

@@ -54,7 +54,7 @@ def run_demo(twin: str, out: Path | None, *, profile: Profile, seed: int, worker
     from audit import session
     from audit._cli.reference import check_name
 
-    check_name(twin)
+    check_name(twin, twin=True)
     folder = out or session.default_folder()
     with shown_progress() as progress:
         evidence = session.run_demo(
@@ -70,23 +70,44 @@ def again(*words: str, **options: object) -> str:
     return " ".join(["audit", *(shlex.quote(w) for w in words), *given])
 
 
-def gate_run(run: Path, policy_path: Path | None) -> int:
+def gate_run(run: Path, policy_path: Path | None, baseline: Path | None = None) -> int:
     """Judge a finished run again and return the verdict's exit code; writes nothing."""
     from audit import session
     from audit.config import load_policy
 
     policy = None if policy_path is None else load_policy(policy_path)
-    return print_outcome(session.gate(run, policy), None)
+    evidence = session.gate(run, policy, baseline=baseline)
+    code = print_outcome(evidence, None)
+    if isinstance(evidence, session.Gated):
+        from audit._cli.comparing import print_against
+
+        print_against(evidence.comparison)
+    return code
 
 
 def write_report(run: Path, out: Path | None, *, static: bool, min_cell: int = 0) -> int:
     """Write the report of a finished run to a file outside of it."""
-    target = out if out is not None else Path(f"{run.resolve().name}-report.html")
-    if target.resolve().is_relative_to(run.resolve()):
-        raise InputError(
-            "a finished run is never changed", expected="a file outside of the run's folder", got=str(target),
-            fix=f"--out {run.resolve().name}-report.html",
-        )  # fmt: skip
+    target = writable(out if out is not None else Path(f"{run.resolve().name}-report.html"), run)
+    from audit import session
+
+    html = session.render_report(run, static=static, min_cell=min_cell)
+    target.write_text(html, encoding="utf-8")
+    say(relative(target))
+    return EXIT_PASS
+
+
+def writable(target: Path, *runs: Path) -> Path:
+    """Return a file that may be written: none inside of a finished run, and none where a folder is.
+
+    Raises:
+        InputError: It may not be written.
+    """
+    for run in runs:
+        if target.resolve().is_relative_to(run.resolve()):
+            raise InputError(
+                "a finished run is never changed", expected="a file outside of the run's folder", got=str(target),
+                fix=f"--out {run.resolve().name}-{target.name}",
+            )  # fmt: skip
     if target.is_dir() or not target.resolve().parent.is_dir():
         got = "a folder" if target.is_dir() else f"no folder {target.resolve().parent}"
         raise InputError(
@@ -95,9 +116,4 @@ def write_report(run: Path, out: Path | None, *, static: bool, min_cell: int = 0
             got=got,
             fix="name another file",
         )
-    from audit import session
-
-    html = session.render_report(run, static=static, min_cell=min_cell)
-    target.write_text(html, encoding="utf-8")
-    say(relative(target))
-    return EXIT_PASS
+    return target

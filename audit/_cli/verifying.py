@@ -42,8 +42,16 @@ def lines(checked: Checked, name: str) -> list[str]:
         said.append(f"  verdict   {checked.label}, as it was when the run was made")
     said.append(f"  numbers   {numbers(checked)}")
     if checked.again is not None:
-        said += [f"            not {code}: {why}" for code, why in sorted(checked.again.left_out.items())]
+        said += left_out(checked.again)
     return said + [f"  note      {note}" for note in checked.notes]
+
+
+def left_out(again: Again) -> list[str]:
+    """Return one line a reason why numbers were not made again, with the probes that it holds for."""
+    by_reason: dict[str, list[str]] = {}
+    for code, why in again.left_out.items():
+        by_reason.setdefault(why, []).append(code)
+    return [f"            not of {', '.join(codes)}: {why}" for why, codes in by_reason.items()]
 
 
 def numbers(checked: Checked) -> str:

@@ -10,6 +10,7 @@ from audit.core import (
     AttributeSpec,
     CohortSpec,
     Comparator,
+    ComparisonRule,
     ExplainSpec,
     InputSpec,
     IntendedUse,
@@ -37,7 +38,7 @@ if TYPE_CHECKING:
         ThreatModelTable,
         TrainingTable,
     )
-    from audit.config._policy_file import PolicyFile, RuleTable
+    from audit.config._policy_file import ComparisonTable, PolicyFile, RuleTable
 
 
 def input_spec(t: InputTable) -> InputSpec:
@@ -197,8 +198,16 @@ def policy(t: PolicyFile, source: str) -> Policy:
         rules=rules,
         waivers=waivers,
         allow_not_applicable=tuple(t.not_applicable.allow),
+        comparisons=tuple(_comparison(c) for c in t.comparison),
         source=source,
     )
+
+
+def _comparison(c: ComparisonTable) -> ComparisonRule:
+    return ComparisonRule(
+        id=c.id, metric=c.metric, margin=c.margin, where=c.where.model_dump(by_alias=True, exclude_none=True),
+        min_patients=c.min_patients, blocking=c.blocking, rationale=c.rationale, margin_source=c.margin_source,
+    )  # fmt: skip
 
 
 def _rule(r: RuleTable) -> Rule:

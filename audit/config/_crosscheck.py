@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from audit.config._faults import did_you_mean, listed, one_line, shown, unknown
-from audit.core import OUTPUT_KINDS, OUTPUTS_OF
+from audit.core import COMPARED, MIXED, OUTPUT_KINDS, OUTPUTS_OF
 from audit.errors import ConfigError
 
 SHARES_OFF = 0.005
@@ -287,6 +287,7 @@ def policy_faults(raw: Mapping[str, Any]) -> list[ConfigError]:
     """Return what is wrong between keys of policy.toml."""
     rules, waivers = raw.get("rule"), raw.get("waiver")
     ids = _texts(rules, "id")
+    compared = _texts(raw.get("comparison"), "id")
     faults = [
         ConfigError(
             f"rule '{one_line(i)}': the id stands twice",
@@ -297,6 +298,17 @@ def policy_faults(raw: Mapping[str, Any]) -> list[ConfigError]:
         for i in sorted(set(ids))
         if ids.count(i) > 1
     ]
+    faults += [
+        ConfigError(
+            f"comparison '{one_line(i)}': the id stands twice",
+            expected="an id that no rule and no other comparison has",
+            got=f"{(ids + compared).count(i)} times",
+            fix="rename",
+        )
+        for i in sorted(set(compared))
+        if (ids + compared).count(i) > 1
+    ]
+    faults += _comparison_faults(raw.get("comparison"))
     waived = _texts(waivers, "rule")
     for name in sorted(set(waived)):
         if name not in ids:
@@ -312,6 +324,28 @@ def policy_faults(raw: Mapping[str, Any]) -> list[ConfigError]:
                     expected="one waiver a rule",
                     got=f"{waived.count(name)}",
                     fix="keep one",
+                )
+            )
+    return faults
+
+
+def _comparison_faults(rows: Any) -> list[ConfigError]:
+    """Return the comparisons by what two runs cannot be compared by, or may not block by."""
+    faults = []
+    for row in rows if isinstance(rows, list) else []:
+        named = row.get("metric") if isinstance(row, Mapping) else None
+        if not isinstance(named, str):
+            continue
+        where = f"comparison '{one_line(str(row.get('id', '')))}'"
+        if named not in COMPARED:
+            faults.append(unknown(where, named, COMPARED, noun="metric of comparisons"))
+        elif named in MIXED and row.get("blocking", True) is True:
+            faults.append(
+                ConfigError(
+                    f"{where}: {named} depends on how many cases of the cohort are ill",
+                    expected="blocking = false",
+                    got="blocking = true",
+                    fix="write blocking = false, or compare by auc, sensitivity or specificity",
                 )
             )
     return faults

@@ -103,6 +103,27 @@ class WaiverTable(Table):
     expires: dt.date = Field(description="a date without quotes, for example 2027-03-01")
 
 
+class WhereCompared(Table):
+    """`where` of a comparison: a key that is absent matches all."""
+
+    attribute: str | None = None
+    subgroup: Scalar | None = None
+    class_: Scalar | None = Field(default=None, alias="class")
+
+
+class ComparisonTable(Table):
+    """`[[comparison]]`: how much worse than a baseline the model may be, on the same cases."""
+
+    id: str = Field(min_length=1, description="a name that no rule and no other comparison has")
+    metric: str = Field(min_length=1, description="a number that two runs can be compared by, for example auc")
+    margin: float = Field(ge=0, allow_inf_nan=False, description="how much worse at most, in the metric's unit")
+    where: WhereCompared = Field(default_factory=WhereCompared)
+    min_patients: int = Field(default=0, ge=0)
+    blocking: bool = True
+    rationale: str = ""
+    margin_source: str = ""
+
+
 class NotApplicableTable(Table):
     """`[not_applicable]`."""
 
@@ -117,3 +138,4 @@ class PolicyFile(Table):
     not_applicable: NotApplicableTable = Field(default_factory=NotApplicableTable)
     rule: list[RuleTable] = Field(default_factory=list)
     waiver: list[WaiverTable] = Field(default_factory=list)
+    comparison: list[ComparisonTable] = Field(default_factory=list)

@@ -4,6 +4,7 @@ from audit.core.attributes import MISSING_LEVEL, ROLES, Attribute, AttributeSpec
 from audit.core.beside import NO_TARGET, NOT_VERIFIED, UNGRADABLE, Aside, ComparatorValues, OtherSplit, Unverified
 from audit.core.canonical import canonical_json, digest, plain
 from audit.core.cohort import Cohort, Ledger
+from audit.core.comparison import COMPARED, MIXED, Comparison, Difference
 from audit.core.context import BUDGETS, Budget, IntendedUse, Predictions, Prevalence, ProbeContext, Profile, Sink
 from audit.core.declared import (
     COMPARATOR_OUTPUTS,
@@ -61,7 +62,7 @@ from audit.core.outputs import (
     sigmoid,
     softmax,
 )
-from audit.core.policy import Limit, Policy, Rule, Waiver
+from audit.core.policy import ComparisonRule, Limit, Policy, Rule, Waiver
 from audit.core.probe import (
     FAMILIES,
     Artifact,
@@ -82,6 +83,7 @@ __all__ = [
     "CHOSEN_ON",
     "CLASSIFICATION",
     "COMPARATOR_OUTPUTS",
+    "COMPARED",
     "COUNT",
     "EXIT_CODES",
     "FAMILIES",
@@ -89,6 +91,7 @@ __all__ = [
     "KINDS",
     "LADDER",
     "MISSING_LEVEL",
+    "MIXED",
     "MODALITIES",
     "NOT_VERIFIED",
     "NO_TARGET",
@@ -114,7 +117,10 @@ __all__ = [
     "Comparator",
     "ComparatorOutput",
     "ComparatorValues",
+    "Comparison",
+    "ComparisonRule",
     "Curve",
+    "Difference",
     "DifferentiableModel",
     "Direction",
     "Envelope",

@@ -67,6 +67,36 @@ class Rule:
         object.__setattr__(self, "where", frozen(self.where))
 
 
+@dataclass(frozen=True, kw_only=True)
+class ComparisonRule:
+    """How much worse than a baseline a candidate may be, on the same cases.
+
+    Args:
+        id: Its name, which no rule and no other comparison has.
+        metric: A number that two runs can be compared by, for example "auc".
+        margin: How much worse at most, 0 or more, in the metric's unit.
+        where: `attribute`, `subgroup` (one level), `class`; an absent key matches all.
+        min_patients: Patients in the metric's own denominator below which nothing is decided.
+        blocking: False: reported, never changes the outcome.
+        rationale: Why this margin.
+        margin_source: Where the margin comes from.
+    """
+
+    id: str
+    metric: str
+    margin: float
+    where: Mapping[str, Scalar] = field(default_factory=dict)
+    min_patients: int = 0
+    blocking: bool = True
+    rationale: str = ""
+    margin_source: str = ""
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "where", frozen(self.where))
+        if not (math.isfinite(self.margin) and self.margin >= 0):
+            raise ValueError(f"expected a margin of 0 or more, got {self.margin}")
+
+
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Waiver:
     """A signed exception from one rule until a day (UTC, the day itself included)."""
@@ -91,6 +121,7 @@ class Policy:
         rules: Limits.
         waivers: Signed exceptions.
         allow_not_applicable: Codes or globs of probes whose absence this policy accepts.
+        comparisons: How much worse than a baseline the model may be.
         digest: sha256 of the canonical policy; taken of the content where it is not given.
         source: "file", "proposed" or "embedded".
     """
@@ -100,16 +131,19 @@ class Policy:
     rules: tuple[Rule, ...] = ()
     waivers: tuple[Waiver, ...] = ()
     allow_not_applicable: tuple[str, ...] = ()
+    comparisons: tuple[ComparisonRule, ...] = ()
     digest: str = ""
     source: str = "file"
 
     def __post_init__(self) -> None:
-        ids = [rule.id for rule in self.rules]
+        ids = [*(rule.id for rule in self.rules), *(c.id for c in self.comparisons)]
         twice = sorted({i for i in ids if ids.count(i) > 1})
         if twice:
             raise ValueError(f"expected a name of its own for every rule, got twice: {', '.join(twice)}")
         if not self.digest:
+            # A policy without comparisons keeps the digest that it had before there were any.
+            more = {"comparisons": self.comparisons} if self.comparisons else {}
             object.__setattr__(self, "digest", digest({
                 "name": self.name, "confidence": self.confidence, "rules": self.rules, "waivers": self.waivers,
-                "allow": self.allow_not_applicable,
+                "allow": self.allow_not_applicable, **more,
             }))  # fmt: skip

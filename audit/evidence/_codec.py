@@ -9,6 +9,7 @@ from typing import Any
 from audit.core import (
     SCHEMA_VERSION,
     Access,
+    ComparisonRule,
     Evidence,
     Finding,
     Limit,
@@ -131,6 +132,7 @@ def policy_to_plain(policy: Policy) -> dict[str, Any]:
         "not_applicable": {"allow": list(policy.allow_not_applicable)},
         "rules": [{**plain(r), "limit": _limit_to_plain(r.limit)} for r in policy.rules],
         "waivers": [plain(w) for w in policy.waivers],
+        **({"comparisons": [plain(c) for c in policy.comparisons]} if policy.comparisons else {}),
         "digest": policy.digest,
         "source": policy.source,
     }
@@ -144,6 +146,7 @@ def policy_from_plain(values: Mapping[str, Any]) -> Policy:
         rules=tuple(Rule(**{**r, "limit": Limit(**r["limit"])}) for r in values["rules"]),
         waivers=tuple(_waiver(w) for w in values["waivers"]),
         allow_not_applicable=tuple(values["not_applicable"]["allow"]),
+        comparisons=tuple(ComparisonRule(**c) for c in values.get("comparisons", ())),
         digest=values["digest"],
         source=values.get("source", "file"),
     )

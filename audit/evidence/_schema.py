@@ -27,6 +27,18 @@ _LIMIT = {
     "minProperties": 1,
     "additionalProperties": False,
 }
+_COMPARISON = _closed(
+    {
+        "id": {"type": "string"},
+        "metric": {"type": "string"},
+        "margin": {"type": "number", "minimum": 0},
+        "where": _SCALARS,
+        "min_patients": {"type": "integer", "minimum": 0},
+        "blocking": {"type": "boolean"},
+        "rationale": {"type": "string"},
+        "margin_source": {"type": "string"},
+    }
+)
 _WAIVER = _closed(
     {
         "rule": {"type": "string"},
@@ -184,9 +196,11 @@ def evidence_schema() -> dict[str, Any]:
                         "not_applicable": _closed({"allow": _TEXTS}),
                         "rules": {"type": "array", "items": _RULE},
                         "waivers": {"type": "array", "items": _WAIVER},
+                        "comparisons": {"type": "array", "items": _COMPARISON},
                         "digest": {"type": "string"},
                         "source": {"type": "string"},
-                    }
+                    },
+                    optional=("comparisons",),
                 ),
                 "results": {"type": "array", "items": _RESULT},
                 "findings": {"type": "array", "items": _FINDING},

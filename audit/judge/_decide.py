@@ -61,6 +61,12 @@ def _reasons(findings: Sequence[Finding], results: Sequence[ProbeResult], policy
         reasons.append("The policy has no blocking rule, so nothing could stop a release.")
     elif not any(f.blocking and f.status == "PASS" for f in findings):
         reasons.append("No blocking rule passed; an audit in which nothing was shown to hold is not a PASS.")
+    made = {f.rule for f in findings}
+    lacking = [c.id for c in policy.comparisons if c.blocking and c.id not in made]
+    if lacking:
+        reasons.append(
+            f"The policy compares with a baseline ({', '.join(lacking)}), and none was given: judge with --baseline."
+        )
     if not any(r.state == "completed" for r in results):
         reasons.append("No probe completed.")
     reasons += _setup_faults(results)

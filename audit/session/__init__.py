@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-import datetime as dt
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from audit.core import (
     Cohort,
     Envelope,
-    Evidence,
     ExplainSpec,
     ImagingModel,
     IntendedUse,
@@ -29,6 +26,7 @@ if TYPE_CHECKING:
     from audit.execution import Progress
     from audit.session._run import Run
 
+from audit.session._compare import Gated, compare, gate
 from audit.session._folder import check_folder, default_folder
 from audit.session._open import known_attacks, known_metrics, load_cohort, load_golden, load_model, with_own_map
 from audit.session._reference import run_reference
@@ -37,8 +35,9 @@ from audit.session._verify import verify
 from audit.session.saved import Asked, score_table, scores
 
 __all__ = [
-    "Asked", "check_folder", "default_folder", "gate", "load_cohort", "load_model", "make_training", "render_report",
-    "run", "run_config", "run_demo", "run_reference", "score_table", "scores", "verify",
+    "Asked", "Gated", "check_folder", "compare", "default_folder", "gate", "load_cohort", "load_model",
+    "make_training", "render_report", "run", "run_config", "run_demo", "run_reference", "score_table", "scores",
+    "verify",
 ]  # fmt: skip
 
 
@@ -219,38 +218,6 @@ def run_demo(
         intended_use=demo.intended_use, threat_model=demo.threat_model, envelope=demo.envelope,
     )  # fmt: skip
     return audit_model(demo.model, demo.cohort, demo.policy, options, progress)
-
-
-def gate(folder: Path, policy: Policy | None = None) -> Evidence:
-    """Judge a finished run again, from its evidence alone; nothing in the folder is changed.
-
-    Args:
-        folder: The run's folder.
-        policy: Instead of the policy in the evidence.
-
-    Returns:
-        The evidence with findings and verdict of today under that policy.
-
-    Raises:
-        EvidenceError: The run is unfinished, changed, or from a newer version.
-        PolicyError: A rule names a metric that its probe does not have.
-    """
-    from audit.evidence import read_run
-    from audit.judge import count_family, decide, declare, family_values, judge
-
-    evidence = read_run(folder)
-    rules = policy or evidence.policy
-    span = evidence.model.get("input", {}).get("range")
-    range_ = None if span is None else (float(span[0]), float(span[1]))
-    findings = judge(evidence.results, rules, today=dt.datetime.now(dt.UTC).date(), input_range=range_)
-    family = evidence.family
-    if rules.digest != evidence.policy.digest:
-        # Limits that were set with the results at hand are another thing than limits set before; the evidence says so.
-        levels = {a["name"]: [v["level"] for v in a["levels"]] for a in evidence.cohort.get("attributes", ())}
-        later = count_family(declare(rules, levels, before_results=False), evidence.results, rules, range_)
-        family = family_values(later, rules)
-    verdict = decide(findings, evidence.results, rules, evidence.model)
-    return replace(evidence, policy=rules, findings=findings, verdict=verdict, family=family)
 
 
 def render_report(folder: Path, *, static: bool = False, min_cell: int = 0) -> str:

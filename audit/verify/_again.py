@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from audit.core import Access, Evidence, Measurement, Probe, ProbeResult, Scalar, StoredPredictions
-from audit.execution import Setting, Silent, run_probe
+from audit.execution import Silent, run_probe
 from audit.verify._rebuild import setting_of
 
 TOLERANCE = 1e-6
@@ -20,6 +20,9 @@ _NEEDS_MORE = {
     "DATA001": "it looks at the ids of other splits",
     "SETUP001": "it asks the model",
 }
+# Beside the outputs these look at images, or at what lies in their files, where a cohort has any.
+_ALSO_IMAGES = ("DATA006", "CONF003", "SHIFT003")
+_NO_IMAGES = "the cohort has no images"
 _MOST_NAMED = 8
 Named = tuple[str, tuple[tuple[str, Scalar], ...], tuple[tuple[str, Scalar], ...]]
 
@@ -63,10 +66,11 @@ def make_again(
     differing = list(_outputs(evidence, stored))
     left_out: dict[str, str] = {}
     numbers = 0
+    images = not any(_NO_IMAGES in r.reason for r in evidence.results)
     for result in evidence.results:
         if result.state not in ("completed", "not_applicable"):
             continue
-        why = _why_not(result, by_code.get(result.probe), setting, same_version=same_version)
+        why = _why_not(result, by_code.get(result.probe), same_version=same_version, images=images)
         if why:
             if result.state == "completed":
                 left_out[result.probe] = why
@@ -94,7 +98,7 @@ def _outputs(evidence: Evidence, stored: StoredPredictions) -> list[str]:
     return faults
 
 
-def _why_not(result: ProbeResult, probe: type[Probe] | None, setting: Setting, *, same_version: bool) -> str:
+def _why_not(result: ProbeResult, probe: type[Probe] | None, *, same_version: bool, images: bool) -> str:
     """Return why a result is not made again, empty where it is."""
     code = result.probe
     if probe is None:
@@ -104,6 +108,8 @@ def _why_not(result: ProbeResult, probe: type[Probe] | None, setting: Setting, *
         return f"it was measured by version {result.info.version} of the probe, here is {probe.info.version}"
     if probe.info.access is not Access.SAVED or "images" in probe.info.needs:
         return "it needs the model or the images"
+    if images and code in _ALSO_IMAGES:
+        return "it looks at the images, too"
     return _NEEDS_MORE.get(code, "")
 
 
