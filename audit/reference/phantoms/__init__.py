@@ -39,6 +39,18 @@ from audit.reference.phantoms._spaces_regions import SIZE as CROP_SIZE
 from audit.reference.phantoms._spaces_regions import BrainRegion
 from audit.reference.phantoms._spaces_scan import SCANNER_SETTINGS, SpacesScan
 from audit.reference.phantoms._spaces_table import SpacesTable, scanned
+from audit.reference.phantoms._tissue import PATCH as TISSUE_PATCH
+from audit.reference.phantoms._tissue import (
+    PREPARED,
+    SPIN_ECHO,
+    TISSUE_NAMES,
+    TissueKnobs,
+    TissuePatient,
+    TissuePatients,
+    TissueProtocol,
+    TissueVoxels,
+)
+from audit.reference.phantoms._tissue import STORED as STORED_TISSUE
 
 __all__ = [
     "BRAIN_REGIONS",
@@ -50,6 +62,7 @@ __all__ = [
     "MIDPOINTS",
     "OBSERVERS",
     "PATTERNS",
+    "PREPARED",
     "PROTOCOLS",
     "PROTOCOL_A",
     "PROTOCOL_B",
@@ -60,7 +73,11 @@ __all__ = [
     "SEPARABLE",
     "SEQUENCES",
     "SHALLOW",
+    "SPIN_ECHO",
     "STORED_MAXIMUM",
+    "STORED_TISSUE",
+    "TISSUE_NAMES",
+    "TISSUE_PATCH",
     "Anatomy",
     "Atlas",
     "BrainKnobs",
@@ -98,6 +115,11 @@ __all__ = [
     "SpacesTable",
     "Spot",
     "Thing",
+    "TissueKnobs",
+    "TissuePatient",
+    "TissuePatients",
+    "TissueProtocol",
+    "TissueVoxels",
     "alike",
     "copd_patients",
     "cut_regions",
