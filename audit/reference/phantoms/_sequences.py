@@ -19,9 +19,9 @@ SCANNERS = ("A", "B")
 NOTHING, LESION, LACUNE = 0, 1, 2
 STORED = 4095
 # White matter that lost its myelin: more water, both relaxation times longer; of the usual order, not of one paper.
-DAMAGED = Tissue(t1_ms=1500.0, t2_ms=170.0, proton_density=0.86)
+DAMAGED = Tissue(t1_ms=1900.0, t2_ms=170.0, proton_density=0.86)
 _WHITE = 0.75
-_NEAR_MM = 9.0
+_NEAR_MM = 7.0
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -98,16 +98,16 @@ class PatchKnobs:
     """
 
     size: int = 24
-    pixel_mm: float = 1.5
+    pixel_mm: float = 1.0
     patches: int = 4
     lesion: float = 0.0
     lesion_of_age: float = 0.2
     lesion_of_scanner: float = 0.0
     scanner_b: float = 0.5
     lacune: float = 0.4
-    others: float = 0.6
-    radius_mm: tuple[float, float] = (2.5, 5.0)
-    damage: tuple[float, float] = (0.25, 0.8)
+    others: float = 0.4
+    radius_mm: tuple[float, float] = (3.5, 6.5)
+    damage: tuple[float, float] = (0.3, 0.9)
     texture_of_men: float = 0.015
     gain: float = 0.04
     bias: float = 0.04

@@ -49,13 +49,13 @@ class Settings:
         knobs: Of the phantom.
     """
 
-    patients: int = 1200
+    patients: int = 1000
     validation: int = 400
     test: int = 400
-    epochs: int = 12
+    epochs: int = 8
     batch: int = 64
     learning_rate: float = 4e-3
-    alpha: float = 0.05
+    alpha: float = 0.005
     knobs: PatchKnobs = field(default_factory=PatchKnobs)
 
 

@@ -10,7 +10,7 @@ if TYPE_CHECKING:
 MODALITIES = 3
 CODE = 24
 SIZE = 24
-_WIDTHS = (12, 24)
+_WIDTHS = (8, 16)
 
 
 def encoder() -> nn.Module:
