@@ -36,6 +36,15 @@ FILES = (
 )  # fmt: skip
 
 
+def document_ids() -> tuple[str, ...]:
+    """Return the ids of the documents that every pack has, but for the crosswalk itself."""
+    return (
+        "execution-records", "acceptance-criteria", "run-history", "cohort-flow", "reference-standard",
+        "sites-and-independence", "model-card", "cohort-card", "instructions-extract", "residual-findings",
+        "not-tested", "traceability", "bill-of-materials", "tool-validation", "log", "privacy", "signatures",
+    )  # fmt: skip
+
+
 def documents(source: Source) -> tuple[Document, ...]:
     """Return every document of a pack, the crosswalk and the page for signatures last."""
     made = tuple(make(source) for make in _MAKERS)
