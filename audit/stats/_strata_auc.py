@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -26,7 +26,9 @@ class _Part:
     area: Area
 
 
-def stratified_auc(scores: Floats, members: Bools, strata: Ints, patients: Ints, levels: Levels) -> Estimate:
+def stratified_auc(
+    scores: Floats, members: Bools, strata: Ints, patients: Ints, levels: Levels, *, folds: int = 0
+) -> Estimate:
     """Estimate how well a score tells members from the rest within strata; ties count half.
 
     The AUC of each stratum that has at least two patients of either side is weighted with members times rest over
@@ -34,12 +36,17 @@ def stratified_auc(scores: Floats, members: Bools, strata: Ints, patients: Ints,
     Obuchowski's contributions over the strata, so a patient with cases in several strata is one patient; the weights
     are held fixed. With one stratum it is Obuchowski's interval.
 
+    Scores out of fold come from fits that share most of their patients, and other patients would have given other fits.
+    Neither is in the variance over test patients: with K folds it is multiplied by 1 + K / (K - 1), as Nadeau and
+    Bengio correct the variance of repeated splits whose test part is 1 / (K - 1) of the training part.
+
     Args:
         scores: (n,) finite.
         members: (n,) bool, the side that a high score speaks for.
         strata: (n,) int, the stratum of each case.
         patients: (n,) patient codes.
         levels: Levels of the bounds.
+        folds: K, where the scores are those of K fits out of fold; 0 where no fit is in them.
 
     Returns:
         In [0, 1]; n and n_patients count both sides in the strata used. Absent with fewer than 5 patients a side, where
@@ -49,7 +56,8 @@ def stratified_auc(scores: Floats, members: Bools, strata: Ints, patients: Ints,
         ValueError: The arrays are not of one length, or a score is not finite.
 
     References:
-        Obuchowski 1997, Nonparametric analysis of clustered ROC curve data, Biometrics 53.
+        Obuchowski 1997, Nonparametric analysis of clustered ROC curve data, Biometrics 53; Nadeau and Bengio 2003,
+        Inference for the generalization error, Machine Learning 52.
     """
     same_length(scores=scores, members=members, strata=strata, patients=patients)
     side, found = np.asarray(members, dtype=bool), Patients.of(patients)
@@ -58,7 +66,7 @@ def stratified_auc(scores: Floats, members: Bools, strata: Ints, patients: Ints,
     reason = _lacking(side, usable, found)
     bounds = None
     if reason is None:
-        area = _area(finite("scores", scores), side, strata, found, usable)
+        area = _refitted(_area(finite("scores", scores), side, strata, found, usable), folds)
         bounds = area_bounds(area, alphas(levels))
     if bounds is None:
         return Estimate.absent(reason or ALIKE, method=METHOD, n=n, n_patients=n_patients)
@@ -66,7 +74,7 @@ def stratified_auc(scores: Floats, members: Bools, strata: Ints, patients: Ints,
 
 
 def stratified_auc_difference(
-    scores: Floats, other: Floats, labels: Bools, strata: Ints, patients: Ints, levels: Levels
+    scores: Floats, other: Floats, labels: Bools, strata: Ints, patients: Ints, levels: Levels, *, folds: int = 0
 ) -> Estimate:
     """Estimate the AUC of one score minus that of another within the same strata; see `auc_difference`.
 
@@ -80,6 +88,7 @@ def stratified_auc_difference(
         strata: (n,) int, for example the fold.
         patients: (n,) patient codes.
         levels: Levels of the bounds.
+        folds: K, where the comparator's scores are those of K fits out of fold; see `stratified_auc`.
 
     Returns:
         Value in [-1, 1]; absent as for `stratified_auc`.
@@ -98,10 +107,15 @@ def stratified_auc_difference(
     bounds = None
     if reason is None:
         one, two = (_area(finite("scores", v), side, strata, found, usable) for v in (scores, other))
-        bounds = difference_bounds(one, two, alphas(levels))
+        bounds = difference_bounds(one, _refitted(two, folds), alphas(levels))
     if bounds is None:
         return Estimate.absent(reason or ALIKE, method=WITHIN, n=n, n_patients=n_patients)
     return estimate(one.value - two.value, bounds, levels, method=WITHIN, n=n, n_patients=n_patients)
+
+
+def _refitted(area: Area, folds: int) -> Area:
+    """Return an area with the variance of its fits added (Nadeau and Bengio 2003)."""
+    return replace(area, variance=area.variance * (1 + folds / (folds - 1))) if folds > 1 else area
 
 
 def _area(values: Floats, side: Bools, strata: Ints, found: Patients, usable: Bools) -> Area:

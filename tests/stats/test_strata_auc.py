@@ -156,3 +156,30 @@ def test_the_difference_of_equal_scores_is_held(runs):
         low, high = stratified_auc_difference(*two_scores(500 + seed), np.arange(160), LEVELS).bounds(0.025)
         held += low <= 0 <= high
     assert held / runs >= (0.93 if runs > 100 else 0.9)
+
+
+def test_scores_of_fitted_models_have_a_wider_interval():
+    """With K folds the variance is 1 + K / (K - 1) times as large, so the logit t interval is 1.5 times as wide."""
+    rng = np.random.default_rng(3)
+    members, strata = rng.random(200) < 0.5, np.arange(200) % 5
+    scores = rng.standard_normal(200) + 0.4 * members
+    plain, fitted = (stratified_auc(scores, members, strata, np.arange(200), LEVELS, folds=k) for k in (0, 5))
+    widths = [np.diff(_logit(np.array(one.bounds(0.025))))[0] for one in (plain, fitted)]
+    assert plain.value == fitted.value
+    assert widths[1] / widths[0] == pytest.approx(1.5, rel=1e-6)
+
+
+def test_only_the_comparator_is_fitted():
+    """A comparator of 5 folds adds 1.25 times its area's variance, and a little by the logit bounds of the areas."""
+    rng = np.random.default_rng(4)
+    labels, strata = rng.random(400) < 0.5, np.arange(400) % 5
+    one, two = (rng.standard_normal(400) + 0.8 * labels for _ in range(2))
+    given = (labels, strata, np.arange(400), LEVELS)
+    plain, fitted = (stratified_auc_difference(one, two, *given, folds=k) for k in (0, 5))
+    own = stratified_auc(two, *given)
+    half = [np.diff(e.bounds(0.025))[0] / 2 for e in (plain, fitted, own)]
+    assert half[1] ** 2 - half[0] ** 2 == pytest.approx(1.25 * half[2] ** 2, rel=0.15)
+
+
+def _logit(p):
+    return np.log(p / (1 - p))

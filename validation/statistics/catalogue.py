@@ -9,6 +9,7 @@ from validation.statistics import (
     _areas,
     _calibration,
     _detection,
+    _folds,
     _gaps,
     _holm,
     _means,
@@ -29,6 +30,7 @@ JOBS: dict[str, str] = {
     "agreement": "Agreement",
     "mean": "Means of bounded values",
     "paired": "Paired differences",
+    "folds": "Scores out of fold",
     "froc": "Detection",
     "resampled": "Statistics by resampling patients",
     "sequential": "Verdicts patient by patient",
@@ -36,8 +38,8 @@ JOBS: dict[str, str] = {
 }
 """Title of every job, in the order of the page."""
 _MODULES = (
-    _proportions, _areas, _gaps, _other_gaps, _holm, _calibration, _agreement, _means, _detection, _resampled,
-    _sequential, judge,
+    _proportions, _areas, _gaps, _other_gaps, _holm, _calibration, _agreement, _means, _folds, _detection,
+    _resampled, _sequential, judge,
 )  # fmt: skip
 
 

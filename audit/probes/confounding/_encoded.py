@@ -115,7 +115,7 @@ def _read(
 
     found = log_odds_out_of_fold(table, members, patients, ctx.rng, learner=PROBE)
     cells = found.fold * (int(label.max()) + 1) + label
-    areas = (stratified_auc(found.values, members, s, patients, ctx.levels) for s in (found.fold, cells))
+    areas = (stratified_auc(found.values, members, s, patients, ctx.levels, folds=FOLDS) for s in (found.fold, cells))
     one, two = (replace(a, method=f"{METHOD}; {a.method}") for a in areas)
     return one, two
 

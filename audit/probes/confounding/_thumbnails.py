@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from audit.core import Estimate, Measurement, ProbeContext
-from audit.probes._out_of_fold import lacking, log_odds_out_of_fold, values_out_of_fold
+from audit.probes._out_of_fold import FOLDS, lacking, log_odds_out_of_fold, values_out_of_fold
 from audit.probes.confounding._asked import Reading, Setting
 
 if TYPE_CHECKING:
@@ -94,7 +94,7 @@ def _one(
             found = Estimate.absent(reason, method=method, n=len(cases), n_patients=n_patients)
         else:
             guess = log_odds_out_of_fold(x, labels, patients, ctx.rng, learner="linear probe")
-            found = stratified_auc(guess.values, labels, guess.fold, patients, ctx.levels)
+            found = stratified_auc(guess.values, labels, guess.fold, patients, ctx.levels, folds=FOLDS)
         yield _given(ctx, found, f"{name}_auc", reading)
         strata = labels.astype(np.int64)
     if reason:

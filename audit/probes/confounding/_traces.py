@@ -8,7 +8,7 @@ import numpy as np
 
 from audit.core import Estimate, ProbeContext
 from audit.edits import tissue
-from audit.probes._out_of_fold import lacking, log_odds_out_of_fold
+from audit.probes._out_of_fold import FOLDS, lacking, log_odds_out_of_fold
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -70,7 +70,7 @@ def trace(ctx: ProbeContext, filled: list[Floats], untouched: list[Floats], pati
     middle = np.median(x, axis=0)
     x = np.concatenate([x, (x - middle) ** 2], axis=1)
     odds = log_odds_out_of_fold(x, labels, owner, ctx.rng, learner="linear probe")
-    said = stratified_auc(odds.values, labels, odds.fold, owner, ctx.levels)
+    said = stratified_auc(odds.values, labels, odds.fold, owner, ctx.levels, folds=FOLDS)
     if said.value is None:
         return said
     return Estimate(value=said.value, curve=said.curve, method=METHOD, n=said.n, n_patients=said.n_patients)

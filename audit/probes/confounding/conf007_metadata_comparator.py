@@ -99,9 +99,9 @@ def _classes(ctx: ProbeContext, table: Floats) -> Iterator[Measurement]:
             if advantage is None or own is None:
                 other = log_odds_out_of_fold(table, view.labels, patients, ctx.rng, learner=learner)
                 scores, labels, fold = other.values, view.labels, other.fold
-                theirs = stratified_auc_difference(view.scores, scores, labels, fold, patients, ctx.levels)
+                theirs = stratified_auc_difference(view.scores, scores, labels, fold, patients, ctx.levels, folds=FOLDS)
                 chance = stratified_auc(view.scores, labels, fold, patients, ctx.levels)
-                own = stratified_auc(scores, labels, fold, patients, ctx.levels)
+                own = stratified_auc(scores, labels, fold, patients, ctx.levels, folds=FOLDS)
                 advantage, own = _noted(_smaller(theirs, chance)), _noted(own)
             condition = {**view.condition, "parameter": learner}
             yield _given(ctx, advantage, ADVANTAGE, condition)

@@ -206,7 +206,7 @@ def _area(ctx: ProbeContext, labels: NDArray[np.bool_], columns: Columns, learne
     if reason:
         return Estimate.absent(reason, method=METHOD, n=len(own), n_patients=int(np.unique(patients).size))
     found = log_odds_out_of_fold(columns.table, own, patients, ctx.rng, learner=learner)
-    estimate = stratified_auc(found.values, own, found.fold, patients, ctx.levels)
+    estimate = stratified_auc(found.values, own, found.fold, patients, ctx.levels, folds=FOLDS)
     return replace(estimate, method=f"{estimate.method}; {METHOD}")
 
 

@@ -12,7 +12,7 @@ from audit.core import Attribute, Estimate, Measurement, ProbeContext, Scalar, c
 from audit.probes._descriptors import described_cases, descriptor_names
 from audit.probes._features import features, look_inside
 from audit.probes._images import sample_cases
-from audit.probes._out_of_fold import lacking, log_odds_out_of_fold
+from audit.probes._out_of_fold import FOLDS, lacking, log_odds_out_of_fold
 from audit.probes._shared import Level
 
 if TYPE_CHECKING:
@@ -147,7 +147,7 @@ def effect(ctx: ProbeContext, found: Told, strata: Ints) -> Estimate:
         own = patients[members]
         return Estimate.absent(found.reason, method=METHOD, n=int(members.sum()), n_patients=int(np.unique(own).size))
     both = joint_codes([strata[rows], found.fold])
-    return stratified_auc(found.evidence, members, both, patients, ctx.levels)
+    return stratified_auc(found.evidence, members, both, patients, ctx.levels, folds=FOLDS)
 
 
 def told_of_each(ctx: ProbeContext, source: Source, levels: Sequence[Level]) -> list[Told]:

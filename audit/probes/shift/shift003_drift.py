@@ -53,10 +53,9 @@ class Drift(Probe):
         interval say which of the two it is, so there is no p value here. The classifier is small: a difference that
         only a deep network would see is not found. Features of a model that was trained to ignore the protocol may
         still hold it. A distance says nothing about which protocol is right. A value below 0.5 is chance as well: what
-        is learned of some patients by accident points the wrong way for the others. The interval takes the fitted
-        classifiers as given, so it is too narrow where little is to be told: for outputs, in 300 cohorts of 200
-        patients without any drift, it lay below 0.5 in 6.0 % and above it in 5.3 %, where 2.5 % are meant on each side.
-        A limit near 0.5 needs room.
+        is learned of some patients by accident points the wrong way for the others. The interval holds
+        the variance of the fitted classifiers by a correction that is right where nothing is to be told and too large
+        where much is (decision 0055).
 
     Example:
         Scanner B adds noise of 20 HU. `drift_effect` of the images is 0.98 for B, that of the outputs 0.52: the scanner
