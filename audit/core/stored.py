@@ -57,6 +57,7 @@ class StoredPredictions:
         aside: Cases that were set aside; None where there are none.
         unverified: Cases without a reference standard that the model answered; None where there are none.
         conditions: Names of further conditions that are stored.
+        absent: Columns that the run wrote and that a copy leaves out.
     """
 
     outputs: tuple[str, ...]
@@ -64,3 +65,4 @@ class StoredPredictions:
     aside: StoredRows | None = None
     unverified: StoredRows | None = None
     conditions: tuple[str, ...] = ()
+    absent: tuple[str, ...] = ()

@@ -61,8 +61,10 @@ def write_predictions(
         parts.append(_part(UNVERIFIED, {**columns, **_levels(cases.attributes, pseudonyms), **_beside(cases)}))
     if cohort.aside is not None:
         parts.append(_part(ASIDE, _set_aside(cohort, cohort.aside, tuple(targets), pseudonyms)))
-    about = {"format": FORMAT, "outputs": list(outputs), "targets": list(targets)}
-    _write(path, {k: np.concatenate(v) for k, v in _joined(parts).items()}, about)
+    columns = {k: np.concatenate(v) for k, v in _joined(parts).items()}
+    # Named, so that a reader of a copy knows which columns were taken out of it.
+    about = {"format": FORMAT, "outputs": list(outputs), "targets": list(targets), "columns": sorted(columns)}
+    _write(path, columns, about)
 
 
 def _part(condition: str, columns: Columns) -> Columns:

@@ -83,8 +83,9 @@ def _typed(table: Any, about: Mapping[str, Any]) -> StoredPredictions:
     known = {CLEAN, UNVERIFIED, ASIDE}
     others = tuple(dict.fromkeys(str(c) for c in conditions if c not in known))
     return StoredPredictions(
-        outputs=outputs, clean=clean, aside=rows(ASIDE), unverified=rows(UNVERIFIED), conditions=others
-    )
+        outputs=outputs, clean=clean, aside=rows(ASIDE), unverified=rows(UNVERIFIED), conditions=others,
+        absent=tuple(name for name in about["columns"] if name not in columns),
+    )  # fmt: skip
 
 
 def _rows(columns: Mapping[str, Any], outputs: tuple[str, ...], targets: tuple[str, ...]) -> StoredRows:

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from audit.core import Access, Evidence, Measurement, Probe, ProbeResult, Scalar, StoredPredictions
+from audit.evidence import SUPPRESSED
 from audit.execution import Silent, run_probe
 from audit.verify._rebuild import setting_of
 
@@ -23,6 +24,10 @@ _NEEDS_MORE = {
 # Beside the outputs these look at images, or at what lies in their files, where a cohort has any.
 _ALSO_IMAGES = ("DATA006", "CONF003", "SHIFT003")
 _NO_IMAGES = "the cohort has no images"
+# These use the numbers behind declared bins, which copies of the predictions leave out.
+_NUMBERS = ("PERF006", "CONF007", "DATA006")
+# What is left of a copy without some attribute, or without levels of few patients.
+_NO_ATTRIBUTE = ("SETUP003", "PERF001", "PERF002", "PERF008", "PERF009", "CAL001")
 _MOST_NAMED = 8
 Named = tuple[str, tuple[tuple[str, Scalar], ...], tuple[tuple[str, Scalar], ...]]
 
@@ -66,11 +71,13 @@ def make_again(
     differing = list(_outputs(evidence, stored))
     left_out: dict[str, str] = {}
     numbers = 0
+    copy = _Copy.of(evidence, stored)
     images = not any(_NO_IMAGES in r.reason for r in evidence.results)
     for result in evidence.results:
         if result.state not in ("completed", "not_applicable"):
             continue
         why = _why_not(result, by_code.get(result.probe), same_version=same_version, images=images)
+        why = why or copy.why_not(result.probe)
         if why:
             if result.state == "completed":
                 left_out[result.probe] = why
@@ -78,12 +85,38 @@ def make_again(
         if watch is not None:
             watch(result.probe)
         found = run_probe(by_code[result.probe], setting, Silent()).result
-        faults = _differences(result, found)
+        faults = _differences(result, found, suppressed=copy.suppressed)
         differing += faults
         if not faults and result.state == "completed":
             agreed.append(result.probe)
             numbers += len(result.measurements)
     return Again(probes=tuple(agreed), numbers=numbers, differing=tuple(differing), left_out=left_out)
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Copy:
+    """What a copy of stored predictions leaves out; nothing of it in the run's own folder."""
+
+    numbers: tuple[str, ...]
+    levels: tuple[str, ...]
+    suppressed: bool
+
+    @classmethod
+    def of(cls, evidence: Evidence, stored: StoredPredictions) -> _Copy:
+        def gone(prefix: str) -> tuple[str, ...]:
+            return tuple(c.removeprefix(prefix) for c in stored.absent if c.startswith(prefix))
+
+        return cls(numbers=gone("number."), levels=gone("attribute."), suppressed="suppressed_levels" in evidence.run)
+
+    def why_not(self, code: str) -> str:
+        """Return why a probe's numbers cannot be made from such a copy, empty where they can."""
+        if self.numbers and code in _NUMBERS:
+            return f"it needs the numbers of {', '.join(self.numbers)}, which this copy leaves out"
+        if code in _NO_ATTRIBUTE:
+            return ""
+        if self.levels:
+            return f"this copy leaves out {', '.join(self.levels)}"
+        return "this copy leaves out levels of few patients" if self.suppressed else ""
 
 
 def _outputs(evidence: Evidence, stored: StoredPredictions) -> list[str]:
@@ -113,7 +146,7 @@ def _why_not(result: ProbeResult, probe: type[Probe] | None, *, same_version: bo
     return _NEEDS_MORE.get(code, "")
 
 
-def _differences(said: ProbeResult, found: ProbeResult) -> list[str]:
+def _differences(said: ProbeResult, found: ProbeResult, *, suppressed: bool) -> list[str]:
     code = said.probe
     if said.info.version != found.info.version:
         return [f"{code}: evidence.json states version {said.info.version}, this suite has {found.info.version}"]
@@ -125,8 +158,12 @@ def _differences(said: ProbeResult, found: ProbeResult) -> list[str]:
     faults = [f"{code}: {_words(k)}: in evidence.json, not from the stored predictions" for k in mine.keys() - theirs]
     faults += [f"{code}: {_words(k)}: from the stored predictions, not in evidence.json" for k in theirs.keys() - mine]
     for key in mine.keys() & theirs.keys():
+        if suppressed and any(m.method == SUPPRESSED for m in mine[key]):
+            continue
         why = "numbers more than once" if len(mine[key]) != len(theirs[key]) else ""
-        why = why or next((w for a, b in zip(mine[key], theirs[key], strict=True) if (w := _differ(a, b))), "")
+        why = why or next(
+            (w for a, b in zip(mine[key], theirs[key], strict=True) if (w := _differ(a, b, words=not suppressed))), ""
+        )
         if why:
             faults.append(f"{code}: {_words(key)}: {why}")
     faults.sort()
@@ -137,7 +174,8 @@ def _differences(said: ProbeResult, found: ProbeResult) -> list[str]:
 def _by_name(measurements: Sequence[Measurement]) -> dict[Named, list[Measurement]]:
     found: dict[Named, list[Measurement]] = {}
     for m in measurements:
-        found.setdefault((m.metric, tuple(m.subgroup.items()), tuple(m.condition.items())), []).append(m)
+        where = tuple((k, v) for k, v in m.condition.items() if k != "n_rest" or m.method != SUPPRESSED)
+        found.setdefault((m.metric, tuple(m.subgroup.items()), where), []).append(m)
     return found
 
 
@@ -147,7 +185,7 @@ def _words(key: Named) -> str:
     return f"{metric} ({where})" if where else metric
 
 
-def _differ(said: Measurement, found: Measurement) -> str:
+def _differ(said: Measurement, found: Measurement, *, words: bool) -> str:
     """Return the first thing in which two measurements differ, empty where they agree."""
     for name in ("value", "low", "high", "k"):
         a, b = getattr(said, name), getattr(found, name)
@@ -155,7 +193,7 @@ def _differ(said: Measurement, found: Measurement) -> str:
             return f"{name} {_number(a)} in evidence.json, {_number(b)} from the stored predictions"
     for name in ("n", "n_patients", "method", "unit", "direction", "level", "contrast"):
         a, b = getattr(said, name), getattr(found, name)
-        if a != b:
+        if a != b and (words or name != "method"):
             return f"{name} {a} in evidence.json, {b} from the stored predictions"
     if bool(said.missing) != bool(found.missing):
         return "missing in one of the two"

@@ -109,16 +109,16 @@ def _plain(budget: Budget) -> dict[str, Any]:
 
 def _cohort(evidence: Evidence, stored: StoredPredictions, card: ModelCard) -> Cohort:
     said, rows = evidence.cohort, stored.clean
-    specs = {a["name"]: _spec(a) for a in said.get("attributes") or ()}
+    # An attribute that a copy leaves out takes the probes with it that look at it.
+    specs = {a["name"]: _spec(a) for a in said.get("attributes") or () if a["name"] in rows.levels}
     lost = {a["name"]: _lost(a) for a in said.get("attributes") or ()}
-    ledger = said["ledger"]
     used = _used(rows, card)
     everybody = _patients(stored)
     cohort = Cohort(
         name=str(said.get("name", "")), case_ids=rows.case, patients=rows.codes, patient_ids=everybody,
         patient_declared=bool(said.get("patient_declared", True)), targets=used,
         attributes=_attributes(specs, rows, lost),
-        ledger=Ledger(read=ledger["read"], used=ledger["used"], set_aside=ledger.get("set_aside") or {}),
+        ledger=_ledger(evidence, stored),
         classes=tuple(card.classes) or tuple(str(t["class"]) for t in said.get("targets") or ()),
         design=said.get("design", ""), reference_method=said.get("reference_method", ""),
         reference_levels=rows.reference, provenance=said.get("provenance", ""), digest=said.get("digest", ""),
@@ -132,6 +132,16 @@ def _cohort(evidence: Evidence, stored: StoredPredictions, card: ModelCard) -> C
     from dataclasses import replace
 
     return replace(cohort, unverified=_pending(said["unverified"], stored.unverified, cohort, specs))
+
+
+def _ledger(evidence: Evidence, stored: StoredPredictions) -> Ledger:
+    """Return the ledger; where reasons of few rows were left out, that of the stored rows."""
+    said = evidence.cohort.get("ledger") or {}
+    if "suppressed_levels" not in evidence.run:
+        return Ledger(read=said["read"], used=said["used"], set_aside=said.get("set_aside") or {})
+    reasons = [] if stored.aside is None or stored.aside.reason is None else stored.aside.reason.tolist()
+    used = len(stored.clean)
+    return Ledger(read=used + len(reasons), used=used, set_aside={r: reasons.count(r) for r in dict.fromkeys(reasons)})
 
 
 def _used(rows: StoredRows, card: ModelCard) -> NDArray[Any]:
