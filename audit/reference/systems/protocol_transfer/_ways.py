@@ -135,7 +135,7 @@ Answer = Callable[["Floats"], "Ints"]
 
 
 def _answer(machine: Machine) -> Answer:
-    return lambda features: machine.decide(features).argmax(axis=1).astype(np.int64)
+    return lambda features: np.asarray(machine.decide(features).argmax(axis=1), dtype=np.int64)
 
 
 def source_only(source: Voxels, target: Voxels, seed: int) -> Answer:
@@ -198,7 +198,7 @@ def boosted(source: Voxels, target: Voxels, seed: int) -> Answer:
         counts = np.zeros((len(features), TISSUES))
         for machine, strength in later:
             counts[np.arange(len(features)), _answer(machine)(features)] += strength
-        return counts.argmax(axis=1).astype(np.int64)
+        return np.asarray(counts.argmax(axis=1), dtype=np.int64)
 
     return say
 

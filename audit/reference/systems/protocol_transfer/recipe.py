@@ -94,6 +94,14 @@ def write(name: str, folder: Path, *, weights: Path, seed: int, profile: str) ->
     fill(HERE / "policy.toml", folder / "policy.toml")
 
 
+def curves(name: str, folder: Path, *, say: Say) -> None:
+    """Measure every way of transfer over seeds and numbers of voxels, and distances; see `Recipe.curves`."""
+    from audit.reference.systems.protocol_transfer._grid import measure
+
+    if name == "protocol-transfer":
+        measure(folder, say=say)
+
+
 COLUMNS = ("case", "patient", "patch", "tissue", "second", "protocol", "sex", "age")
 
 
