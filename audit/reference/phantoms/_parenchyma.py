@@ -47,7 +47,7 @@ class ParenchymaKnobs:
         vessels: Mean number of vessels, bright tubes.
         airways: Mean number of airways, dark tubes that look like emphysema and are none.
         observer_sd: Scatter of an observer's reading, on the root of the extent.
-        observer_bias: By how much the second observer reads higher, on the same scale.
+        observer_bias: By how much the second observer reads higher, on the same scale, and the third lower.
     """
 
     size: int = 24
@@ -96,7 +96,7 @@ class ParenchymaPatient:
         density: Of the tissue at full inspiration, HU.
         scale: Size of the lung relative to the mean.
         anatomy: Seed of texture, vessels, airways and places of lesions.
-        grades: What two observers say, indices of `GRADES`.
+        grades: What three observers say, indices of `GRADES`.
     """
 
     sex: str
@@ -111,7 +111,7 @@ class ParenchymaPatient:
     density: float
     scale: float
     anatomy: int
-    grades: tuple[int, int]
+    grades: tuple[int, int, int]
 
     @property
     def grade(self) -> int:
@@ -174,7 +174,10 @@ def draw_patient(rng: np.random.Generator, knobs: ParenchymaKnobs, *, ill: bool 
         depth=float(rng.uniform(*knobs.depth)),
         density=float(rng.normal(knobs.density + knobs.density_of_women * (0.5 - male), knobs.density_spread)),
         scale=float((1.04 if male else 0.96) * np.exp(rng.normal(0, 0.03))), anatomy=int(rng.integers(2**62)),
-        grades=(_observed(rng, extent, knobs, 0.0), _observed(rng, extent, knobs, knobs.observer_bias)),
+        grades=(
+            _observed(rng, extent, knobs, 0.0), _observed(rng, extent, knobs, knobs.observer_bias),
+            _observed(rng, extent, knobs, -knobs.observer_bias),
+        ),
     )  # fmt: skip
 
 
