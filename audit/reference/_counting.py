@@ -11,6 +11,7 @@ import numpy as np
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
+    from audit.core import Estimate
     from audit.reference._system import Say
 
 
@@ -89,6 +90,19 @@ def answers(net: Any, images: NDArray[Any], *, full: float, batch: int = 32) -> 
             x = images[start : start + batch].astype(np.float32)[:, None] / full
             out.append(net(torch.as_tensor(x)).numpy())
     return np.concatenate(out).astype(np.float64)
+
+
+def agreement(a: NDArray[Any], b: NDArray[Any]) -> Estimate:
+    """Return the absolute agreement ICC(A,1) of these two readings (n,), one a patient, with a jackknife of patients.
+
+    It holds for these readers; two are too few to stand for others.
+    """
+    from audit.core import Levels
+    from audit.stats import AbsoluteIcc
+    from audit.stats import agreement as of
+
+    x, y = np.asarray(a, dtype=np.float64), np.asarray(b, dtype=np.float64)
+    return of(AbsoluteIcc(centre=float(y.mean())), x, y, np.arange(len(x)), Levels())
 
 
 def _mirrored(images: NDArray[Any], rng: np.random.Generator) -> NDArray[Any]:

@@ -7,13 +7,11 @@ from dataclasses import replace
 from functools import cache
 from pathlib import Path
 
-import numpy as np
-
-from audit.reference._counting import answers
+from audit.reference._counting import agreement, answers
 from audit.reference._system import Say
 from audit.reference.phantoms import SpacesTable
 from audit.reference.systems.epvs._learning import FULL, READER, TEST, TRAINING, Settings, tables, trained
-from audit.reference.systems.epvs._measuring import OTHER, agreement
+from audit.reference.systems.epvs._measuring import OTHER
 from audit.reference.systems.epvs.nets import REGION_NAMES
 
 SIZES = (50, 100, 200, 400, 1600)
@@ -72,5 +70,5 @@ def shape_of(folder: Path, name: str) -> dict[str, dict[int, list[float]]]:
     for file in sorted(folder.glob(f"{name}-*.json")):
         found = json.loads(file.read_text(encoding="utf-8"))
         for region in REGION_NAMES:
-            out[region].setdefault(int(found["patients"]), []).append(float(np.float64(found[region]["observer 1"])))
+            out[region].setdefault(int(found["patients"]), []).append(float(found[region]["observer 1"]))
     return out

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from audit.core import Estimate, Levels
-from audit.reference._counting import answers
+from audit.reference._counting import agreement, answers
 from audit.reference._system import Figure
 from audit.reference.phantoms import SpacesTable
 from audit.reference.systems.epvs._learning import FULL, READER, TEST, Settings, tables
@@ -18,8 +18,6 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 OTHER = 1
-AGREE = "ICC(A,1)"
-TWICE = "ICC(1,1) of scan and rescan"
 
 
 def figures(net: Any, settings: Settings, *, seed: int) -> tuple[Figure, ...]:
@@ -37,26 +35,16 @@ def _region(
     name: str, said: NDArray[np.float64], again: NDArray[np.float64], first: SpacesTable, second: SpacesTable
 ) -> Iterator[Figure]:
     one, other = first.readings[:, READER], first.readings[:, OTHER]
-    yield figure(f"icc with observer 1, {name}", agreement(said, one))
-    yield figure(f"icc with observer 2, {name}", agreement(said, other))
-    yield figure(f"icc of observers 1 and 2, {name}", agreement(one, other))
+    yield Figure.of(f"icc with observer 1, {name}", agreement(said, one))
+    yield Figure.of(f"icc with observer 2, {name}", agreement(said, other))
+    yield Figure.of(f"icc of observers 1 and 2, {name}", agreement(one, other))
     n = len(again)
-    yield figure(f"scan-rescan icc, {name}", agreement(said[:n], again, form="1,1"))
-    yield figure(f"scan-rescan icc of observer 1, {name}", agreement(one[:n], second.readings[:, READER], form="1,1"))
+    yield Figure.of(f"scan-rescan icc, {name}", twice(said[:n], again))
+    yield Figure.of(f"scan-rescan icc of observer 1, {name}", twice(one[:n], second.readings[:, READER]))
 
 
-def agreement(a: NDArray[Any], b: NDArray[Any], *, form: Any = "2,1") -> Estimate:
-    """Return the intraclass correlation of two readings (n,), one a patient."""
+def twice(a: NDArray[Any], b: NDArray[Any]) -> Estimate:
+    """Return ICC(1,1) of a first and a second examination (n,), one pair a patient."""
     from audit.stats import icc
 
-    return icc(np.stack([a, b], axis=1).astype(np.float64), np.arange(len(a)), Levels(), form=form)
-
-
-def figure(name: str, found: Estimate) -> Figure:
-    """Return an estimate as a figure."""
-    bounds = found.bounds(Levels().pointwise)
-    low, high = (None, None) if found.value is None or bounds is None else bounds
-    return Figure(
-        name=name, value=found.value, low=low, high=high, n=found.n, n_patients=found.n_patients, method=found.method,
-        missing=found.missing,
-    )  # fmt: skip
+    return icc(np.stack([a, b], axis=1).astype(np.float64), np.arange(len(a)), Levels(), form="1,1")

@@ -26,7 +26,7 @@ def counter(region: str | None = None) -> nn.Module:
 
     first, second, third = _WIDTHS
 
-    class Counter(nn.Module):
+    class Counter(nn.Module):  # type: ignore[misc, unused-ignore]
         def __init__(self) -> None:
             super().__init__()
             self.trunk = nn.Sequential(

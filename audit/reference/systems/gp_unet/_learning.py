@@ -65,7 +65,9 @@ def trained(
         torch.manual_seed(seed)
         net = gp_unet()
     with torch.no_grad():
+        # Sums over thousands of voxels: the first answers are the mean count and not hundreds.
         net.counts.bias[0] = float(counts.mean())
+        net.counts.weight.mul_(0.02)
     columns = np.zeros(len(used), dtype=np.int64)
     return learn_counts(
         net, found.images[used], counts, columns, full=FULL, seed=seed, settings=settings.counting, say=say

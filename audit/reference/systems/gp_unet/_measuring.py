@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from audit.core import Estimate, Levels
-from audit.reference._counting import answers
+from audit.core import Levels
+from audit.reference._counting import agreement, answers
 from audit.reference._system import Figure
 from audit.reference.phantoms import SpacesTable
 from audit.reference.systems.gp_unet._learning import FULL, READER, maps_of
@@ -35,9 +35,9 @@ def figures(net: Any, table: SpacesTable, *, seed: int) -> tuple[Figure, ...]:
     said = answers(net, table.images, full=FULL)[:, 0]
     one, other = table.readings[:, READER], table.readings[:, OTHER]
     out = [
-        _figure("icc with observer 1", _agreement(said, one)),
-        _figure("icc of observers 1 and 2", _agreement(one, other)),
-        _figure("icc with the spaces that are there", _agreement(said, table.there)),
+        Figure.of("icc with observer 1", agreement(said, one)),
+        Figure.of("icc of observers 1 and 2", agreement(one, other)),
+        Figure.of("icc with the spaces that are there", agreement(said, table.there)),
     ]
     out += _located(maps(net, table), table, seed)
     return tuple(out)
@@ -90,7 +90,7 @@ def _located(found: Mapping[str, NDArray[np.float64]], table: SpacesTable, seed:
                 marks, np.arange(len(table)), Levels(), np.random.default_rng([seed, 55]),
                 rates=EVERY if rates is None else rates, resamples=_RESAMPLES,
             )  # fmt: skip
-            yield _figure(f"{what}, {name}", estimate)
+            yield Figure.of(f"{what}, {name}", estimate)
 
 
 def _gradients(net: Any, table: SpacesTable, *, batch: int = 10) -> NDArray[np.float64]:
@@ -103,18 +103,3 @@ def _gradients(net: Any, table: SpacesTable, *, batch: int = 10) -> NDArray[np.f
         (slope,) = torch.autograd.grad(net(x).sum(), x)
         out.append(slope[:, 0].abs().numpy())
     return np.concatenate(out).astype(np.float64)
-
-
-def _agreement(a: NDArray[Any], b: NDArray[Any]) -> Estimate:
-    from audit.stats import icc
-
-    return icc(np.stack([a, b], axis=1).astype(np.float64), np.arange(len(a)), Levels(), form="2,1")
-
-
-def _figure(name: str, found: Estimate) -> Figure:
-    bounds = found.bounds(Levels().pointwise)
-    low, high = (None, None) if found.value is None or bounds is None else bounds
-    return Figure(
-        name=name, value=found.value, low=low, high=high, n=found.n, n_patients=found.n_patients, method=found.method,
-        missing=found.missing,
-    )  # fmt: skip

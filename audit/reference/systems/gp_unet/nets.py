@@ -27,7 +27,7 @@ def gp_unet() -> nn.Module:
 
     first, second = _WIDTHS
 
-    class GpUnet(nn.Module):
+    class GpUnet(nn.Module):  # type: ignore[misc, unused-ignore]
         def __init__(self) -> None:
             super().__init__()
             self.fine = nn.Sequential(*_block(1, first), *_block(first, first))
