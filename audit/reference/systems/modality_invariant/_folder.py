@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import shutil
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -18,7 +19,8 @@ from audit.reference.systems.modality_invariant._measuring import COMPLETE, PAIR
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-PATIENTS = {"smoke": 120, "standard": 400, "full": 1000}
+PATIENTS = {"smoke": 200, "standard": 1000, "full": 3000}
+"""One patch each, unlike in training: probes that change images look at a number of cases, and patients count."""
 _FACTORY = {"modality-invariant": "invariant", "modality-naive": "naive"}
 _KINDS = ("nothing", "lesion", "lacune")
 _HERE = Path(__file__).parent
@@ -43,8 +45,8 @@ def write(name: str, folder: Path, *, weights: Path, seed: int, profile: str) ->
         seed: Of the cohort; no patient is one of the training, whatever the seed.
         profile: smoke, standard or full: how many patients.
     """
-    about, settings = read_metadata(weights), Settings()
-    source = PairedPatches(PATIENTS[profile], seed=(seed, AUDIT), knobs=settings.knobs)
+    about, knobs = read_metadata(weights), replace(Settings().knobs, patches=1)
+    source = PairedPatches(PATIENTS[profile], seed=(seed, AUDIT), knobs=knobs)
     made = [source.patient(i) for i in range(len(source))]
     lacking = np.random.default_rng([seed, AUDIT, 10**9]).integers(len(EXAMS), size=len(made))
     _arrays(folder, made, lacking)

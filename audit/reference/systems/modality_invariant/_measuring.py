@@ -142,7 +142,7 @@ def _dimensions(covariance: Floats) -> float | None:
 
 
 def _common(each: Floats, weights: Floats) -> float | None:
-    """Return the covariance of two modalities' encodings, summed over numbers and averaged over pairs, over variance."""
+    """Return the covariance of two modalities' encodings, summed over numbers and a mean over pairs, over variance."""
     share = weights / weights.sum()
     centred = each - np.einsum("n,mnc->mc", share, each)[:, None]
     products = np.einsum("n,anc,bnc->ab", share, centred, centred)
