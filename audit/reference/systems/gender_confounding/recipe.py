@@ -82,6 +82,14 @@ def write(name: str, folder: Path, *, weights: Path, seed: int, profile: str) ->
     fill(HERE / "policy.toml", folder / "policy.toml")
 
 
+def curves(name: str, folder: Path, *, say: Say) -> None:
+    """Measure what a growing imbalance does, the same for both names; see `Recipe.curves`."""
+    from audit.reference.systems.gender_confounding._shares import measure
+
+    del name
+    measure(folder, say=say)
+
+
 def _store(made: Cohort, folder: Path, images: str, manifest: str) -> None:
     np.save(folder / images, cells.images_of(made).astype(np.int16))
     write_table(folder / manifest, ("case", "patient", "scan", "copd", "sex"), cells.rows_of(made, images))

@@ -55,7 +55,7 @@ def drawn(part: int, seed: int, protocol: TissueProtocol, *, patients: int, each
     )  # fmt: skip
 
 
-def pairs(seed: int, *, patients: int, each: int, target: TissueProtocol = PREPARED) -> Pairs:
+def pairs(seed: int, *, patients: int, each: int) -> Pairs:
     """Return features of the same places under both protocols; their tissue is not looked at."""
-    one, other = (drawn(PAIR_PATIENTS, seed, p, patients=patients, each=each) for p in (SPIN_ECHO, target))
+    one, other = (drawn(PAIR_PATIENTS, seed, p, patients=patients, each=each) for p in (SPIN_ECHO, PREPARED))
     return Pairs(source=features(one.patches), target=features(other.patches))

@@ -88,7 +88,7 @@ def _shared(seed: int) -> dict[str, Any]:
     return {
         "source": data.drawn(data.SOURCE_PATIENTS, seed, SPIN_ECHO, **SOURCE).voxels(), "target": drawn.voxels(),
         "owner": drawn.patient, "order": order,
-        "test": data.drawn(data.TEST_PATIENTS, seed, PREPARED, **TEST).voxels(), "pairs": data.pairs(seed, patients=PAIRS["patients"], each=PAIRS["each"]),
+        "test": data.drawn(data.TEST_PATIENTS, seed, PREPARED, **TEST).voxels(), "pairs": data.pairs(seed, **PAIRS),
     }  # fmt: skip
 
 
