@@ -9,7 +9,7 @@ from audit._cli.progress import shown_progress
 from audit._cli.shell import say
 
 if TYPE_CHECKING:
-    from audit.verify import Again, Checked
+    from audit.verification import Again, Checked
 
 _NAMED = 40
 
@@ -59,7 +59,7 @@ def numbers(checked: Checked) -> str:
     again: Again | None = checked.again
     if again is None or checked.not_again:
         return f"none was made again: {checked.not_again or 'nothing was read'}"
-    from audit.verify import TOLERANCE
+    from audit.verification import TOLERANCE
 
     return (
         f"{again.numbers} numbers of {len(again.probes)} probes made again from the stored predictions, "

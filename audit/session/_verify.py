@@ -11,7 +11,7 @@ from audit.errors import EvidenceError, InputError
 
 if TYPE_CHECKING:
     from audit.pack import Pack
-    from audit.verify import Checked, Fault
+    from audit.verification import Checked, Fault
 
 
 def verify(path: Path | str, *, key: Path | str | None = None, watch: Callable[[str], None] | None = None) -> Checked:
@@ -32,7 +32,7 @@ def verify(path: Path | str, *, key: Path | str | None = None, watch: Callable[[
         InputError: There is no such run or pack, it cannot be read, or the key cannot be used.
     """
     from audit.probes import PROBES
-    from audit.verify import verify_folder
+    from audit.verification import verify_folder
 
     place = Path(path)
     if place.is_file():
@@ -59,7 +59,7 @@ def _pack(path: Path, public: bytes | None, watch: Callable[[str], None] | None)
     from audit.evidence import EVIDENCE
     from audit.pack import read_pack
     from audit.probes import PROBES
-    from audit.verify import PREDICTIONS, Checked, Fault, verify_content
+    from audit.verification import PREDICTIONS, Checked, Fault, verify_content
 
     pack = read_pack(path)
     faults = [Fault(file=name, what=what) for name, _, what in (text.partition(": ") for text in pack.faults)]
@@ -85,7 +85,7 @@ def _pack(path: Path, public: bytes | None, watch: Callable[[str], None] | None)
 
 def _signature(pack: Pack, public: bytes) -> list[Fault]:
     from audit.pack import ENVELOPE, verify_envelope
-    from audit.verify import Fault
+    from audit.verification import Fault
 
     if pack.envelope is None:
         return [Fault(file=ENVELOPE, what="absent: the pack is not signed")]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import datetime as dt
 import json
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -23,8 +23,8 @@ from audit.evidence import (
     suppress,
 )
 from audit.judge import decide, judge
-from audit.verify._again import Again, make_again
-from audit.verify._files import Fault, folder_faults, read_bounded
+from audit.verification._again import Again, make_again
+from audit.verification._files import Fault, folder_faults, read_bounded
 
 PREDICTIONS = "predictions.parquet"
 _SHARED: Mapping[str, Callable[[Evidence], str]] = {"junit.xml": junit, "audit.sarif": sarif, "summary.md": summary}
@@ -103,7 +103,7 @@ def verify_content(
     values = _values(held.get(EVIDENCE, b""))
     evidence = from_plain(values)
     same = evidence.run.get("version") == audit.__version__
-    faults = [*_digest_faults(values, evidence)]
+    faults = [*_digest_faults(values, evidence), *_policy_faults(evidence)]
     notes: list[str] = []
     if "suppressed_levels" in evidence.run:
         notes.append("Cells of few patients are left out, so the verdict was not judged again.")
@@ -161,6 +161,15 @@ def _digest_faults(values: Mapping[str, Any], evidence: Evidence) -> list[Fault]
     if stated == found:
         return []
     return [Fault(file=EVIDENCE, what=f"states the digest {str(stated)[:16]}, its content has {found[:16]}")]
+
+
+def _policy_faults(evidence: Evidence) -> list[Fault]:
+    """Return whether the policy's digest is another than its content's; what was agreed on is known by it."""
+    found = replace(evidence.policy, digest="").digest
+    if found == evidence.policy.digest:
+        return []
+    said = f"states the digest {evidence.policy.digest[:16]} of its policy, whose content has {found[:16]}"
+    return [Fault(file=EVIDENCE, what=said)]
 
 
 def _verdict_faults(evidence: Evidence) -> list[Fault]:

@@ -12,7 +12,7 @@ import numpy as np
 from audit.core import Access, Evidence, Measurement, Probe, ProbeResult, Scalar, StoredPredictions
 from audit.evidence import SUPPRESSED
 from audit.execution import Silent, run_probe
-from audit.verify._rebuild import setting_of
+from audit.verification._rebuild import setting_of
 
 TOLERANCE = 1e-6
 """Largest difference of a number that is made again, absolute up to 1 and relative beyond: two machines may round

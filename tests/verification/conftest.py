@@ -1,0 +1,15 @@
+"""One run that every test of this folder copies."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from tests.verification._runs import make
+
+
+@pytest.fixture(scope="session")
+def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A finished run; nobody changes it."""
+    return make(tmp_path_factory.mktemp("verify") / "a")
