@@ -37,7 +37,7 @@ def test_a_metadata_only_model_has_no_advantage():
         assert found["metadata_auc", learner].low > 0.7
     advantage = found["auc_advantage", "logistic regression"]
     assert advantage.low < 0.01
-    assert advantage.high < 0.03
+    assert advantage.high < 0.05
     assert "out of fold" in advantage.method
 
 
@@ -213,7 +213,7 @@ def test_the_comparators_auc_is_that_of_its_log_odds():
     other = log_odds_out_of_fold(
         table, labels, ctx.cohort.patients, np.random.default_rng(0), learner="logistic regression"
     )
-    theirs = stratified_auc(other.values, labels, other.fold, ctx.cohort.patients, ctx.levels)
+    theirs = stratified_auc(other.values, labels, other.fold, ctx.cohort.patients, ctx.levels, folds=5)
     own = stratified_auc(ctx.clean.scores, labels, other.fold, ctx.cohort.patients, ctx.levels)
     found = run(ctx)
     assert found["metadata_auc", "logistic regression"].curve == theirs.curve
