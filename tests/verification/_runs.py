@@ -12,7 +12,7 @@ from audit.config import load_audit
 from audit.evidence import seal
 from tests.session._make import write
 
-PROBES = "PERF001,PERF002,CAL001,FAIR001,CONF001,SHIFT001,DATA003"
+PROBES = "PERF001,PERF002,CAL001,FAIR001,CONF001,SHIFT001,DATA003,ADV001"
 MARGINS = """
 [[comparison]]
 id = "auc no worse"

@@ -81,7 +81,7 @@ def test_a_verdict_that_does_not_follow_is_found(run, tmp_path):
 
     rewrite(folder, passes)
     text = " ".join(str(f) for f in audit.verify(folder).faults)
-    assert "rule 'attack' says PASS, its numbers say NOT_RUN" in text
+    assert "rule 'attack' says PASS, its numbers say NOT_APPLICABLE" in text
     assert "states PASS, its findings give" in text
     assert "summary.md: does not say what evidence.json says" in text
 
