@@ -59,7 +59,7 @@ def test_encoded_and_not_used(cohort):
     """The features hold the marker and the head does not read it: sex is decoded inside and not outside."""
     found = run(context(reader(sees_marker=True, uses_marker=False), cohort))
     assert found["decodability_auc", "sex", "features", "all", "male"].low > 0.95
-    assert found["decodability_auc", "sex", "outputs", "all", "male"].high < 0.68
+    assert found["decodability_auc", "sex", "outputs", "all", "male"].high < 0.65
     assert found["decodability_auc", "scanner", "features", "all", "B"].high < 0.65
 
 
@@ -72,7 +72,7 @@ def test_encoded_and_used(cohort):
 def test_not_encoded(cohort):
     """Features without the marker tell no sex."""
     found = run(context(reader(sees_marker=False, uses_marker=False), cohort))
-    assert found["decodability_auc", "sex", "features", "all", "male"].high < 0.65
+    assert found["decodability_auc", "sex", "features", "all", "male"].high < 0.68
 
 
 def test_exchanged_levels_come_out_at_chance_and_an_untrained_network_is_shown(cohort):
