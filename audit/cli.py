@@ -451,13 +451,23 @@ def schema(
     raise typer.Exit(print_schema(kind))
 
 
-@app.command(epilog="Example: [bold]audit doctor[/bold]")
-def doctor(debug: Debug = False) -> None:
-    """Say what is installed, what is missing, and the line that installs it."""
-    from audit._cli.doctor import examine
+@app.command(epilog="Example: [bold]audit doctor[/bold]   or   [bold]audit doctor --validate[/bold]")
+def doctor(
+    validate: Annotated[
+        bool, typer.Option("--validate", help="Carry out planted-fault and coverage checks, and write what came out.")
+    ] = False,
+    out: Annotated[Path, typer.Option("--out", metavar="FILE", help="The validation file.")] = Path("validation.json"),
+    debug: Debug = False,
+) -> None:
+    """Say what is installed, what is missing, and the line that installs it.
+
+    With --validate: whether this installation finds planted faults, holds its intervals and refuses evidence that was
+    changed; exit 1 where it does not. 'audit pack --validation FILE' puts the file into a pack.
+    """
+    from audit._cli.doctor import examine, prove
 
     del debug
-    raise typer.Exit(examine())
+    raise typer.Exit(prove(out) if validate else examine())
 
 
 @reference.command("list", epilog="Example: [bold]audit reference list[/bold]")

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import json
 import platform
 import re
 from importlib.metadata import PackageNotFoundError, requires, version
+from pathlib import Path
 
 from audit import __version__
 from audit._cli.shell import say
-from audit.errors import EXIT_PASS
+from audit.errors import EXIT_FAIL, EXIT_PASS, InputError
 
 _DISTRIBUTION = "imaging-audit"
 # torchattacks pins an old requests that it never imports, so it is installed without its dependencies.
@@ -75,3 +77,20 @@ def _examine(group: str, packages: list[str]) -> list[str]:
     if group:
         return [_LINES.get(group, f'pip install "{_DISTRIBUTION}[{group}]"')]
     return [f"pip install {' '.join(absent)}"]
+
+
+def prove(out: Path) -> int:
+    """Carry out the suite's own validation, write its file, and return 1 where a check did not hold."""
+    if out.exists():
+        raise InputError(f"{out} is there already", expected="a new file", got="a file", fix="name another with --out")
+    if not out.resolve().parent.is_dir():
+        raise InputError(f"{out}: cannot be written", expected="a file in a folder that is there", got="no such folder")
+    from audit.evidence import write_atomically
+    from audit.session.validation import validate
+
+    say(f"imaging-audit {__version__}: planted faults, known truths, evidence that was tampered with")
+    found = validate(lambda name, held: say(f"  {'held    ' if held else 'NOT HELD'} {name}"))
+    write_atomically(out, (json.dumps(found, indent=1, sort_keys=True, ensure_ascii=False) + "\n").encode())
+    held = sum(1 for c in found["checks"] if c["held"])
+    say(f"{held} of {len(found['checks'])} checks held; written to {out}")
+    return EXIT_PASS if found["held"] else EXIT_FAIL

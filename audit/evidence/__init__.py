@@ -16,7 +16,7 @@ from audit.evidence._folder import (
     write_evidence,
 )
 from audit.evidence._junit import junit
-from audit.evidence._ledger import Ledger, append_entry, ledger_path, read_ledger
+from audit.evidence._ledger import LEDGER_VARIABLE, Ledger, append_entry, ledger_path, read_ledger
 from audit.evidence._predictions import write_predictions
 from audit.evidence._pseudonyms import Plain, Pseudonyms, load_pseudonyms
 from audit.evidence._sarif import sarif
@@ -26,9 +26,9 @@ from audit.evidence._summary import summary
 from audit.evidence._suppress import SUPPRESSED, mask, names_one, suppress, withheld
 
 __all__ = [
-    "EVIDENCE", "FILES", "SUMS", "SUPPRESSED", "Arrays", "Ledger", "Plain", "Pseudonyms", "append_entry", "card_of",
-    "check_seal", "evidence_digest", "evidence_schema", "from_plain", "junit", "ledger_path", "load_pseudonyms",
-    "loader", "mask", "names_one", "policy_to_plain", "read_ledger", "read_predictions", "read_run", "sarif", "seal",
-    "store_artifact", "summary", "suppress", "to_plain", "use_of", "withheld", "write_atomically", "write_evidence",
-    "write_predictions",
+    "EVIDENCE", "FILES", "LEDGER_VARIABLE", "SUMS", "SUPPRESSED", "Arrays", "Ledger", "Plain", "Pseudonyms",
+    "append_entry", "card_of", "check_seal", "evidence_digest", "evidence_schema", "from_plain", "junit",
+    "ledger_path", "load_pseudonyms", "loader", "mask", "names_one", "policy_to_plain", "read_ledger",
+    "read_predictions", "read_run", "sarif", "seal", "store_artifact", "summary", "suppress", "to_plain", "use_of",
+    "withheld", "write_atomically", "write_evidence", "write_predictions",
 ]  # fmt: skip
