@@ -10,7 +10,6 @@ import numpy as np
 
 from audit.core import Levels
 from audit.reference._system import Figure, Say
-from audit.reference._texture import linear_recipe
 from audit.reference.systems.gender_confounding import _cells as cells
 
 if TYPE_CHECKING:
@@ -43,7 +42,7 @@ def cell(share: float, seed: int, tested: Cohort) -> dict[str, Any]:
     from audit.stats import auc
 
     learnt = cells.cohort(cells.TRAINING, (share, 1 - share), seed, PER_LABEL)
-    model = linear_recipe(cells.images_of(learnt), learnt.targets, seed)
+    model = cells.learnt(cells.images_of(learnt), learnt.targets, seed)
     logits = model.predict(cells.images_of(tested))[:, 0]
     ill, male = tested.targets == 1, tested.attributes["sex"].levels == "male"
     asked = {

@@ -10,7 +10,7 @@ import numpy as np
 
 from audit.reference._files import read_metadata
 from audit.reference._system import Made, Say
-from audit.reference._texture import TextureModel, linear_recipe
+from audit.reference._texture import TextureModel
 from audit.reference._writing import copy_weights, even_threshold, fill, write_table
 from audit.reference.systems.gender_confounding import _cells as cells
 
@@ -31,7 +31,7 @@ def train(name: str, *, seed: int, say: Say) -> Made:
     shares = COMPOSITION[name]
     say(f"10,000 phantom scans, men {shares[0]:.0%} of the ill and {shares[1]:.0%} of the healthy")
     learnt = cells.cohort(cells.TRAINING, shares, seed)
-    model = linear_recipe(cells.images_of(learnt), learnt.targets, seed)
+    model = cells.learnt(cells.images_of(learnt), learnt.targets, seed)
     held_out = cells.cohort(cells.VALIDATION, shares, seed)
     logits = model.predict(cells.images_of(held_out))[:, 0]
     point = round(float(1 / (1 + np.exp(-even_threshold(logits, held_out.targets)))), 4)
@@ -66,7 +66,7 @@ def fit(images: NDArray[np.float32], targets: NDArray[Any], seed: int) -> Textur
         targets: (n,) 1 for disease.
         seed: Not used; nothing is drawn.
     """
-    return linear_recipe(images, targets, seed)
+    return cells.learnt(images, targets, seed)
 
 
 def write(name: str, folder: Path, *, weights: Path, seed: int, profile: str) -> None:
