@@ -14,7 +14,7 @@ import pytest
 import audit
 from audit.cli import main
 from audit.evidence import evidence_digest, read_predictions, read_run
-from tests.verification._runs import copy, sealed_again
+from tests.verification._runs import copy, make, sealed_again
 
 
 def rewrite(folder, change, *, digest=True):
@@ -70,9 +70,10 @@ def test_a_narrowed_curve_is_found(run, tmp_path):
     assert any("FAIR001" in f.what and "curve" in f.what for f in audit.verify(folder).faults)
 
 
-def test_a_verdict_that_does_not_follow_is_found(run, tmp_path):
+def test_a_verdict_that_does_not_follow_is_found(tmp_path):
     """A FAIL that was written over with PASS."""
-    folder = copy(run, tmp_path / "run")
+    folder = make(tmp_path / "failed", limit=0.99)
+    assert read_run(folder).verdict.outcome == "FAIL"
 
     def passes(values):
         values["verdict"] |= {"outcome": "PASS", "label": "PASS", "exit_code": 0, "blocking": [], "reasons": []}
@@ -81,8 +82,8 @@ def test_a_verdict_that_does_not_follow_is_found(run, tmp_path):
 
     rewrite(folder, passes)
     text = " ".join(str(f) for f in audit.verify(folder).faults)
-    assert "rule 'attack' says PASS, its numbers say NOT_APPLICABLE" in text
-    assert "states PASS, its findings give" in text
+    assert "rule 'sensitivity' says PASS, its numbers say FAIL" in text
+    assert "states PASS, its findings give FAIL" in text
     assert "summary.md: does not say what evidence.json says" in text
 
 
