@@ -26,6 +26,7 @@ MinCell = Annotated[
         help="Leave cells of fewer patients out of report, summary, JUnit and SARIF.  default: none",
     ),
 ]  # fmt: skip
+Github = Annotated[bool, typer.Option("--github", help="Print GitHub annotations, too; always on its runners.")]
 Overwrite = Annotated[bool, typer.Option("--overwrite", help="Replace the run that is in the folder.")]
 
 app = typer.Typer(
@@ -115,6 +116,7 @@ def run(
             help="Leave cells of fewer patients out of report, summary, JUnit and SARIF.  default: as in audit.toml",
         ),
     ] = None,
+    github: Github = False,
     debug: Debug = False,
 ) -> None:
     """Audit the model that a configuration describes."""
@@ -123,6 +125,7 @@ def run(
     del debug, executor
     raise typer.Exit(run_config(
         config, out, profile, probes, seed=seed, workers=workers, overwrite=overwrite, min_cell=min_cell,
+        github=github,
     ))  # fmt: skip
 
 
@@ -273,16 +276,17 @@ def gate(
             "--baseline",
             metavar="RUN",
             show_default=False,
-            help="Hold it against this run on the same cases, by the policy's [[comparison]] tables.",
+            help="Hold it against this run on the same cases, by the policy's margins (comparison tables).",
         ),
     ] = None,
+    github: Github = False,
     debug: Debug = False,
 ) -> None:
     """Judge a finished run again, from its evidence alone; writes nothing."""
     from audit._cli.runs import gate_run
 
     del debug
-    raise typer.Exit(gate_run(run, policy, baseline))
+    raise typer.Exit(gate_run(run, policy, baseline, github=github))
 
 
 @app.command(
@@ -294,7 +298,7 @@ def compare(
     candidate: Annotated[Path, typer.Argument(metavar="B", help="The candidate's run.", show_default=False)],
     policy: Annotated[
         Path | None,
-        typer.Option(metavar="FILE", help="Margins ([[comparison]]).  default: B's own policy", show_default=False),
+        typer.Option(metavar="FILE", help="Margins (comparison tables).  default: B's own policy", show_default=False),
     ] = None,
     out: Annotated[
         Path | None, typer.Option("--out", metavar="FILE", help="Write an HTML page, too.", show_default=False)

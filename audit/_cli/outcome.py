@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import typer
 
 from audit._cli.folders import relative
-from audit._cli.shell import say
+from audit._cli.shell import command, on_github, say
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -22,12 +22,13 @@ _REASONS = 5
 _COLOURS = {"PASS": "green", "FAIL": "red", "INCONCLUSIVE": "yellow"}
 
 
-def print_outcome(evidence: Evidence, folder: Path | None) -> int:
+def print_outcome(evidence: Evidence, folder: Path | None, *, github: bool = False) -> int:
     """Print the outcome and return its exit code.
 
     Args:
         evidence: The run.
         folder: Its folder where it was written, None where nothing was.
+        github: Print workflow commands of GitHub Actions, too; on a runner they always are.
     """
     verdict = evidence.verdict
     phantom = " (phantom)" if evidence.model.get("phantom") else ""
@@ -52,7 +53,22 @@ def print_outcome(evidence: Evidence, folder: Path | None) -> int:
     if folder is not None:
         say(f"  report    {relative(folder / 'report.html')}")
         say(f"  evidence  {relative(folder / 'evidence.json')}")
+    if github or on_github():
+        _annotate(evidence)
     return verdict.exit_code
+
+
+def _annotate(evidence: Evidence) -> None:
+    """Print annotations, and add the summary to that of the step where the runner names its file."""
+    from audit.evidence import github_annotations, summary, suppress
+
+    shared = suppress(evidence, int(evidence.run.get("min_cell") or 0))
+    for line in github_annotations(shared):
+        command(line)
+    target = os.environ.get("GITHUB_STEP_SUMMARY")
+    if target:
+        with Path(target).open("a", encoding="utf-8") as f:
+            f.write(summary(shared) + "\n")
 
 
 def print_findings(findings: Iterable[Finding]) -> None:

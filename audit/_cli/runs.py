@@ -26,6 +26,7 @@ def run_config(
     workers: int,
     overwrite: bool,
     min_cell: int | None = None,
+    github: bool = False,
 ) -> int:
     """Audit what a configuration describes and return the verdict's exit code."""
     from audit import session
@@ -46,7 +47,7 @@ def run_config(
             command=again("run", path.name, profile=profile or config.profile, probes=probes,
                           seed=config.seed if seed is None else seed, **({"min-cell": min_cell} if min_cell else {})),
         )  # fmt: skip
-    return print_outcome(evidence, folder)
+    return print_outcome(evidence, folder, github=github)
 
 
 def run_demo(twin: str, out: Path | None, *, profile: Profile, seed: int, workers: int, overwrite: bool) -> int:
@@ -70,14 +71,14 @@ def again(*words: str, **options: object) -> str:
     return " ".join(["audit", *(shlex.quote(w) for w in words), *given])
 
 
-def gate_run(run: Path, policy_path: Path | None, baseline: Path | None = None) -> int:
+def gate_run(run: Path, policy_path: Path | None, baseline: Path | None = None, *, github: bool = False) -> int:
     """Judge a finished run again and return the verdict's exit code; writes nothing."""
     from audit import session
     from audit.config import load_policy
 
     policy = None if policy_path is None else load_policy(policy_path)
     evidence = session.gate(run, policy, baseline=baseline)
-    code = print_outcome(evidence, None)
+    code = print_outcome(evidence, None, github=github)
     if isinstance(evidence, session.Gated):
         from audit._cli.comparing import print_against
 

@@ -103,7 +103,34 @@ def _said(message: str, code: int) -> int:
 
 def printable(text: str) -> str:
     """Return a text that a terminal shows as it is: no control character but the line break."""
+    plain = _plain(text)
+    return defused(plain) if on_github() else plain
+
+
+def _plain(text: str) -> str:
     return "".join(c if c.isprintable() or c == "\n" else "\N{REPLACEMENT CHARACTER}" for c in text)
+
+
+def on_github() -> bool:
+    """Tell whether a runner of GitHub Actions reads what is printed."""
+    return os.environ.get("GITHUB_ACTIONS") == "true"
+
+
+def defused(text: str) -> str:
+    """Return a text none of whose lines a runner takes for a command.
+
+    It reads every line that a step prints: `::name::` at its start, and the older `##[name]` anywhere.
+
+    Args:
+        text: What is printed; it may hold names from a manifest or a policy.
+    """
+    lines = (f": :{line.lstrip()[2:]}" if line.lstrip().startswith("::") else line for line in text.split("\n"))
+    return "\n".join(lines).replace("##[", "## [")
+
+
+def command(line: str) -> None:
+    """Print a workflow command, whose parts were escaped when it was made."""
+    _print(_plain(line))
 
 
 def say(text: str, *, head: str = "") -> None:
@@ -113,8 +140,12 @@ def say(text: str, *, head: str = "") -> None:
         text: Whatever it holds, it stays text: control characters are replaced.
         head: Printed before it as it is; ours, never the user's.
     """
+    _print(head + printable(text))
+
+
+def _print(text: str) -> None:
     try:
-        print(head + printable(text), flush=True)
+        print(text, flush=True)
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 

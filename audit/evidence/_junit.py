@@ -40,9 +40,10 @@ def junit(evidence: Evidence) -> str:
         counts[kind] += 1
         child = ET.SubElement(case, kind, message=clean(verdict.label), type=verdict.outcome)
         child.text = clean("\n".join((*verdict.blocking, *verdict.reasons)))
-    if verdict.notes:
+    waived = [f"{verdict.label}: {', '.join(verdict.waivers)}"] if verdict.waivers else []
+    if waived or verdict.notes:
         # Also beside a verdict that passes.
-        ET.SubElement(case, "system-out").text = clean("\n".join(verdict.notes))
+        ET.SubElement(case, "system-out").text = clean("\n".join([*waived, *verdict.notes]))
     suite.set("tests", str(len(evidence.findings) + 1))
     suite.set("failures", str(counts["failure"]))
     suite.set("errors", str(counts["error"]))
@@ -71,6 +72,9 @@ def _detail(finding: Finding) -> str:
         lines.append(f"Open because {finding.open_because}.")
     if finding.waiver is not None:
         lines.append(f"Waived by {finding.waiver.owner} until {finding.waiver.expires}: {finding.waiver.reason}")
+    if finding.waiver_expired is not None:
+        w = finding.waiver_expired
+        lines.append(f"The waiver of {w.owner} expired on {w.expires} and no longer counts: {w.reason}")
     if not finding.blocking:
         lines.append("This rule does not block.")
     if finding.rationale:

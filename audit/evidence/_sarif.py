@@ -19,8 +19,14 @@ def sarif(evidence: Evidence) -> str:
     """
     titles = {r.probe: r.info for r in evidence.results}
     verdict = _verdict_id(evidence)
-    rules = [*(_rule(rule, titles) for rule in evidence.policy.rules), _verdict_rule(verdict)]
-    index = {rule.id: i for i, rule in enumerate(evidence.policy.rules)}
+    known = {rule.id for rule in evidence.policy.rules}
+    # Findings on differences to a baseline have no rule among those of probes.
+    compared = [f for f in evidence.findings if f.rule not in known]
+    rules = [
+        *(_rule(rule, titles) for rule in evidence.policy.rules), *(_compared_rule(f) for f in compared),
+        _verdict_rule(verdict),
+    ]  # fmt: skip
+    index = {rule["id"]: i for i, rule in enumerate(rules)}
     values: dict[str, Any] = {
         "$schema": _SCHEMA,
         "version": "2.1.0",
@@ -39,6 +45,7 @@ def sarif(evidence: Evidence) -> str:
                 ],
                 "properties": {
                     "outcome": evidence.verdict.outcome,
+                    "label": evidence.verdict.label,
                     "reasons": list(evidence.verdict.reasons),
                     "notes": list(evidence.verdict.notes),
                 },
@@ -64,11 +71,25 @@ def _rule(rule: Rule, titles: dict[str, Any]) -> dict[str, Any]:
     }
 
 
+def _compared_rule(f: Finding) -> dict[str, Any]:
+    why = f" Why this margin: {f.rationale}" if f.rationale else ""
+    return {
+        "id": f.rule,
+        "name": f"baseline:{f.metric}",
+        "shortDescription": {"text": f"Against the baseline: {f.metric} {f.limit}"},
+        "help": {"text": f"Candidate minus baseline on the same cases, patients as the unit.{why}"},
+        "defaultConfiguration": {"level": "error" if f.blocking else "note"},
+        "properties": {"probe": f.probe, "metric": f.metric},
+    }
+
+
 def _result(finding: Finding, index: int) -> dict[str, Any]:
     # Not "open": SARIF leaves that kind the level "none" only, and readers hide what keeps a model from release.
     text = f"{finding.status}: {finding.headline}"
     if finding.open_because:
         text += f"; open because {finding.open_because}"
+    if finding.waiver_expired is not None:
+        text += f"; the waiver of {finding.waiver_expired.owner} expired on {finding.waiver_expired.expires}"
     result: dict[str, Any] = {
         "ruleId": finding.rule,
         "ruleIndex": index,
@@ -86,7 +107,7 @@ def _result(finding: Finding, index: int) -> dict[str, Any]:
 
 def _verdict_id(evidence: Evidence) -> str:
     """Return the id of the verdict's own rule, which no rule of the policy has."""
-    taken = {rule.id for rule in evidence.policy.rules}
+    taken = {rule.id for rule in evidence.policy.rules} | {f.rule for f in evidence.findings}
     name = "verdict"
     while name in taken:
         name = f"imaging-audit-{name}"
@@ -110,6 +131,8 @@ def _of_verdict(verdict: Verdict, name: str, index: int) -> Iterator[dict[str, A
         level = "error" if verdict.outcome == "FAIL" else "warning"
         open_rules = [f"Rules: {', '.join(verdict.blocking)}."] if verdict.blocking else []
         said.append((level, " ".join([f"{verdict.label}.", *verdict.reasons, *open_rules])))
+    elif verdict.waivers:
+        said.append(("note", f"{verdict.label}: {', '.join(verdict.waivers)}."))
     said += [("note", text) for text in verdict.notes]
     for level, text in said:
         yield {

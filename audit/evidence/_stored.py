@@ -84,7 +84,7 @@ def _typed(table: Any, about: Mapping[str, Any]) -> StoredPredictions:
     others = tuple(dict.fromkeys(str(c) for c in conditions if c not in known))
     return StoredPredictions(
         outputs=outputs, clean=clean, aside=rows(ASIDE), unverified=rows(UNVERIFIED), conditions=others,
-        absent=tuple(name for name in about["columns"] if name not in columns),
+        absent=tuple(name for name in about.get("columns", ()) if name not in columns),
     )  # fmt: skip
 
 
