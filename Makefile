@@ -119,6 +119,7 @@ bench-scores: $(VENV)/.test
 docs: $(VENV)/.test
 	$(BIN)/python docs/build_probe_pages.py
 	$(BIN)/python docs/build_acquisition_pages.py
+	$(BIN)/python docs/build_reference_index.py
 
 # Simulates every statistical method and the judge on cohorts of known truth, then writes the tables of docs/statistics.md.
 validate-statistics: $(VENV)/.test
