@@ -240,7 +240,7 @@ def _plant(
     axis = (np.arange(k.size, dtype=np.float32) - (k.size - 1) / 2) * k.pixel_mm
     radius = rng.uniform(*k.radius_mm)
     distance = np.hypot((axis - place[0])[:, None], (axis - place[1])[None])
-    share = 1 / (1 + np.exp((distance - radius) / (0.35 * k.pixel_mm)))
+    share = 1 / (1 + np.exp(np.minimum((distance - radius) / (0.35 * k.pixel_mm), 80.0)))
     # A lacune is a hole; how much of a lesion's tissue is damaged differs from one to the next.
     share = share * (1.0 if kind == LACUNE else rng.uniform(*k.damage))
     tissue *= 1 - share

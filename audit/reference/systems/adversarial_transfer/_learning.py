@@ -42,12 +42,12 @@ class Settings:
         knobs: Of the patches, those of the other domain too: lesions that hardly stand out, on larger pixels.
     """
 
-    patients: int = 3000
-    validation: int = 1000
+    patients: int = 1500
+    validation: int = 800
     test: int = 400
-    elsewhere: int = 3000
-    steps: int = 280
-    pre_steps: int = 280
+    elsewhere: int = 1500
+    steps: int = 200
+    pre_steps: int = 200
     batch: int = 64
     learning_rate: float = 4e-3
     knobs: PatchKnobs = field(
@@ -167,3 +167,11 @@ def logits(net: Any, images: Floats, batch: int = 250) -> NDArray[np.float64]:
         parts = [net(torch.from_numpy(images[i : i + batch]))[:, 0] for i in range(0, len(images), batch)]
     found: NDArray[np.float64] = torch.cat(parts).double().numpy()
     return found
+
+
+def even_threshold(scores: NDArray[np.float64], positive: NDArray[np.bool_]) -> float:
+    """Return the score at which the smaller of sensitivity and specificity is largest."""
+    at = np.unique(scores)
+    above = np.searchsorted(np.sort(scores[positive]), at) / positive.sum()
+    below = np.searchsorted(np.sort(scores[~positive]), at) / (~positive).sum()
+    return float(at[int(np.argmax(np.minimum(1 - above, below)))])
