@@ -12,7 +12,7 @@ SYSTEMS = (
     System(
         name="gapnet-rms", title="The same, trained on the middle of each interval",
         task="regression", slides="86-89", package="emphysema", curves=_CURVES,
-        differs="from gapnet: squared error to the middle of the interval in place of the interval's probability",
+        differs="from gapnet: squared error to the middle of the interval, and the learning rate that suits it",
     ),
     System(
         name="proportionnet", title="Extent of emphysema as the mean of a map that nobody drew",

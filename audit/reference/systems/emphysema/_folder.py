@@ -138,6 +138,7 @@ def write(name: str, folder: Path, *, weights: Path, seed: int, profile: str) ->
     fill(
         HERE / "emphysema.audit.toml", folder / "audit.toml", name=name, weights=copy_weights(weights, folder),
         factory="proportion_net" if by_voxel else "gap_net", profile=profile, seed=seed,
+        methods="own_map" if by_voxel else "grad_cam",
     )  # fmt: skip
     text = (HERE / "policy.toml").read_text(encoding="utf-8")
     if by_voxel:

@@ -97,21 +97,25 @@ def figures(got: Answered, scans: Scans, matched: Scans, of_matched: Floats) -> 
         of_matched: (n,) its answers on these.
     """
     from audit.core.levels import Levels
-    from audit.stats import auc, icc, mean, proportion
+    from audit.stats import AbsoluteIcc, Kappa, agreement, auc, mean, proportion
 
     levels, people = Levels(confidence=CONFIDENCE), np.arange(len(scans))
     true, said = scans.extents, got.shares
     second = np.array(MIDPOINTS)[scans.grades[:, 1]]
     # The two of a pair share every intensity, so that they count as one patient.
     pairs = np.arange(len(matched)) // 2
-    same = graded(said) == graded(true)
+    grades, planted = graded(said), graded(true)
+    centred = AbsoluteIcc(centre=float(true.mean()), name="ICC(A,1), two fixed raters")
     rows = [
-        _figure("icc, planted extent", icc(np.stack([said, true], axis=1), people, levels, form="2,1")),
-        _figure("icc, second observer", icc(np.stack([said, second], axis=1), people, levels, form="2,1")),
+        _figure("icc, planted extent", agreement(centred, said, true, people, levels)),
+        _figure("icc, second observer", agreement(centred, said, second, people, levels)),
         _figure("auc, presence", auc(said, true > 0, people, levels)),
         _figure("auc, presence, matched histograms", auc(of_matched, matched.extents > 0, pairs, levels)),
         _figure("r_s, planted extent", _resampled(lambda w: _ranked(said, true, w), people, levels)),
-        _figure("six-class agreement", proportion(same, people, levels)),
+        _figure("six-class agreement", proportion(grades == planted, people, levels)),
+        _figure(
+            "weighted kappa of six classes", agreement(Kappa(categories=len(GRADES)), grades, planted, people, levels)
+        ),
         _figure("mean absolute error, share of the lung", mean(np.abs(said - true), people, levels)),
     ]
     if got.overlap is not None:

@@ -22,7 +22,7 @@ WIDTHS = (8, 8, 8)
 NORMS = ("none", "group", "batch")
 
 
-def gap_net(norm: str = "none") -> nn.Module:
+def gap_net(norm: str = "group") -> nn.Module:
     """Return GAPNet: the mean of features over the lung, one linear layer, a sigmoid.
 
     Args:
@@ -34,7 +34,7 @@ def gap_net(norm: str = "none") -> nn.Module:
     return _net(norm, by_voxel=False)
 
 
-def proportion_net(norm: str = "none") -> nn.Module:
+def proportion_net(norm: str = "group") -> nn.Module:
     """Return ProportionNet: a sigmoid in each voxel, and its mean over the lung.
 
     Args:

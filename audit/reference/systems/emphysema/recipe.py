@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 
 from audit.reference._system import Made, Say
@@ -12,7 +12,7 @@ from audit.reference.systems.emphysema._data import MATCHED, TEST, TRAINING, ren
 from audit.reference.systems.emphysema._fit import answers, fit
 from audit.reference.systems.emphysema._folder import write
 from audit.reference.systems.emphysema._measure import answered, figures
-from audit.reference.systems.emphysema._settings import SETTINGS, SHIPPED_SIZE
+from audit.reference.systems.emphysema._settings import SETTINGS, SHIPPED_SIZE, SHIPPED_STEPS
 
 __all__ = ["curves", "train", "write"]
 
@@ -27,7 +27,7 @@ def train(name: str, *, seed: int, say: Say) -> Made:
         seed: Of patients, weights and order.
         say: Is told how far it is.
     """
-    settings = SETTINGS[name]
+    settings = replace(SETTINGS[name], steps=SHIPPED_STEPS)
     say(f"scanning {SHIPPED_SIZE} phantom patients")
     scans = render(TRAINING, SHIPPED_SIZE, seed)
     say(f"{settings.steps} steps of {settings.batch} patients")
