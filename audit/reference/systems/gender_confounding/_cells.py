@@ -20,7 +20,8 @@ EMPTY = (6, 15, 24)
 """Moments that are always 0: the mean of the Laplacian at each scale."""
 BIASED_TRAINING, BALANCED = (0.9, 0.1), (0.5, 0.5)
 BIASED_TEST = (0.85, 0.35)
-"""Share of men among the ill and among the healthy."""
+LEANING = (0.6, 0.4)
+"""Share of men among the ill and among the healthy; in the last, men go with the disease, and no cell is small."""
 TRAINING, VALIDATION, TEST_BIASED, TEST_BALANCED, AUDITED, DEVELOPMENT = 40, 41, 42, 43, 44, 45
 """First part of the entropy of a cohort: patients of one part are never those of another."""
 SIZES = {TRAINING: 5000, VALIDATION: 1500, TEST_BIASED: 1500, TEST_BALANCED: 1500}

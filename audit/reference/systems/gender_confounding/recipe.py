@@ -72,7 +72,7 @@ def fit(images: NDArray[np.float32], targets: NDArray[Any], seed: int) -> Textur
 def write(name: str, folder: Path, *, weights: Path, seed: int, profile: str) -> None:
     """Write the audit's folder; the cohort is the same for both twins."""
     audited = cells.cohort(cells.AUDITED, cells.BIASED_TEST, seed, PER_LABEL[profile])
-    development = cells.cohort(cells.DEVELOPMENT, cells.BALANCED, seed, DEVELOPMENT[profile])
+    development = cells.cohort(cells.DEVELOPMENT, cells.LEANING, seed, DEVELOPMENT[profile])
     _store(audited, folder, "scans.npy", "cases.csv")
     _store(development, folder, "development.npy", "development.csv")
     fill(
