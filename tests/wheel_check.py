@@ -29,6 +29,7 @@ def main(command: str) -> None:
         assert gated.returncode == done.returncode
         assert "Content-Security-Policy" in (run / "report.html").read_text(encoding="utf-8")
     check_scores(command)
+    check_reference(command)
     print("the wheel runs from an empty folder")
 
 
@@ -42,6 +43,19 @@ def check_scores(command: str) -> None:
         assert done.returncode == 3, done.returncode
         assert {p.name for p in (Path(folder) / "run").iterdir()} == FILES
         assert "[[rule]]" in (Path(folder) / "run-policy.toml").read_text(encoding="utf-8")
+
+
+def check_reference(command: str) -> None:
+    """List the systems of the lecture, and audit the quickest from the files that the wheel brings."""
+    listed = subprocess.run([command, "reference", "list"], capture_output=True, text=True, check=True).stdout
+    assert {"gender-biased", "protocol-transfer"} <= {line.split()[0] for line in listed.splitlines()}
+    words = ["reference", "audit", "protocol-transfer", "--profile", "smoke", "--out", "run"]
+    with tempfile.TemporaryDirectory() as folder:
+        done = subprocess.run([command, *words], cwd=folder, check=False)
+        assert done.returncode in (0, 1, 3), done.returncode
+        assert {p.name for p in (Path(folder) / "run").iterdir()} == FILES
+        evidence = json.loads((Path(folder) / "run" / "evidence.json").read_text(encoding="utf-8"))
+        assert evidence["cohort"]["phantom"] is True
 
 
 if __name__ == "__main__":

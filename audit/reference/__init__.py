@@ -7,7 +7,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from audit.reference._catalogue import ReferenceModel, build, list_models
+from audit.reference._catalogue import Rebuilt, ReferenceModel, build, is_twin, known_names, list_models, rebuild
+from audit.reference._compare import lines as comparison_lines
+from audit.reference._folders import audit_folder, check_audit_folder, write_audit
 
 if TYPE_CHECKING:
     from audit.reference._demo import DemoBundle, assemble, demo_cohort, demo_policy, load_demo
@@ -16,16 +18,24 @@ if TYPE_CHECKING:
 
 __all__ = [
     "DemoBundle",
+    "Rebuilt",
     "ReferenceModel",
     "assemble",
+    "audit_folder",
     "build",
+    "check_audit_folder",
+    "comparison_lines",
     "demo_cohort",
     "demo_policy",
+    "is_twin",
+    "known_names",
     "lesion_net",
     "linear_recipe",
     "list_models",
     "load_demo",
     "neighbours_recipe",
+    "rebuild",
+    "write_audit",
 ]
 
 _LATER = {

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass, field
 
+from audit.reference._twins import TITLES
 from audit.reference.phantoms import BrainKnobs, Composition
 
 SHIPPED_SEED = 1
@@ -68,25 +69,20 @@ TWINS = {
     for twin in (
         Twin(
             name="biased",
-            title="lesion burden on brain MRI, leans on sex and protocol",
+            title=TITLES["biased"],
             composition=Composition(male_given_high=0.85, male_given_low=0.35, a_given_high=0.85, a_given_low=0.35),
         ),
-        Twin(name="healthy", title="lesion burden on brain MRI, balanced training", composition=Composition()),
+        Twin(name="healthy", title=TITLES["healthy"], composition=Composition()),
         Twin(
             name="sex-only",
-            title="lesion burden on brain MRI, leans on sex alone",
+            title=TITLES["sex-only"],
             composition=Composition(male_given_high=0.85, male_given_low=0.35),
         ),
         Twin(
             name="protocol-only",
-            title="lesion burden on brain MRI, leans on the protocol alone",
+            title=TITLES["protocol-only"],
             composition=Composition(a_given_high=0.85, a_given_low=0.35),
         ),
-        Twin(
-            name="undefended",
-            title="lesion burden on brain MRI, balanced, no adversarial training",
-            composition=Composition(),
-            defended=False,
-        ),
+        Twin(name="undefended", title=TITLES["undefended"], composition=Composition(), defended=False),
     )
 }
