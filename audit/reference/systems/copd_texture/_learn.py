@@ -119,12 +119,33 @@ class Learner:
         n = len(scores)
         return float(roc_auc_score(self.labels[:n], scores, sample_weight=self.trust[:n]))
 
+    @property
+    def unselected(self) -> slice:
+        """Patients on whom no filter was selected; all where too few are left."""
+        return slice(SELECTION_PATIENTS if len(self.scans) >= 2 * SELECTION_PATIENTS else 0, None)
+
     def line(self, scores: Floats) -> tuple[float, float]:
-        """Return intercept and slope of the log odds on the patients' scores, so that they are probabilities."""
+        """Return intercept and slope of the log odds on scores, so that they are probabilities.
+
+        The slope is fitted to patients on whom no filter was selected: those rank too well, and risks would be too
+        extreme. The intercept makes the mean risk of all patients the share of them that are positive.
+
+        Args:
+            scores: (n,) of all patients.
+        """
+        from scipy.optimize import brentq
+        from scipy.special import expit
         from sklearn.linear_model import LogisticRegression
 
-        fitted = LogisticRegression(C=1e6, max_iter=1000).fit(scores[:, None], self.labels, sample_weight=self.trust)
-        return float(fitted.intercept_[0]), float(fitted.coef_[0, 0])
+        rows = self.unselected
+        fitted = LogisticRegression(C=1e6, max_iter=1000)
+        fitted.fit(scores[rows, None], self.labels[rows], sample_weight=self.trust[rows])
+        slope, share = float(fitted.coef_[0, 0]), np.average(self.labels, weights=self.trust)
+
+        def excess(intercept: float) -> float:
+            return float(np.average(expit(intercept + slope * scores), weights=self.trust) - share)
+
+        return float(brentq(excess, -50.0, 50.0)), slope
 
     def tensors(self, chosen: tuple[int, ...] | None = None) -> dict[str, NDArray[Any]]:
         """Return the buffers of the network, learned from these patients.

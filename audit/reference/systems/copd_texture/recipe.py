@@ -36,7 +36,9 @@ def train(name: str, *, seed: int, say: Say) -> Made:
     tested = scanned(patients_of(name, seed=seed, part=TEST, n=TEST_PATIENTS), again=AGAIN)
     said = _figures.answers(tensors, tested.regions, risk=risk)
     figures = _figures.future(said, tested) if risk else _figures.present(said, tested)
-    point = ACT_FROM if risk else _balanced(learner.left_out(chosen).mean(axis=1), labels, tensors["line"])
+    rows = learner.unselected
+    left_out = learner.left_out(chosen).mean(axis=1)[rows]
+    point = ACT_FROM if risk else _balanced(left_out, labels[rows], tensors["line"])
     metadata = {
         "operating_point": f"{point:.6g}", "filters": ", ".join(FEATURES[c] for c in chosen),
         "training_scans": str(len(labels)), "training_positives": str(int(labels.sum())),
