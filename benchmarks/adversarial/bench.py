@@ -146,7 +146,7 @@ def on_heads(python: Path) -> dict[str, dict[str, Any]]:
 
 
 def memory(python: Path, path: Path, counts: tuple[int, ...]) -> dict[str, dict[str, Any]]:
-    """Return the largest resident size at every number of cases, in processes of their own; of ours the median of three."""
+    """Return the largest resident size at every number of cases, each in its own process; of ours a median of three."""
     found: dict[str, dict[str, Any]] = {}
     for engine, title in MEMORY:
         found[title] = {}
