@@ -192,17 +192,16 @@ def _by_level(source: Source) -> tuple[Block, ...]:
 
 def _failures(source: Source) -> tuple[Block, ...]:
     e = source.evidence
-    failed = [f"{f.headline} ({f.rule})" for f in e.findings if f.status == "FAIL"]
-    open_ = [f"{f.headline} ({f.rule})" for f in e.findings if f.status == "INCONCLUSIVE"]
+    groups = (
+        ("shown not to hold", [f for f in e.findings if f.status == "FAIL"]),
+        ("neither shown to hold nor to be broken", [f for f in e.findings if f.status == "INCONCLUSIVE"]),
+        ("not assessed", [f for f in e.findings if f.status in ("NOT_APPLICABLE", "ERROR", "NOT_RUN")]),
+    )
     blocks: list[Block] = []
-    if failed:
-        blocks += [
-            Text(text=f"{plural(len(failed), 'limit was', 'limits were')} shown not to hold:"),
-            Listing(items=tuple(failed)),
-        ]
-    if open_:
-        blocks += [
-            Text(text=f"{plural(len(open_), 'limit is', 'limits are')} neither shown to hold nor to be broken:"),
-            Listing(items=tuple(open_)),
-        ]
-    return tuple(blocks) or (Text(text="No limit of the policy was shown to be broken, and none is open."),)
+    for words, found in groups:
+        if found:
+            blocks.append(Text(text=f"{plural(len(found), 'limit')} {words}:"))
+            blocks.append(Listing(items=tuple(f"{f.headline} ({f.rule})" for f in found)))
+    if not e.findings:
+        return (Text(text="The policy has no rule, so no failure condition was looked for.", tone="warn"),)
+    return tuple(blocks) or (Text(text="Every limit of the policy was shown to hold in this cohort."),)

@@ -60,18 +60,14 @@ def _line(source: Source, c: Clause, titles: dict[str, str]) -> tuple[Cell, ...]
     ran, silent = evidence_of(source, c)
     parts: list[str | Link] = []
     for d in c.documents:
-        parts += [Link(titles[d], f"{d}.html"), "; "]
-    if ran:
-        parts.append(f"results of {', '.join(ran)}")
-    if silent:
-        parts.append(f"{'; ' if ran else ''}no result in this run of {', '.join(silent)}")
-    status = c.status
-    if status == "automatic" and c.probes and not ran:
-        return row((f"{c.id} ", f"({_CHECKED[c.checked]})"), c.asks, "automatic, but no result in this run",
-                   tuple(parts), c.author or "nothing known")  # fmt: skip
-    return row(
-        (f"{c.id} ", f"({_CHECKED[c.checked]})"), c.asks, status, tuple(parts) or "none", c.author or "nothing known"
-    )
+        parts += ["; " if parts else "", Link(titles[d], f"{d}.html")]
+    for words, codes in (("results of", ran), ("no result in this run of", silent)):
+        if codes:
+            parts.append(f"{'; ' if parts else ''}{words} {', '.join(codes)}")
+    lacking = c.status == "automatic" and bool(c.probes) and not ran
+    status = "automatic, but no result in this run" if lacking else c.status
+    asks = f"{c.asks} ({_CHECKED[c.checked]})"
+    return row(c.id, asks, status, tuple(parts) or "none", c.author or "nothing known")
 
 
 def evidence_of(source: Source, c: Clause) -> tuple[list[str], list[str]]:
@@ -79,8 +75,8 @@ def evidence_of(source: Source, c: Clause) -> tuple[list[str], list[str]]:
     results = source.evidence.results
     codes = [r.probe for r in results if any(fnmatch.fnmatchcase(r.probe, p) for p in c.probes)]
     ran = [r.probe for r in results if r.probe in codes and r.state == "completed" and r.measurements]
-    plain = [p for p in c.probes if not any(ch in p for ch in "*?[") and p not in {r.probe for r in results}]
-    return ran, [*(x for x in codes if x not in ran), *plain]
+    absent = [p for p in c.probes if not any(fnmatch.fnmatchcase(r.probe, p) for r in results)]
+    return ran, [*(x for x in codes if x not in ran), *absent]
 
 
 def crosswalk_values(source: Source) -> dict[str, object]:

@@ -57,7 +57,8 @@ def signatures(source: Source, made: Sequence[Document]) -> Document:
     """Return the page that responsible persons sign and date."""
     e = source.evidence
     facts: tuple[tuple[str, Cell], ...] = (
-        ("outcome", (Mark(e.verdict.outcome), f" {e.verdict.label}")), ("model", _model(source)),
+        ("outcome", (Mark(e.verdict.outcome), f" {e.verdict.label}" if e.verdict.waivers else "")),
+        ("model", _model(source)),
         ("model digest", str(e.model.get("digest"))), ("cohort digest", str(e.cohort.get("digest"))),
         ("policy digest", e.policy.digest), ("evidence digest", str(e.run.get("evidence_digest"))),
         ("run", f"{clock(e.run.get('started'))} to {clock(e.run.get('finished'))}"),
@@ -76,7 +77,7 @@ def signatures(source: Source, made: Sequence[Document]) -> Document:
             ),
         ),
         Listing(items=(
-            f"{plural(len(made) + 1, 'document')} and the files of the run belong to this signature",
+            f"{plural(len(made) + 2, 'document')} and the files of the run belong to this signature",
             "The tool states what was measured and judged; what it means for a release is for those who sign",
         )),
     ]  # fmt: skip

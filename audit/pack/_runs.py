@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import datetime as dt
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -67,7 +69,7 @@ def run_history(evidence: Evidence, ledger: Ledger | None) -> RunHistory:
     entries = ledger.on(str(evidence.cohort.get("digest", "")))
     began = {str(e.get("run")): e for e in entries if e.get("event") == "began"}
     ended = {str(e.get("run")): e for e in entries if e.get("event") == "ended"}
-    ours = next((e for e in ended.values() if e.get("evidence_digest") == digest), None)
+    ours = _ours(evidence, [e for e in ended.values() if e.get("evidence_digest") == digest])
     runs = tuple(_one(e, ended.get(name), ours) for name, e in began.items())
     outcomes: dict[str, int] = {}
     for r in runs:
@@ -78,6 +80,19 @@ def run_history(evidence: Evidence, ledger: Ledger | None) -> RunHistory:
     if ours is None:
         doubts.insert(0, "The run of this pack is not in the ledger.")
     return RunHistory(headline=_headline(runs, outcomes, ours), runs=runs, outcomes=outcomes, doubts=tuple(doubts))
+
+
+def _ours(evidence: Evidence, equal: list[Mapping[str, Any]]) -> Mapping[str, Any] | None:
+    """Return the end of this run: of runs with equal evidence the one that ended when this one did."""
+
+    def away(entry: Mapping[str, Any]) -> float:
+        try:
+            ended = dt.datetime.fromisoformat(str(entry.get("time")))
+            return abs((ended - dt.datetime.fromisoformat(str(evidence.run.get("finished")))).total_seconds())
+        except (ValueError, TypeError):
+            return math.inf
+
+    return min(equal, key=away) if equal else None
 
 
 def _headline(runs: tuple[OneRun, ...], outcomes: Mapping[str, int], ours: Mapping[str, Any] | None) -> str:

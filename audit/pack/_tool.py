@@ -41,7 +41,7 @@ def _validated(source: Source, v: Mapping[str, Any]) -> list[Block]:
     env = v.get("environment") if isinstance(v.get("environment"), Mapping) else {}
     facts: tuple[tuple[str, Cell], ...] = (
         ("version", f"{v.get('version')}" + ("" if same else ", which is not that of this run")),
-        ("date", str(v.get("date"))), ("checks", f"{held} of {len(checks)} held"),
+        ("date", clock(v.get("date"))), ("checks", f"{held} of {len(checks)} held"),
         ("environment", ", ".join(f"{k} {x}" for k, x in dict(env or {}).items()) or "not recorded"),
     )  # fmt: skip
     blocks: list[Block] = [Facts(rows=facts)]

@@ -152,6 +152,16 @@ def test_nothing_is_claimed_that_was_not_given(files):
     assert "severity" in said["documents/residual-findings.html"]
 
 
+def test_a_limit_that_was_not_assessed_is_no_good_news(files):
+    """The extract for the instructions lists a rule whose probe did not run, and the crosswalk its clauses."""
+    text = text_of(files["documents/instructions-extract.html"])
+    assert "1 limit not assessed: ADV001 was not run" in text
+    lines = [c for s in json.loads(files["crosswalk.json"])["standards"] for c in s["clauses"]]
+    explained = next(c for c in lines if c["clause"] == "Explainability")
+    assert (explained["results"], explained["no_result"]) == ([], ["XAI*"])
+    assert "no result in this run of XAI*" in text_of(files["documents/crosswalk.html"])
+
+
 def test_article_15_5_stands_line_by_line(files):
     """Poisoning and confidentiality are not tested; evasion did not run here and says so."""
     text = text_of(files["documents/not-tested.html"])
