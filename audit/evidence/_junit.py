@@ -40,7 +40,8 @@ def junit(evidence: Evidence) -> str:
         counts[kind] += 1
         child = ET.SubElement(case, kind, message=clean(verdict.label), type=verdict.outcome)
         child.text = clean("\n".join((*verdict.blocking, *verdict.reasons)))
-    waived = [f"{verdict.label}: {', '.join(verdict.waivers)}"] if verdict.waivers else []
+    passes = verdict.outcome == "PASS"
+    waived = [f"{verdict.label}: {', '.join(verdict.waivers)}"] if verdict.waivers and passes else []
     if waived or verdict.notes:
         # Also beside a verdict that passes.
         ET.SubElement(case, "system-out").text = clean("\n".join([*waived, *verdict.notes]))

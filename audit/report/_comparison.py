@@ -27,7 +27,6 @@ class Line:
     difference: str
     cases: str
     patients: str
-    method: str
     missing: str
 
 
@@ -67,10 +66,19 @@ def render_comparison(found: Comparison) -> str:
         margins=tuple(_margin(f, found.decisive(f), i) for i, f in enumerate(found.findings)),
         figures=tuple(_figures(whole)), sides=tuple(_side(found, name) for name in ("baseline", "candidate")),
         tables=[(name, [_line(d) for d in rows]) for name, rows in groups.items()],
-        methods=sorted({d.measurement.method for d in found.differences if d.measurement.value is not None}),
+        methods=_methods(found),
         css=_template("report.css"), policy_csp=_policy([]), phantom=bool(found.candidate.get("phantom")),
         confidence=_confidence(found),
     )  # fmt: skip
+
+
+def _methods(found: Comparison) -> list[tuple[str, str]]:
+    """Return the metrics of each method, in words."""
+    by_method: dict[str, dict[str, None]] = {}
+    for d in found.differences:
+        if d.measurement.value is not None:
+            by_method.setdefault(d.measurement.method, {})[metric_name(d.metric)] = None
+    return [(capital(", ".join(names)), method) for method, names in by_method.items()]
 
 
 def _confidence(found: Comparison) -> str:
@@ -106,7 +114,7 @@ def _line(d: Difference) -> Line:
     return Line(
         metric=capital(metric_name(d.metric)), where=where_text(m), baseline=values[0], candidate=values[1],
         difference="" if m.value is None else full_text(m), cases=str(m.n), patients=str(m.n_patients),
-        method=m.method, missing=m.missing or "",
+        missing=m.missing or "",
     )  # fmt: skip
 
 
