@@ -151,8 +151,8 @@ def _figures(whole: list[Difference]) -> list[tuple[str, str]]:
 def _row(d: Difference) -> Row:
     m = d.measurement
     where = where_text(m)
-    better = {"higher": "more is better", "lower": "less is better"}.get(m.direction, "")
+    words = capital(metric_name(d.metric)) + (f", {where}" if where else "")
     return Row(
-        label=capital(metric_name(d.metric)) + (f", {where}" if where else ""), text=full_text(m), value=m.value,
-        low=m.low, high=m.high, counts=", ".join(t for t in (plural(m.n_patients, "patient"), better) if t),
+        label=words + (" (less is better)" if m.direction == "lower" else ""), text=full_text(m), value=m.value,
+        low=m.low, high=m.high, counts=plural(m.n_patients, "patient"),
     )  # fmt: skip
