@@ -84,9 +84,11 @@ def test_the_label_is_the_largest_share_and_the_second_observer_may_err() -> Non
         np.testing.assert_array_equal(shares.argmax(axis=0), scan.tissue)
         assert shares.max(axis=0).min() >= PLAIN.purest
         np.testing.assert_array_equal(scan.second, scan.tissue)
+        np.testing.assert_array_equal(scan.third, scan.tissue)
     noisy = patients(knobs=replace(PLAIN, reader=0.3))
     said = [noisy.voxels(i, SPIN_ECHO, each=4) for i in range(6)]
     assert any((s.second != s.tissue).any() for s in said)
+    assert any((s.second != s.third).any() for s in said)
 
 
 def test_age_and_sex_do_what_their_knobs_say() -> None:

@@ -77,7 +77,7 @@ class TissueKnobs:
         atrophy: Share of grey matter that gives way to fluid in each decade above 50: age drives the tissue.
         b_of_sex: Log odds of protocol B that men have above women: ties the protocol to sex; 0: none.
         texture: Standard deviation of a multiplicative grain of the tissue itself.
-        reader: Standard deviation of the noise on tissue shares with which the second observer names a voxel.
+        reader: Standard deviation of the noise on tissue shares with which either observer names a voxel.
         purest: Voxels whose largest share of one tissue is below this are not asked about.
     """
 
@@ -116,12 +116,14 @@ class TissueVoxels:
             quarter of the range, the 96th at three quarters.
         tissue: (m,) 0 fluid, 1 grey matter, 2 white matter: the largest share in the voxel.
         second: (m,) what the second observer calls it.
+        third: (m,) what a third one does.
         place: (m, 2) row and column of the voxel in the plane.
     """
 
     patches: NDArray[np.uint16]
     tissue: NDArray[np.int64]
     second: NDArray[np.int64]
+    third: NDArray[np.int64]
     place: NDArray[np.int64]
 
 
@@ -197,10 +199,12 @@ class TissuePatients:
         rng = self._generator(index, 4, draw)
         rows, columns, names = _places(tissue, each, self.knobs, rng)
         windows = np.lib.stride_tricks.sliding_window_view(stored, (PATCH, PATCH))
-        seen = tissue[:, rows, columns].T + self.knobs.reader * rng.standard_normal((len(rows), 3))
+        share = tissue[:, rows, columns].T
+        seen = [share + self.knobs.reader * rng.standard_normal(share.shape) for _ in range(2)]
+        second, third = (s.argmax(axis=1).astype(np.int64) for s in seen)
         return TissueVoxels(
-            patches=np.array(windows[rows - _HALF, columns - _HALF]), tissue=names,
-            second=seen.argmax(axis=1).astype(np.int64), place=np.stack([rows, columns], axis=1),
+            patches=np.array(windows[rows - _HALF, columns - _HALF]), tissue=names, second=second, third=third,
+            place=np.stack([rows, columns], axis=1),
         )  # fmt: skip
 
     def _code(self, protocol: TissueProtocol) -> int:

@@ -205,7 +205,7 @@ def test_some_patients_are_scanned_under_both_protocols(folders: dict[str, Path]
     rows = [line.split(",") for line in (folders["protocol-transfer"] / "cases.csv").read_text().splitlines()[1:]]
     by_patient: dict[str, set[str]] = {}
     for row in rows:
-        by_patient.setdefault(row[1], set()).add(row[5])
+        by_patient.setdefault(row[1], set()).add(row[6])
     assert sum(len(p) == 2 for p in by_patient.values()) == 0.15 * 40
 
 

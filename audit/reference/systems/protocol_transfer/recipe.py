@@ -102,7 +102,7 @@ def curves(name: str, folder: Path, *, say: Say) -> None:
         measure(folder, say=say)
 
 
-COLUMNS = ("case", "patient", "patch", "tissue", "second", "protocol", "sex", "age")
+COLUMNS = ("case", "patient", "patch", "tissue", "second", "third", "protocol", "sex", "age")
 
 
 def _store(part: int, seed: int, n: int, twice: float, folder: Path, images: str, manifest: str) -> None:
@@ -114,10 +114,10 @@ def _store(part: int, seed: int, n: int, twice: float, folder: Path, images: str
         own = [p for p in people.protocols if p.name == who.protocol or i < twice * n]
         for protocol in own:
             scan = people.voxels(i, protocol, each=EACH)
-            for k, (tissue, second) in enumerate(zip(scan.tissue, scan.second, strict=True)):
+            for k, named in enumerate(zip(scan.tissue, scan.second, scan.third, strict=True)):
                 rows.append((
                     f"v{i:04d}{protocol.name}{k}", f"p{part}-{seed}-{i:04d}", f"{images}#[{len(rows)}]",
-                    TISSUE_NAMES[tissue], TISSUE_NAMES[second], protocol.name, who.sex, who.age,
+                    *(TISSUE_NAMES[code] for code in named), protocol.name, who.sex, who.age,
                 ))  # fmt: skip
             patches += list(scan.patches)
     np.save(folder / images, np.stack(patches))
