@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import csv
 from pathlib import Path
 
 import numpy as np
 
 from audit.reference._files import read_metadata
+from audit.reference._writing import fill, write_table
 from audit.reference.phantoms import PairedPatches, Patches
 from audit.reference.systems.adversarial_transfer._learning import AUDIT, SEQUENCE, Settings
 
@@ -16,6 +16,10 @@ RELATIONS = ("same init", "other init", "other data", "other architecture")
 _FACTORY = {"other architecture": "dense"}
 _KINDS = ("nothing", "lesion", "lacune")
 _HERE = Path(__file__).parent
+_COLUMNS = (
+    "case", "patient", "image", "lesions", "lacunes", "white_matter", "middle", "kind", "scanner", "sex", "age",
+    "second_observer",
+)  # fmt: skip
 _MASKS = {"lesions": "lesions", "lacunes": "lacunes", "white_matter": "white"}
 
 
@@ -35,33 +39,27 @@ def write(name: str, folder: Path, *, weights: Path, seed: int, profile: str) ->
     relations = _networks(name, folder, weights)
     (folder / "policy.toml").write_text(_policy(relations), encoding="utf-8")
     about = read_metadata(weights)
-    given = {
-        "name": name, "profile": profile, "model_seed": about.get("seed", "unknown"),
-        "operating_point": about["operating_point"], "validation": about["validation_patients"],
-        "surrogates": "".join(map(_surrogate, relations)),
-    }  # fmt: skip
-    text = (_HERE / "audit.toml").read_text(encoding="utf-8")
-    for key, value in given.items():
-        text = text.replace(f"@{key}@", value)
-    (folder / "audit.toml").write_text(text, encoding="utf-8")
+    fill(
+        _HERE / "audit.toml", folder / "audit.toml", name=name, profile=profile, model_seed=about["seed"],
+        operating_point=about["operating_point"], validation=about["validation_patients"],
+        surrogates="".join(map(_surrogate, relations)),
+    )  # fmt: skip
 
 
 def _cases(folder: Path, made: list[Patches]) -> None:
     np.savez(folder / "images.npz", images=np.concatenate([m.images[:, SEQUENCE : SEQUENCE + 1] for m in made]))
     held = {key: np.concatenate([getattr(m, name) for m in made]).astype(np.uint8) for key, name in _MASKS.items()}
     np.savez(folder / "masks.npz", lesions=held["lesions"], lacunes=held["lacunes"], white_matter=held["white_matter"])
-    with (folder / "cases.csv").open("w", encoding="utf-8", newline="") as stream:
-        writer = csv.writer(stream)
-        writer.writerow([
-            "case", "patient", "image", *_MASKS, "middle", "kind", "scanner", "sex", "age", "second_observer",
-        ])  # fmt: skip
-        for row, one in enumerate(made):
-            kind = _KINDS[one.middle[0]]
-            writer.writerow([
-                f"patch-{row:05d}", f"patient-{row:05d}", f"images.npz#images[{row}]",
-                *(f"masks.npz#{key}[{row}]" for key in _MASKS), "lesion" if kind == "lesion" else "none", kind,
-                one.scanner, one.sex, one.age, "lesion" if one.second[0] else "none",
-            ])  # fmt: skip
+    write_table(folder / "cases.csv", _COLUMNS, map(_row, range(len(made)), made))
+
+
+def _row(row: int, one: Patches) -> tuple[object, ...]:
+    kind = _KINDS[one.middle[0]]
+    return (
+        f"patch-{row:05d}", f"patient-{row:05d}", f"images.npz#images[{row}]",
+        *(f"masks.npz#{key}[{row}]" for key in _MASKS), "lesion" if kind == "lesion" else "none", kind, one.scanner,
+        one.sex, one.age, "lesion" if one.second[0] else "none",
+    )  # fmt: skip
 
 
 def _networks(name: str, folder: Path, weights: Path) -> tuple[str, ...]:

@@ -100,7 +100,8 @@ def elsewhere(seed: int, settings: Settings) -> Table:
 
 def pre_trained(family: str, given: Table, *, seed: int, settings: Settings) -> dict[str, Any]:
     """Return weights of a family that learned the other domain, without its last layer."""
-    net = _fit(FAMILIES[family](given.labels.shape[1]), given, settings.pre_steps, seed=seed, settings=settings)
+    drawn = _drawn(family, seed, given.labels.shape[1])
+    net = _fit(drawn, given, settings.pre_steps, seed=seed, settings=settings)
     last = _last(net)
     return {k: v.clone() for k, v in net.state_dict().items() if not k.startswith(last)}
 
@@ -117,15 +118,19 @@ def trained(
         settings: Shared by all.
         start: Weights to start from, those of `pre_trained`; random ones by default.
     """
-    import torch
-
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(seed)
-        net = FAMILIES[family]()
+    net: Any = _drawn(family, seed, 1)
     if start is not None:
         lost, _ = net.load_state_dict(start, strict=False)
         assert all(name.startswith(_last(net)) for name in lost)
     return _fit(net, given, settings.steps, seed=seed, settings=settings)
+
+
+def _drawn(family: str, seed: int, outputs: int) -> nn.Module:
+    import torch
+
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        return FAMILIES[family](outputs)
 
 
 def _last(net: Any) -> str:
@@ -167,11 +172,3 @@ def logits(net: Any, images: Floats, batch: int = 250) -> NDArray[np.float64]:
         parts = [net(torch.from_numpy(images[i : i + batch]))[:, 0] for i in range(0, len(images), batch)]
     found: NDArray[np.float64] = torch.cat(parts).double().numpy()
     return found
-
-
-def even_threshold(scores: NDArray[np.float64], positive: NDArray[np.bool_]) -> float:
-    """Return the score at which the smaller of sensitivity and specificity is largest."""
-    at = np.unique(scores)
-    above = np.searchsorted(np.sort(scores[positive]), at) / positive.sum()
-    below = np.searchsorted(np.sort(scores[~positive]), at) / (~positive).sum()
-    return float(at[int(np.argmax(np.minimum(1 - above, below)))])

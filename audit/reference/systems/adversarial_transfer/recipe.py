@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from audit.core import Estimate, Levels
 from audit.reference._system import Figure, Made, Say
+from audit.reference._writing import even_threshold
 from audit.reference.systems.adversarial_transfer import _folder, _grid
 from audit.reference.systems.adversarial_transfer._attacking import ATTACKS, HEADLINE, perturbed, shuffled
 from audit.reference.systems.adversarial_transfer._learning import (
@@ -19,7 +19,6 @@ from audit.reference.systems.adversarial_transfer._learning import (
     Table,
     development,
     elsewhere,
-    even_threshold,
     logits,
     patches,
     pre_trained,
@@ -98,23 +97,14 @@ def _tensors(net: Any) -> dict[str, NDArray[Any]]:
 def _figures(nets: Mapping[str, Any], test: Table, rng: np.random.Generator) -> Iterator[Figure]:
     labels = test.labels[:, 0] == 1
     clean = logits(nets[TARGET], test.images)
-    yield _figure("auc", ranked(clean, labels))
+    yield Figure.of("auc", ranked(clean, labels))
     for one in [n for n in nets if n != TARGET]:
-        yield _figure(f"auc of the surrogate, {one}", ranked(logits(nets[one], test.images), labels))
+        yield Figure.of(f"auc of the surrogate, {one}", ranked(logits(nets[one], test.images), labels))
     for one, net in nets.items():
         made_on = "the target itself" if one == TARGET else one
         for attack, steps in ATTACKS.items():
             changed = perturbed(net, test.images, test.labels[:, 0], epsilon=HEADLINE, steps=steps)
             left = percent_left(logits(nets[TARGET], changed), clean, labels, rng)
-            yield _figure(f"per cent of the clean auc, {attack}, {made_on}", left)
+            yield Figure.of(f"per cent of the clean auc, {attack}, {made_on}", left)
         moved = logits(nets[TARGET], shuffled(test.images, changed, rng))
-        yield _figure(f"per cent of the clean auc, shuffled, {made_on}", percent_left(moved, clean, labels, rng))
-
-
-def _figure(name: str, found: Estimate) -> Figure:
-    bounds = found.bounds(Levels().pointwise)
-    low, high = (None, None) if bounds is None else bounds
-    return Figure(
-        name=name, value=found.value, low=low, high=high, n=found.n, n_patients=found.n_patients, method=found.method,
-        missing=found.missing or "",
-    )  # fmt: skip
+        yield Figure.of(f"per cent of the clean auc, shuffled, {made_on}", percent_left(moved, clean, labels, rng))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 import shutil
 from collections.abc import Iterator
 from dataclasses import replace
@@ -12,6 +11,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from audit.reference._files import read_metadata
+from audit.reference._writing import copy_weights, fill, write_table
 from audit.reference.phantoms import PairedPatches, Patches
 from audit.reference.systems.modality_invariant._learning import AUDIT, Settings
 from audit.reference.systems.modality_invariant._measuring import COMPLETE, PAIRS, words
@@ -50,20 +50,13 @@ def write(name: str, folder: Path, *, weights: Path, seed: int, profile: str) ->
     made = [source.patient(i) for i in range(len(source))]
     lacking = np.random.default_rng([seed, AUDIT, 10**9]).integers(len(EXAMS), size=len(made))
     _arrays(folder, made, lacking)
-    with (folder / "cases.csv").open("w", encoding="utf-8", newline="") as stream:
-        writer = csv.writer(stream)
-        writer.writerow(_COLUMNS)
-        writer.writerows(_rows(made, lacking))
-    shutil.copyfile(weights, folder / f"{name}.safetensors")
+    write_table(folder / "cases.csv", _COLUMNS, _rows(made, lacking))
     shutil.copyfile(_HERE / "policy.toml", folder / "policy.toml")
-    text = (_HERE / "audit.toml").read_text(encoding="utf-8")
-    given = {
-        "name": name, "factory": _FACTORY[name], "profile": profile, "model_seed": about.get("seed", "unknown"),
-        "operating_point": about["operating_point"], "validation": about["validation_patients"],
-    }  # fmt: skip
-    for key, value in given.items():
-        text = text.replace(f"@{key}@", value)
-    (folder / "audit.toml").write_text(text, encoding="utf-8")
+    fill(
+        _HERE / "audit.toml", folder / "audit.toml", name=name, factory=_FACTORY[name], profile=profile,
+        weights=copy_weights(weights, folder), model_seed=about["seed"], operating_point=about["operating_point"],
+        validation=about["validation_patients"],
+    )  # fmt: skip
 
 
 def _arrays(folder: Path, made: list[Patches], lacking: NDArray[np.int64]) -> None:
@@ -76,7 +69,7 @@ def _arrays(folder: Path, made: list[Patches], lacking: NDArray[np.int64]) -> No
     np.savez(folder / "images.npz", images=np.concatenate([*(m.images for m in made), *second]))
     masks = {"lesions": "lesions", "lacunes": "lacunes", "white_matter": "white"}
     held = {key: np.concatenate([getattr(m, name) for m in made]).astype(np.uint8) for key, name in masks.items()}
-    np.savez(folder / "masks.npz", **held)
+    np.savez(folder / "masks.npz", lesions=held["lesions"], lacunes=held["lacunes"], white_matter=held["white_matter"])
 
 
 def _rows(made: list[Patches], lacking: NDArray[np.int64]) -> Iterator[tuple[object, ...]]:

@@ -137,7 +137,8 @@ def _learn(parts: Parts, given: Table, settings: Settings) -> nn.Module:
             loss.backward()
             optimiser.step()
             schedule.step()
-    return net.eval()  # type: ignore[no-any-return]
+    trained: nn.Module = net.eval()
+    return trained
 
 
 def _kept(count: int) -> Tensor:

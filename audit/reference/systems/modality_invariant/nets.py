@@ -59,7 +59,7 @@ def shared(*, normalised: bool) -> nn.Module:
     import torch
     from torch import nn
 
-    class Shared(nn.Module):
+    class Shared(nn.Module):  # type: ignore[misc]
         def __init__(self) -> None:
             super().__init__()
             self.encoders = nn.ModuleList(encoder() for _ in range(MODALITIES))

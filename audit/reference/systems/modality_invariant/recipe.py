@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from audit.core import Estimate, Levels
 from audit.reference._system import Figure, Made, Say
+from audit.reference._writing import even_threshold
 from audit.reference.phantoms import SEQUENCES
 from audit.reference.systems.modality_invariant import _folder, _grid
 from audit.reference.systems.modality_invariant._learning import (
@@ -85,14 +85,6 @@ def curves(name: str, folder: Path, *, say: Say) -> None:
     _grid.measure(folder, say=say)
 
 
-def even_threshold(scores: NDArray[np.float64], positive: NDArray[np.bool_]) -> float:
-    """Return the score at which the smaller of sensitivity and specificity is largest."""
-    at = np.unique(scores)
-    above = np.searchsorted(np.sort(scores[positive]), at) / positive.sum()
-    below = np.searchsorted(np.sort(scores[~positive]), at) / (~positive).sum()
-    return float(at[int(np.argmax(np.minimum(1 - above, below)))])
-
-
 def _tensors(net: Any, reader: Reader) -> dict[str, NDArray[Any]]:
     """Return the weights, with the reader in the place of the last layer."""
     held = {k: v.numpy() for k, v in net.state_dict().items()}
@@ -102,20 +94,11 @@ def _tensors(net: Any, reader: Reader) -> dict[str, NDArray[Any]]:
 
 
 def _figures(own: Coded, test: Coded, reader: Reader, rng: np.random.Generator) -> list[Figure]:
-    found = [_figure(f"auc, {words(k)}", ranked(reader(code), test.table)) for k, code in test.codes.items()]
+    found = [Figure.of(f"auc, {words(k)}", ranked(reader(code), test.table)) for k, code in test.codes.items()]
     cells = matrix(own, test)
     same = [cells[k, k] for k in SINGLE]
     across = [cells[a, b] for a in SINGLE for b in SINGLE if a != b]
-    found.append(_figure("auc, reader of a modality on the same", ranked_on_average(same, test.table)))
-    found.append(_figure("auc, reader of a modality on another", ranked_on_average(across, test.table)))
-    found += [_figure(f"leak, {SEQUENCES[m]} from the code", leak(test, m, rng)) for m in range(len(SEQUENCES))]
-    return found + [_figure(_SPREAD[key], estimate) for key, estimate in spread(test, rng).items()]
-
-
-def _figure(name: str, found: Estimate) -> Figure:
-    bounds = found.bounds(Levels().pointwise)
-    low, high = (None, None) if bounds is None else bounds
-    return Figure(
-        name=name, value=found.value, low=low, high=high, n=found.n, n_patients=found.n_patients, method=found.method,
-        missing=found.missing or "",
-    )  # fmt: skip
+    found.append(Figure.of("auc, reader of a modality on the same", ranked_on_average(same, test.table)))
+    found.append(Figure.of("auc, reader of a modality on another", ranked_on_average(across, test.table)))
+    found += [Figure.of(f"leak, {SEQUENCES[m]} from the code", leak(test, m, rng)) for m in range(len(SEQUENCES))]
+    return found + [Figure.of(_SPREAD[key], estimate) for key, estimate in spread(test, rng).items()]

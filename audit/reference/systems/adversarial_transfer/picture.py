@@ -1,0 +1,87 @@
+"""The picture of the docs: `python -m audit.reference.systems.adversarial_transfer.picture OUT.png`."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from audit.reference._files import read_figures
+from audit.reference.systems.adversarial_transfer._attacking import HEADLINE, perturbed
+from audit.reference.systems.adversarial_transfer._learning import TEST, Settings, patches
+from audit.reference.systems.adversarial_transfer.nets import plain
+
+HERE = Path(__file__).parent
+SHOWN = ("the target itself", "same init", "other init", "other data", "other architecture")
+WORDS = ("the target\nitself", "same\nstart", "other\nstart", "other\ndata", "other\narchitecture")
+
+
+def draw(path: Path) -> None:
+    """Draw a patch, what is added to it, and what is left of the AUC by the network that it was made on, as PNG.
+
+    Args:
+        path: The file.
+    """
+    import matplotlib as mpl
+
+    mpl.use("Agg")
+    from matplotlib import pyplot as plt
+
+    figure = plt.figure(figsize=(9, 3.2), dpi=110)
+    parts: Any = figure.subfigures(1, 2, width_ratios=(1, 1.7))
+    left, right = parts
+    _patches(left)
+    axes = right.subplots()
+    for k, name in enumerate(("adversarial-transfer", "adversarial-apart")):
+        found = {f.name: f for f in read_figures(HERE / f"{name}.figures.json")[1]}
+        for attack, mark in (("20 steps", ("s", "o")[k]), ("shuffled", "x")):
+            keys = [f"per cent of the clean auc, {attack}, {on}" for on in SHOWN]
+            at = np.array([i for i, key in enumerate(keys) if key in found])
+            figures = [found[key] for key in keys if key in found]
+            values = np.array([f.value for f in figures], dtype=float)
+            ends = np.array([[f.low for f in figures], [f.high for f in figures]], dtype=float)
+            axes.errorbar(
+                at + (k - 0.5) * 0.25, values, np.abs(ends - values), fmt=mark, color=("#b5483a", "#3a6ea5")[k],
+                capsize=3, ms=6, label=f"{name}, {attack}",
+            )  # fmt: skip
+    axes.set_xticks(range(len(SHOWN)), WORDS, fontsize=8)
+    axes.set_ylim(0, 108)
+    axes.set_ylabel("% of the clean AUC", fontsize=8)
+    axes.set_title("phantom, 400 test patients, 1 % of full scale; 95 % intervals", fontsize=9)
+    axes.legend(fontsize=7, loc="lower right", frameon=False)
+    axes.spines[["top", "right"]].set_visible(False)
+    right.subplots_adjust(bottom=0.2)
+    figure.savefig(path)
+    plt.close(figure)
+
+
+def _patches(part: Any) -> None:
+    import torch
+    from safetensors.torch import load_file
+
+    part.suptitle("phantom: lesion, and change of 1 % made on the target", fontsize=8)
+    held = load_file(HERE / "adversarial-transfer.safetensors")
+    net = plain().eval()
+    net.load_state_dict({k.partition("/")[2]: v for k, v in held.items() if k.startswith("target/")})
+    some = patches(40, 46, TEST, Settings())
+    row = int(np.flatnonzero(some.labels[:, 0])[1])
+    image, label = some.images[row : row + 1], some.labels[row : row + 1, 0]
+    changed = perturbed(net, image, label, epsilon=HEADLINE, steps=20)
+    with torch.no_grad():
+        before, after = (float(net(torch.from_numpy(i)).sigmoid()) for i in (image, changed))
+    shown = (
+        (image, 0.7, f"p = {before:.2f}"),
+        (changed - image, None, "change x 20"),
+        (changed, 0.7, f"p = {after:.2f}"),
+    )
+    for axes, (values, top, words) in zip(part.subplots(1, 3), shown, strict=True):
+        low, high = (0, top) if top else (-HEADLINE, HEADLINE)
+        axes.imshow(values[0, 0], cmap="gray", vmin=low, vmax=high, interpolation="nearest")
+        axes.set_title(words, fontsize=8)
+        axes.set_axis_off()
+
+
+if __name__ == "__main__":
+    draw(Path(sys.argv[1]))

@@ -1,0 +1,75 @@
+"""The picture of the docs: `python -m audit.reference.systems.modality_invariant.picture OUT.png`."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from audit.reference._files import read_figures
+from audit.reference.phantoms import SEQUENCES, PairedPatches
+
+HERE = Path(__file__).parent
+SHOWN = ("T1+T2+FLAIR", "T2+FLAIR", "T1+FLAIR", "T1+T2", "T1", "T2", "FLAIR")
+_MIDDLES = ("nothing", "lesion", "lacune")
+
+
+def draw(path: Path) -> None:
+    """Draw a patch of each kind under the three sequences, and the AUC of the shipped twins by what is there, as PNG.
+
+    Args:
+        path: The file.
+    """
+    import matplotlib as mpl
+
+    mpl.use("Agg")
+    from matplotlib import pyplot as plt
+
+    figure = plt.figure(figsize=(9, 3.4), dpi=110)
+    parts: Any = figure.subfigures(1, 2, width_ratios=(1, 1.6))
+    left, right = parts
+    _patches(left)
+    axes = right.subplots()
+    for k, name in enumerate(("modality-naive", "modality-invariant")):
+        found = {f.name: f for f in read_figures(HERE / f"{name}.figures.json")[1]}
+        figures = [found[f"auc, {words}"] for words in SHOWN]
+        values = np.array([f.value for f in figures], dtype=float)
+        ends = np.array([[f.low for f in figures], [f.high for f in figures]], dtype=float)
+        axes.errorbar(
+            np.arange(len(SHOWN)) + (k - 0.5) * 0.25, values, np.abs(ends - values), fmt=("s", "o")[k],
+            color=("#b5483a", "#3a6ea5")[k], capsize=3, ms=6, label=name,
+        )  # fmt: skip
+    axes.set_xticks(range(len(SHOWN)), [s.replace("+", "\n") for s in SHOWN], fontsize=8)
+    axes.axhline(0.5, color="0.4", lw=0.8, ls=":")
+    axes.set_ylim(0.4, 1.03)
+    axes.set_ylabel("AUC", fontsize=8)
+    axes.set_title("phantom, 400 test patients, by sequences there; 95 % intervals", fontsize=9)
+    axes.legend(fontsize=8, loc="lower left", frameon=False)
+    axes.spines[["top", "right"]].set_visible(False)
+    right.subplots_adjust(bottom=0.2)
+    figure.savefig(path)
+    plt.close(figure)
+
+
+def _patches(part: Any) -> None:
+    part.suptitle("phantom: middle of a patch", fontsize=9)
+    source = PairedPatches(20, seed=(46, 1))
+    made = [source.patient(i) for i in range(len(source))]
+    grid = part.subplots(3, 3)
+    for column, words in enumerate(_MIDDLES):
+        image = next(m.images[i] for m in made for i in range(len(m.middle)) if m.middle[i] == column)
+        for row, name in enumerate(SEQUENCES):
+            axes = grid[row, column]
+            axes.imshow(image[row], cmap="gray", vmin=0, vmax=(3300, 3300, 3000)[row], interpolation="nearest")
+            axes.set_xticks([])
+            axes.set_yticks([])
+            if row == 0:
+                axes.set_title(words, fontsize=8)
+            if column == 0:
+                axes.set_ylabel(name, fontsize=8)
+
+
+if __name__ == "__main__":
+    draw(Path(sys.argv[1]))
