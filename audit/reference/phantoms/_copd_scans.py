@@ -111,7 +111,7 @@ class CopdScans:
                            self.lung.density_spread)
             ),
             scale=float((1.04 if p.male[who] else 0.96) * np.exp(rng.normal(0, 0.03))),
-            anatomy=int(rng.integers(2**62)), grades=(0, 0),
+            anatomy=int(rng.integers(2**62)), grades=(0, 0, 0),
         )  # fmt: skip
 
     def _scan(self, who: int, kind: int) -> LungScan:
