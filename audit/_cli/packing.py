@@ -48,6 +48,7 @@ class PackWords:
 
 def pack_run(run: Path, out: Path | None, words: PackWords, *, overwrite: bool) -> int:
     """Write the pack of a finished run to a file outside of it."""
+    from audit.config import load_policy
     from audit.evidence import ledger_path, read_ledger, write_atomically
     from audit.pack import Given, PackOptions, check_out, make_pack, read_anomalies, read_hazards
 
@@ -55,7 +56,7 @@ def pack_run(run: Path, out: Path | None, words: PackWords, *, overwrite: bool) 
     check_out(target, run, overwrite=overwrite)
     given = Given(
         stamp=_bytes(words.timestamp), roots=_bytes(words.timestamp_ca), commit=_bytes(words.commit),
-        policy_file=_bytes(words.policy),
+        policy_file=_bytes(words.policy), policy=None if words.policy is None else load_policy(words.policy),
     )  # fmt: skip
     options = PackOptions(
         standards=tuple(words.standards), key=_bytes(words.sign), pdf=words.pdf, given=given,

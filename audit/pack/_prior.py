@@ -29,13 +29,15 @@ class Given:
         stamp: A time-stamp response or token, DER.
         roots: Certificates (PEM) of the authorities that the user trusts; empty: its signature is not checked.
         commit: A commit object, as `git cat-file commit` prints it.
-        policy_file: The policy file as it was stamped.
+        policy_file: The policy file as it was stamped, byte for byte.
+        policy: What stands in that file.
     """
 
     stamp: bytes | None = None
     roots: bytes | None = None
     commit: bytes | None = None
     policy_file: bytes | None = None
+    policy: Policy | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -69,7 +71,7 @@ def prior_definition(evidence: Evidence, given: Given) -> Prior:
     own = replace(evidence.policy, digest="").digest
     prints = {"the policy's digest": bytes.fromhex(own)}
     if given.policy_file is not None:
-        _check_file(given.policy_file, evidence.policy)
+        _check_file(given.policy, evidence.policy)
         prints |= {f"{h} of the policy file": hashlib.new(h, given.policy_file).digest() for h in _HASHES.values()}
     began = _time(evidence.run.get("started"))
     if given.stamp is not None:
@@ -82,19 +84,15 @@ def prior_definition(evidence: Evidence, given: Given) -> Prior:
     )  # fmt: skip
 
 
-def _check_file(data: bytes, policy: Policy) -> None:
-    import tomllib
-
-    from audit.config import policy_from
-
-    try:
-        read = policy_from(tomllib.loads(data.decode("utf-8")), source="the policy file")
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise InputError("the policy file cannot be read", expected="policy.toml", got=str(error)[:80]) from error
-    if replace(read, digest="", source="file").digest != replace(policy, digest="", source="file").digest:
+def _check_file(read: Policy | None, policy: Policy) -> None:
+    if (
+        read is None
+        or replace(read, digest="", source="file").digest != replace(policy, digest="", source="file").digest
+    ):
         raise InputError(
             "the policy file is not the policy of this run", expected=f"one with digest {policy.digest[:16]}",
-            got=read.digest[:16], fix="give the file that the run was made with",
+            got="none that was read" if read is None else read.digest[:16],
+            fix="give the file that the run was made with",
         )  # fmt: skip
 
 

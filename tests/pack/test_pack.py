@@ -372,3 +372,11 @@ def test_an_unfinished_run_makes_no_pack(tmp_path):
     (run / "SHA256SUMS").unlink()
     with pytest.raises(EvidenceError, match="unfinished"):
         make_pack(run, PackOptions())
+
+
+def test_making_a_pack_loads_no_model_and_no_image(run):
+    """A writer needs neither torch nor a reader of images."""
+    from tests.test_house import MODELS, loaded
+
+    code = "import sys\nfrom pathlib import Path\nfrom audit.pack import *\nmake_pack(Path(sys.argv[1]), PackOptions())"
+    assert not loaded(code, str(run)) & MODELS

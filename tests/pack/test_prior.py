@@ -16,6 +16,7 @@ from audit.pack._prior import NOT_DEMONSTRATED, Given, prior_definition
 pytest.importorskip("rfc3161_client")
 DATA = Path(__file__).parent / "data"
 STAMP, ROOT, POLICY = ((DATA / n).read_bytes() for n in ("policy.tsr", "root.pem", "policy.toml"))
+READ = load_policy(DATA / "policy.toml")
 
 
 def evidence(started="2099-01-01T00:00:00+00:00"):
@@ -27,7 +28,7 @@ def evidence(started="2099-01-01T00:00:00+00:00"):
 @pytest.mark.parametrize("name", ["policy.tsr", "policy.token"])
 def test_a_checked_stamp_before_the_run_demonstrates_it(name):
     """A response and a bare token of openssl's own authority, over sha512 of the file, under a root that is trusted."""
-    given = Given(stamp=(DATA / name).read_bytes(), roots=ROOT, policy_file=POLICY)
+    given = Given(stamp=(DATA / name).read_bytes(), roots=ROOT, policy_file=POLICY, policy=READ)
     prior = prior_definition(evidence(), given)
     assert prior.demonstrated
     assert dict(prior.facts)["imprint of"] == "sha512 of the policy file"
@@ -38,10 +39,16 @@ def test_a_checked_stamp_before_the_run_demonstrates_it(name):
     ("given", "why"),
     [
         (Given(), "no time stamp and no signed commit"),
-        (Given(stamp=STAMP, policy_file=POLICY), "was not checked"),
-        (Given(stamp=STAMP, policy_file=POLICY, roots=(DATA / "other-root.pem").read_bytes()), "does not hold"),
+        (Given(stamp=STAMP, policy_file=POLICY, policy=READ), "was not checked"),
+        (
+            Given(stamp=STAMP, policy_file=POLICY, policy=READ, roots=(DATA / "other-root.pem").read_bytes()),
+            "does not hold",
+        ),
         (Given(stamp=STAMP, roots=ROOT), "something else"),
-        (Given(stamp=(DATA / "unordered.tsr").read_bytes(), roots=ROOT, policy_file=POLICY), "cannot read"),
+        (
+            Given(stamp=(DATA / "unordered.tsr").read_bytes(), roots=ROOT, policy_file=POLICY, policy=READ),
+            "cannot read",
+        ),
     ],
 )
 def test_anything_less_does_not(given, why):
@@ -55,18 +62,18 @@ def test_anything_less_does_not(given, why):
 @pytest.mark.parametrize("started", ["2020-01-01T00:00:00+00:00", "", "soon"])
 def test_a_stamp_that_is_not_earlier_than_the_run_does_not(started):
     """A stamp after the run, or a run of unknown time, shows nothing."""
-    prior = prior_definition(evidence(started), Given(stamp=STAMP, roots=ROOT, policy_file=POLICY))
+    prior = prior_definition(evidence(started), Given(stamp=STAMP, roots=ROOT, policy_file=POLICY, policy=READ))
     assert not prior.demonstrated
     assert "not earlier than the run" in prior.headline
 
 
 def test_no_flipped_byte_makes_another_time_or_policy():
     """Whichever byte of a stamp is changed, it says the same time and imprint or it demonstrates nothing."""
-    whole = prior_definition(evidence(), Given(stamp=STAMP, roots=ROOT, policy_file=POLICY))
+    whole = prior_definition(evidence(), Given(stamp=STAMP, roots=ROOT, policy_file=POLICY, policy=READ))
     for i in range(0, len(STAMP), 3):
         bad = STAMP[:i] + bytes([STAMP[i] ^ 1]) + STAMP[i + 1 :]
         try:
-            prior = prior_definition(evidence(), Given(stamp=bad, roots=ROOT, policy_file=POLICY))
+            prior = prior_definition(evidence(), Given(stamp=bad, roots=ROOT, policy_file=POLICY, policy=READ))
         except InputError:
             continue
         assert not prior.demonstrated or prior.facts == whole.facts
@@ -79,10 +86,13 @@ def test_a_file_that_is_no_stamp_is_an_error_of_the_input(stamp):
         prior_definition(evidence(), Given(stamp=stamp))
 
 
-def test_another_policy_file_is_refused():
-    """A file with another limit is not what the run was judged by."""
-    with pytest.raises(InputError, match="is not the policy of this run"):
-        prior_definition(evidence(), Given(policy_file=POLICY.replace(b"0.6", b"0.5")))
+def test_another_policy_file_is_refused(tmp_path):
+    """A file with another limit is not what the run was judged by, and neither is one that nobody read."""
+    other = POLICY.replace(b"0.6", b"0.5")
+    (tmp_path / "policy.toml").write_bytes(other)
+    for read in (load_policy(tmp_path / "policy.toml"), None):
+        with pytest.raises(InputError, match="is not the policy of this run"):
+            prior_definition(evidence(), Given(policy_file=other, policy=read))
 
 
 def test_a_policy_digest_that_was_edited_is_not_believed():
