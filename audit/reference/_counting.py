@@ -24,19 +24,21 @@ class Counting:
         batch: Scans a step.
         learning_rate: Peak of the one-cycle schedule.
         weight_decay: Of AdamW.
+        shift: Voxels by which scans are moved at random along every axis, at most.
     """
 
     epochs: int = 10
     batch: int = 16
     learning_rate: float = 4e-3
     weight_decay: float = 1e-2
+    shift: int = 0
 
 
 def learn_counts(
     net: Any, images: NDArray[Any], counts: NDArray[Any], columns: NDArray[np.int64], *, full: float, seed: int,
     settings: Counting, say: Say | None = None,
 ) -> Any:  # fmt: skip
-    """Train a network on counts by the squared error; scans are mirrored along all axes at random.
+    """Train a network on counts by the squared error; scans are mirrored along all axes, and moved, at random.
 
     Args:
         net: From (n, 1, *spatial) in [0, 1] to (n, k); changed in place.
@@ -44,7 +46,7 @@ def learn_counts(
         counts: (n,) what is counted.
         columns: (n,) which of the k outputs says so.
         full: Stored grey level that is 1.
-        seed: Of order and mirrors.
+        seed: Of order, mirrors and shifts.
         settings: How it is trained.
         say: Is told how far it is.
 
@@ -66,7 +68,7 @@ def learn_counts(
     for epoch in range(settings.epochs):
         order, total = rng.permutation(n), 0.0
         for rows in np.array_split(order, batches):
-            x = _mirrored(images[rows], rng).astype(np.float32)[:, None] / full
+            x = _varied(images[rows], rng, settings.shift).astype(np.float32)[:, None] / full
             given = torch.as_tensor(x).contiguous(memory_format=torch.channels_last_3d)
             loss = ((net(given).gather(1, which[rows])[:, 0] - y[rows]) ** 2).mean()
             optimiser.zero_grad(set_to_none=True)
@@ -105,9 +107,13 @@ def agreement(a: NDArray[Any], b: NDArray[Any]) -> Estimate:
     return of(AbsoluteIcc(centre=float(y.mean())), x, y, np.arange(len(x)), Levels())
 
 
-def _mirrored(images: NDArray[Any], rng: np.random.Generator) -> NDArray[Any]:
-    """Return images (n, *spatial), each mirrored along some of its axes."""
-    flips = rng.random((len(images), images.ndim - 1)) < 0.5
-    return np.stack([
-        np.flip(one, axis=tuple(int(a) for a in np.flatnonzero(f))) for one, f in zip(images, flips, strict=True)
-    ])  # fmt: skip
+def _varied(images: NDArray[Any], rng: np.random.Generator, shift: int) -> NDArray[Any]:
+    """Return images (n, *spatial), each mirrored along some of its axes and moved; what comes in is 0."""
+    out = np.zeros_like(images)
+    for i, image in enumerate(images):
+        flips = tuple(int(a) for a in np.flatnonzero(rng.random(image.ndim) < 0.5))
+        steps = rng.integers(-shift, shift + 1, image.ndim) if shift else np.zeros(image.ndim, dtype=np.int64)
+        there = tuple(slice(max(0, s), min(n, n + s)) for s, n in zip(steps, image.shape, strict=True))
+        here = tuple(slice(max(0, -s), min(n, n - s)) for s, n in zip(steps, image.shape, strict=True))
+        out[(i, *there)] = np.flip(image, axis=flips)[here]
+    return out

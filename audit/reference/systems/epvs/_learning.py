@@ -38,7 +38,7 @@ class Settings:
     patients: int = 400
     tested: int = 200
     rescanned: int = 60
-    counting: Counting = field(default_factory=Counting)
+    counting: Counting = field(default_factory=lambda: Counting(epochs=12, batch=8, learning_rate=3e-3, shift=2))
     knobs: SpacesKnobs = field(default_factory=SpacesKnobs)
 
 
