@@ -132,47 +132,68 @@ def _tables(source: Source) -> list[Block]:
         )))  # fmt: skip
     if rows.ungradable is not None and rows.ungradable.any():
         blocks.append(Text(tone="note", text=(
-            f"The model declined {plural(int(rows.ungradable.sum()), 'case')}; they have a column of their own."
+            "Cases that the model declined have a column of their own; sensitivity and specificity here are of those "
+            "that it answered."
         )))  # fmt: skip
     return blocks
 
 
 def _table(source: Source, view: ClassView, decided: NDArray[np.bool_]) -> Table:
-    import numpy as np
-
-    stored = source.stored.clean
-    declined = stored.ungradable if stored.ungradable is not None else np.zeros(len(stored), dtype=bool)
-    lines: list[tuple[Cell, ...]] = []
-    for name, inside in _groups(source):
-        mine = inside & ~declined
-        hit, alarm = (int((mine & view.labels & decided).sum()), int((mine & ~view.labels & decided).sum()))
-        miss, clear = (int((mine & view.labels & ~decided).sum()), int((mine & ~view.labels & ~decided).sum()))
-        patients = np.unique(stored.patient[inside]).size
-        none = int((inside & declined).sum())
-        refused = f"fewer than {source.shared.least}" if 0 < none < source.shared.least else f"{none:,}"
-        lines.append(row(name, f"{hit:,}", f"{miss:,}", f"{alarm:,}", f"{clear:,}", refused,
-                         _share(hit, hit + miss), _share(clear, clear + alarm), f"{patients:,}"))  # fmt: skip
     negative, positive = class_words(source.evidence)
     what = view.name or f"{positive} against {negative}"
     point = "" if view.operating_point is None else f" at {view.operating_point:g} and above"
+    groups = list(_groups(source))
+    small = {attribute for attribute, _, inside in groups if _has_few(source, view, inside)}
     return Table(
         caption=f"{what}: answers{point} against the reference standard",
         head=("cases", "true positive", "false negative", "false positive", "true negative", "declined", "sensitivity",
               "specificity", "patients"),
-        rows=tuple(lines), numbers=tuple(range(1, 9)),
+        # One small row alone could be told from the others of its attribute.
+        rows=tuple(
+            _counts(source, name, view, decided, inside) if attribute not in small and "" not in small
+            else row(name, *["not shared"] * 8)
+            for attribute, name, inside in groups
+        ),
+        numbers=tuple(range(1, 9)),
     )  # fmt: skip
+
+
+def _has_few(source: Source, view: ClassView, inside: NDArray[np.bool_]) -> bool:
+    """Tell whether the ill or the well of a group are too few to be shared."""
+    import numpy as np
+
+    patients = source.stored.clean.patient
+    counts = (np.unique(patients[inside & of]).size for of in (view.labels, ~view.labels))
+    return any(0 < n < source.shared.least for n in counts)
+
+
+def _counts(
+    source: Source, name: str, view: ClassView, decided: NDArray[np.bool_], inside: NDArray[np.bool_]
+) -> tuple[Cell, ...]:
+    import numpy as np
+
+    stored = source.stored.clean
+    declined = stored.ungradable if stored.ungradable is not None else np.zeros(len(stored), dtype=bool)
+    mine = inside & ~declined
+    hit, alarm = (int((mine & view.labels & decided).sum()), int((mine & ~view.labels & decided).sum()))
+    miss, clear = (int((mine & view.labels & ~decided).sum()), int((mine & ~view.labels & ~decided).sum()))
+    none = int((inside & declined).sum())
+    refused = f"fewer than {source.shared.least}" if 0 < none < source.shared.least else f"{none:,}"
+    patients = np.unique(stored.patient[inside]).size
+    return row(name, f"{hit:,}", f"{miss:,}", f"{alarm:,}", f"{clear:,}", refused, _share(hit, hit + miss),
+               _share(clear, clear + alarm), f"{patients:,}")  # fmt: skip
 
 
 def _share(k: int, n: int) -> str:
     return f"{k:,}/{n:,}" if n else "no case"
 
 
-def _groups(source: Source) -> Iterator[tuple[str, NDArray[np.bool_]]]:
-    """Yield the whole cohort and each level of each attribute that may be named."""
+def _groups(source: Source) -> Iterator[tuple[str, str, NDArray[np.bool_]]]:
+    """Yield attribute, name and cases of the whole cohort and of each level of each attribute that may be named."""
     import numpy as np
 
     stored = source.stored.clean
-    yield "all", np.ones(len(stored), dtype=bool)
+    yield "", "all", np.ones(len(stored), dtype=bool)
     for a in source.evidence.cohort.get("attributes") or ():
         levels = stored.levels.get(str(a["name"]))
         if levels is None or set(a.get("roles") or ()) == {"repeat"}:
@@ -181,7 +202,7 @@ def _groups(source: Source) -> Iterator[tuple[str, NDArray[np.bool_]]]:
         present = set(levels.tolist())
         rest = sorted(present - set(listed))
         for level in [*(v for v in listed if v in present), *rest]:
-            yield f"{a['name']}: {level}", levels == level
+            yield str(a["name"]), f"{a['name']}: {level}", levels == level
 
 
 def _check(source: Source, view: ClassView) -> None:

@@ -74,10 +74,12 @@ def prior_definition(evidence: Evidence, given: Given) -> Prior:
         _check_file(given.policy, evidence.policy)
         prints |= {f"{h} of the policy file": hashlib.new(h, given.policy_file).digest() for h in _HASHES.values()}
     began = _time(evidence.run.get("started"))
+    commit = None if given.commit is None else _committed(given.commit, began)
     if given.stamp is not None:
-        return _stamped(given, prints, began)
-    if given.commit is not None:
-        return _committed(given.commit, began)
+        stamped = _stamped(given, prints, began)
+        return stamped if commit is None else replace(stamped, facts=(*stamped.facts, *commit.facts))
+    if commit is not None:
+        return commit
     return Prior(
         demonstrated=False, headline=f"{NOT_DEMONSTRATED}: no time stamp and no signed commit of the policy was given",
         doubts=("The run's own log names the policy's digest before its results, but the log is the run's own.",),
@@ -128,7 +130,7 @@ def _stamped(given: Given, prints: Mapping[str, bytes], began: dt.datetime | Non
         doubts.append(problem)
     facts = (
         ("time stamp", when.isoformat(timespec="seconds")),
-        ("run began", began.isoformat(timespec="seconds") if began else "not known"),
+        ("run began, as the run states", began.isoformat(timespec="seconds") if began else "not known"),
         ("imprint", f"{_HASHES.get(oid, oid)} {imprint.hex()}"), ("imprint of", matched or "something else"),
         ("policy of the authority", info.policy.dotted_string), ("serial number", str(info.serial_number)),
         ("signature", "holds, by a root that the user trusts" if checked else "not checked by this tool"),
@@ -222,7 +224,7 @@ def _committed(data: bytes, began: dt.datetime | None) -> Prior:
         demonstrated=False, headline=f"{NOT_DEMONSTRATED} by this tool: a commit was given, for a person to check",
         facts=(
             ("commit", name), ("time that its author states", when.isoformat(timespec="seconds")),
-            ("run began", began.isoformat(timespec="seconds") if began else "not known"),
+            ("run began, as the run states", began.isoformat(timespec="seconds") if began else "not known"),
             ("signature", "there, not checked by this tool" if signed else "none"),
         ),
         doubts=tuple(doubts),

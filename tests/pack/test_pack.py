@@ -310,6 +310,13 @@ def test_small_cells_are_left_out_of_every_file(tmp_path):
     assert all(m["value"] is None and m["n"] == 0 for m in hidden)
 
 
+def test_a_small_class_is_not_told_by_a_table_of_answers(run):
+    """Where the ill of one site are fewer than the least cell, no row of that attribute and none of all is shown."""
+    text = text_of(unzipped(make_pack(run, PackOptions(min_cell=110)))["documents/cohort-flow.html"])
+    assert "all not shared not shared" in text
+    assert not re.search(r"(?:female|male|site: .) \d", text)
+
+
 def test_evidence_without_small_cells_has_a_digest_of_its_own(run):
     """A reader finds it whole, and it names the evidence that it was made from."""
     from audit.evidence import evidence_digest
