@@ -213,4 +213,5 @@ def test_verify_needs_no_torch(run):
         "heavy = {'torch', 'onnxruntime', 'captum', 'pydicom', 'nibabel', 'mlflow', 'ray'} & set(sys.modules); "
         "assert not heavy, heavy"
     )
-    subprocess.run([sys.executable, "-W", "ignore", "-c", code], check=True, capture_output=True)
+    done = subprocess.run([sys.executable, "-W", "ignore", "-c", code], capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
