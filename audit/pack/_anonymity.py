@@ -79,7 +79,8 @@ def share_table(
 
     table = pq.read_table(io.BytesIO(data))
     dropped = _unfit(table, evidence, is_date)
-    hidden = evidence.run.get("suppressed_levels", {}) if least else {}
+    named = evidence.run.get("suppressed_levels", {}) if least else {}
+    hidden = {k: v for k, v in named.items() if LEVEL + k in table.column_names}
     for name, levels in hidden.items():
         table = _hide(table, LEVEL + name, set(levels))
     repeats = _repeats(evidence)

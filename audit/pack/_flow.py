@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from audit.core import CLASSIFICATION, ClassView, class_views, scores
 from audit.errors import EvidenceError
+from audit.pack._anonymity import NOT_SHARED
 from audit.pack._blocks import Block, Cell, Document, Drawing, Listing, Table, Text, row
 from audit.pack._source import Source
 from audit.report.phrases import class_words, ledger, mapping_of, plural
@@ -200,6 +201,8 @@ def _groups(source: Source) -> Iterator[tuple[str, str, NDArray[np.bool_]]]:
             continue
         listed = [str(v["level"]) for v in a.get("levels") or ()]
         present = set(levels.tolist())
+        if present == {NOT_SHARED}:
+            continue
         rest = sorted(present - set(listed))
         for level in [*(v for v in listed if v in present), *rest]:
             yield str(a["name"]), f"{a['name']}: {level}", levels == level

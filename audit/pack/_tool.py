@@ -148,7 +148,7 @@ def privacy(source: Source) -> Document:
         if files:
             blocks.append(
                 Table(caption=caption, head=("file", "why", "sha256 in the run"),
-                      rows=tuple(row(f"run/{f.path}", f.why, f.sha256_in_run[:16]) for f in files))
+                      rows=tuple(row(f"run/{_end(f.path)}", f.why, f.sha256_in_run[:16]) for f in files))
             )  # fmt: skip
     blocks.append(Text(tone="note", text=(
         "A pack is pseudonymised personal data, not anonymous data: whoever has the key, or knows a patient's "
@@ -159,6 +159,12 @@ def privacy(source: Source) -> Document:
         purpose="Shows what was taken out, and how many patients share what is left.", blocks=tuple(blocks),
         source=("pack.json", "run/predictions.parquet"),
     )  # fmt: skip
+
+
+def _end(path: str) -> str:
+    """Return a path with the digest in it cut to its first sixteen characters."""
+    folder, _, name = path.rpartition("/")
+    return f"{folder}/{name[:16]}…" if folder == "artifacts" else path
 
 
 def _images(source: Source) -> str:
