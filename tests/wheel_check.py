@@ -6,6 +6,7 @@ import json
 import subprocess
 import sys
 import tempfile
+import zipfile
 from pathlib import Path
 
 FILES = {
@@ -27,6 +28,9 @@ def main(command: str) -> None:
         assert completed == FAMILIES, FAMILIES - completed
         gated = subprocess.run([command, "gate", "run"], cwd=folder, check=False)
         assert gated.returncode == done.returncode
+        subprocess.run([command, "pack", "run", "--out", "pack.zip"], cwd=folder, check=True)
+        with zipfile.ZipFile(Path(folder) / "pack.zip") as pack:
+            assert len(json.loads(pack.read("crosswalk.json"))["standards"]) == 14
         assert "Content-Security-Policy" in (run / "report.html").read_text(encoding="utf-8")
     check_scores(command)
     check_reference(command)
