@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from functools import partial
 from itertools import combinations
 from typing import TYPE_CHECKING
 
@@ -36,7 +37,7 @@ def of_presence(scans: Scans, words: str) -> list[Figure]:
         said = measure(scans.images)
         rows.append(_figure(f"auc, presence, {name}, {words}", auc(said, scans.extents > 0, people, LEVELS)))
         found = bootstrap(
-            lambda w, said=said: _ranked(said, scans.extents, w), people, LEVELS, np.random.default_rng(0),
+            partial(_ranked, said, scans.extents), people, LEVELS, np.random.default_rng(0),
             resamples=RESAMPLES, method="patient bootstrap",
         )  # fmt: skip
         rows.append(_figure(f"r_s with planted extent, {name}, {words}", found))

@@ -106,8 +106,5 @@ def maps(net: nn.Module, images: NDArray[np.float32], *, batch: int = 50) -> NDA
     import torch
 
     with torch.no_grad():
-        parts = [
-            net.attention_map(torch.from_numpy(unit(images[i : i + batch])))  # type: ignore[operator]
-            for i in range(0, len(images), batch)
-        ]
+        parts = [net.attention_map(torch.from_numpy(unit(images[i : i + batch]))) for i in range(0, len(images), batch)]
     return np.asarray(torch.cat(parts).numpy())

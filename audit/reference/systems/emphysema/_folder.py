@@ -113,8 +113,8 @@ def write_cohort(folder: Path, *, seed: int, profile: str) -> None:
         images.append(one.image.astype(np.int16)[None])
         masks.append(np.stack([one.volume.emphysema, one.volume.lung, one.volume.airways]).astype(np.uint8))
         rows.append(_row(one, row, ra950=start + slope * below(one.image, one.volume.lung)))
-    kinds = {name: np.stack([mask[i][None] for mask in masks]) for i, name in enumerate(("lesions", "lung", "airways"))}
-    np.savez(folder / "scans.npz", images=np.stack(images), **kinds)
+    lesions, lung, airways = (np.stack([mask[i][None] for mask in masks]) for i in range(3))
+    np.savez(folder / "scans.npz", images=np.stack(images), lesions=lesions, lung=lung, airways=airways)
     write_table(folder / "cases.csv", COLUMNS, rows)
 
 

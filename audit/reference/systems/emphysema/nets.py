@@ -57,7 +57,7 @@ def _net(norm: str, *, by_voxel: bool) -> nn.Module:
         after = {"none": [], "group": [nn.GroupNorm(4, outputs)], "batch": [nn.BatchNorm3d(outputs)]}[norm]
         return [nn.Conv3d(inputs, outputs, kernel, stride=stride, padding=1), *after, nn.ReLU()]
 
-    class Shares(nn.Module):
+    class Shares(nn.Module):  # type: ignore[misc]
         """The share of a lung that is diseased."""
 
         def __init__(self) -> None:
