@@ -15,10 +15,13 @@ from audit.reference.systems.calcification._training import AUDIT
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-SIZES = {"smoke": (120, 40), "standard": (240, 60), "full": (480, 120)}
+SIZES = {"smoke": (100, 40), "standard": (200, 50), "full": (400, 100)}
 """Patients, and how many of them are scanned twice."""
+SPENT = {"smoke": "smoke", "standard": "smoke", "full": "standard"}
+"""Volumes cost more than planes: what the probes may spend by the size of the cohort."""
 KNOBS = SkullBaseKnobs(sharp_of_burden=0.4)
 """Of the audit: where there is much calcium the sharp kernel is commoner, as it is where such patients are sent."""
+FACTORIES = {"calcification": "calcification_net", "calcification-large": "large_net"}
 FILE = "scans.npz"
 MASKS = {"plaque_mask": "plaques", "ligament_mask": "spicules", "region_mask": "region"}
 COLUMNS = (
@@ -43,7 +46,7 @@ def write(name: str, folder: Path, *, weights: Path, seed: int, profile: str) ->
     write_table(folder / "cases.csv", COLUMNS, held.rows)
     fill(
         here / "audit.toml", folder / "audit.toml", name=name, weights=copy_weights(weights, folder),
-        profile=profile, seed=seed,
+        profile=SPENT[profile], seed=seed, factory=FACTORIES[name],
     )  # fmt: skip
     fill(here / "policy.toml", folder / "policy.toml", name=name)
 

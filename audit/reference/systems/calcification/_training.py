@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from audit.reference.phantoms import SkullBaseKnobs, SkullBaseScan, SkullBaseVolumes
+from audit.reference.phantoms import SkullBaseKnobs, SkullBaseVolumes
 
 if TYPE_CHECKING:
     from torch import Generator, Tensor
@@ -22,7 +22,7 @@ TRAINING, TEST, AUDIT = range(3)
 
 @dataclass(frozen=True, kw_only=True)
 class Settings:
-    """How a twin is trained.
+    """How the network of both twins is trained.
 
     Attributes:
         patients: Patients that it sees.
@@ -31,44 +31,21 @@ class Settings:
         piece: Rows and columns of a piece; all planes are in it. Where it lies, and whether it is mirrored, is drawn.
         rate: Highest learning rate.
         deep: Weight of the loss of the auxiliary output.
-        least_mm3: Plaques below this are erased from the masks.
-        ligaments: Whether ossified ligaments are in the masks.
     """
 
     patients: int = 400
-    passes: int = 15
-    batch: int = 12
+    passes: int = 18
+    batch: int = 6
     piece: tuple[int, int] = (24, 28)
-    rate: float = 6e-3
+    rate: float = 4e-3
     deep: float = 0.4
-    least_mm3: float = 0.0
-    ligaments: bool = False
-
-
-SETTINGS = {
-    "calcification": Settings(),
-    "calcification-large": Settings(least_mm3=30.0),
-    "calcification-ligament": Settings(ligaments=True),
-}
-
-
-def taught(scan: SkullBaseScan, settings: Settings, voxel_mm3: float) -> NDArray[np.bool_]:
-    """Return the mask that a twin learns from, (planes, rows, columns) bool."""
-    from scipy.ndimage import label
-
-    mask = scan.plaques
-    if settings.least_mm3 > 0:
-        parts, _ = label(mask, structure=np.ones((3, 3, 3)))
-        small = np.flatnonzero(np.bincount(parts.ravel()) * voxel_mm3 < settings.least_mm3)
-        mask = mask & ~np.isin(parts, small[small > 0])
-    return mask | scan.spicules if settings.ligaments else mask
 
 
 def fit(settings: Settings, *, seed: int, say: Say, knobs: SkullBaseKnobs | None = None) -> CalcificationNet:
-    """Train a twin; the same seed gives the same weights on the same machine.
+    """Train the network; the same seed gives the same weights on the same machine.
 
     Args:
-        settings: Of the twin.
+        settings: How.
         seed: Of patients, first weights and order.
         say: Is told of the progress.
         knobs: Of the phantom.
@@ -129,7 +106,7 @@ def _tensors(settings: Settings, seed: int, knobs: SkullBaseKnobs) -> tuple[Tens
     volumes = SkullBaseVolumes(patients=settings.patients, seed=(seed, TRAINING), knobs=knobs)
     scans = [volumes.scan(index) for index in range(len(volumes))]
     images = np.stack([prepared(scan.image) for scan in scans])[:, None]
-    masks = np.stack([taught(scan, settings, volumes.voxel_mm3) for scan in scans])[:, None]
+    masks = np.stack([scan.plaques for scan in scans])[:, None]
     return torch.from_numpy(images), torch.from_numpy(masks.astype(np.float32))
 
 

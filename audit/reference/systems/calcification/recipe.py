@@ -6,7 +6,7 @@ from pathlib import Path
 
 from audit.reference._system import Made, Say
 from audit.reference.systems.calcification._folder import write
-from audit.reference.systems.calcification._training import SETTINGS, fit
+from audit.reference.systems.calcification._training import Settings, fit
 
 __all__ = ["curves", "train", "write"]
 
@@ -14,12 +14,15 @@ __all__ = ["curves", "train", "write"]
 def train(name: str, *, seed: int, say: Say) -> Made:
     """Train a twin, about two minutes of one core; see `Recipe.train`."""
     from audit.reference.systems.calcification._measured import figures
+    from audit.reference.systems.calcification.nets import NETS
 
-    net = fit(SETTINGS[name], seed=seed, say=say)
+    net = NETS[name]()
+    net.load_state_dict(fit(Settings(), seed=seed, say=say).state_dict())
+    net.eval()
     say("measuring on test patients")
     return Made(
         tensors={key: value.numpy() for key, value in net.state_dict().items()},
-        metadata={"output": "mask_logits", "factory": "audit.reference.systems.calcification.nets:calcification_net"},
+        metadata={"output": "mask_logits", "factory": f"{NETS[name].__module__}:{NETS[name].__name__}"},
         figures=figures(net, seed=seed),
     )
 
