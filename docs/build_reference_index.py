@@ -28,7 +28,8 @@ make reference-curves SYSTEM=protocol-transfer        # training-size curves and
 """
 TAIL = """
 The twins of the demo (`biased`, `healthy`, `sex-only`, `protocol-only`, `undefended`) are audited by `audit demo`. The
-[probes that the lecture implies](implied-probes.md) are listed with what answers them here.
+[probes that the lecture implies](implied-probes.md) are listed with what answers them here, and the
+[figures of the lecture](lecture-figures.md) stand beside those of the phantoms (written by `build_lecture_figures.py`).
 """
 
 
