@@ -120,6 +120,7 @@ docs: $(VENV)/.test
 	$(BIN)/python docs/build_probe_pages.py
 	$(BIN)/python docs/build_acquisition_pages.py
 	$(BIN)/python docs/build_reference_index.py
+	$(BIN)/python docs/build_lecture_figures.py
 
 # Simulates every statistical method and the judge on cohorts of known truth, then writes the tables of docs/statistics.md.
 validate-statistics: $(VENV)/.test
