@@ -11,7 +11,7 @@ from audit.errors import EvidenceError
 from audit.pack._anonymity import NOT_SHARED
 from audit.pack._blocks import Block, Cell, Document, Drawing, Listing, Table, Text, row
 from audit.pack._source import Source
-from audit.report.phrases import class_words, ledger, mapping_of, plural
+from audit.report.phrases import class_words, ledger, plural
 
 if TYPE_CHECKING:
     import numpy as np
@@ -133,8 +133,8 @@ def _tables(source: Source) -> list[Block]:
         )))  # fmt: skip
     if rows.ungradable is not None and rows.ungradable.any():
         blocks.append(Text(tone="note", text=(
-            "Cases that the model declined have a column of their own; sensitivity and specificity here are of those "
-            "that it answered."
+            "Cases that the model declined and that have a score are counted by it, as in the judged rates; the "
+            "intervals of those hold with declined cases counted as failures."
         )))  # fmt: skip
     return blocks
 
@@ -147,8 +147,8 @@ def _table(source: Source, view: ClassView, decided: NDArray[np.bool_]) -> Table
     small = {attribute for attribute, _, inside in groups if _has_few(source, view, inside)}
     return Table(
         caption=f"{what}: answers{point} against the reference standard",
-        head=("cases", "true positive", "false negative", "false positive", "true negative", "declined", "sensitivity",
-              "specificity", "patients"),
+        head=("cases", "true positive", "false negative", "false positive", "true negative", "of these declined",
+              "sensitivity", "specificity", "patients"),
         # One small row alone could be told from the others of its attribute.
         rows=tuple(
             _counts(source, name, view, decided, inside) if attribute not in small and "" not in small
@@ -175,9 +175,8 @@ def _counts(
 
     stored = source.stored.clean
     declined = stored.ungradable if stored.ungradable is not None else np.zeros(len(stored), dtype=bool)
-    mine = inside & ~declined
-    hit, alarm = (int((mine & view.labels & decided).sum()), int((mine & ~view.labels & decided).sum()))
-    miss, clear = (int((mine & view.labels & ~decided).sum()), int((mine & ~view.labels & ~decided).sum()))
+    hit, alarm = (int((inside & view.labels & decided).sum()), int((inside & ~view.labels & decided).sum()))
+    miss, clear = (int((inside & view.labels & ~decided).sum()), int((inside & ~view.labels & ~decided).sum()))
     none = int((inside & declined).sum())
     refused = f"fewer than {source.shared.least}" if 0 < none < source.shared.least else f"{none:,}"
     patients = np.unique(stored.patient[inside]).size
@@ -214,8 +213,8 @@ def _check(source: Source, view: ClassView) -> None:
     Raises:
         EvidenceError: They differ: predictions and evidence are not of one run.
     """
-    stored, wanted = source.stored.clean, mapping_of({"class": view.name} if view.name else {})
-    if stored.ungradable is not None or view.decisions is None:
+    wanted = {"class": view.name} if view.name else {}
+    if view.decisions is None:
         return
     for metric, of in (("sensitivity", view.labels), ("specificity", ~view.labels)):
         right = view.decisions if metric == "sensitivity" else ~view.decisions

@@ -387,3 +387,19 @@ def test_making_a_pack_loads_no_model_and_no_image(run):
 
     code = "import sys\nfrom pathlib import Path\nfrom audit.pack import *\nmake_pack(Path(sys.argv[1]), PackOptions())"
     assert not loaded(code, str(run)) & MODELS
+
+
+def test_declined_cases_are_counted_as_the_judged_rates_count_them(tmp_path):
+    """A model that declines some cases gains nothing in the table: k and n are those of the evidence."""
+    from audit import session
+    from audit.config import load_audit
+    from tests.session.test_beside import beside
+
+    session.run_config(load_audit(beside(tmp_path / "files", n=200)), out=tmp_path / "run", probes="PERF001,DATA003")
+    files = unzipped(make_pack(tmp_path / "run", PackOptions()))
+    text = text_of(files["documents/cohort-flow.html"])
+    measured = [m for r in evidence(files)["results"] if r["probe"] == "PERF001" for m in r["measurements"]]
+    rates = {m["metric"]: m for m in measured if m["metric"] in ("sensitivity", "specificity") and not m["condition"]}
+    for m in rates.values():
+        assert f"{m['k']:.0f}/{m['n']}" in text
+    assert "counted as failures" in text
