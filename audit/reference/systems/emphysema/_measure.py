@@ -124,6 +124,27 @@ def figures(got: Answered, scans: Scans, matched: Scans, of_matched: Floats) -> 
     return tuple(rows)
 
 
+def scaled_figure(said: Floats, scans: Scans, learned: Floats, graded_scans: Scans) -> Figure:
+    """Return the ICC of answers that were put on the scale of a few graded patients by isotonic regression.
+
+    Args:
+        said: (n,) answers on the test patients.
+        scans: The test patients.
+        learned: (m,) answers on the patients that the scale is taken from.
+        graded_scans: These patients, with the first observer's grades.
+    """
+    from sklearn.isotonic import IsotonicRegression
+
+    from audit.core.levels import Levels
+    from audit.stats import AbsoluteIcc, agreement
+
+    middles = np.array(MIDPOINTS)[graded_scans.grades[:, 0]]
+    scaled = IsotonicRegression(out_of_bounds="clip").fit(learned, middles).predict(said)
+    measure = AbsoluteIcc(centre=float(scans.extents.mean()), name="ICC(A,1), two fixed raters")
+    found = agreement(measure, scaled, scans.extents, np.arange(len(scans)), Levels(confidence=CONFIDENCE))
+    return _figure(f"icc, planted extent, scaled on {len(learned)} graded patients", found)
+
+
 def _ranked(a: Floats, b: Floats, weights: Floats) -> float | None:
     picked = np.repeat(np.arange(len(a)), weights.astype(np.int64))
     return rank_correlation(a[picked], b[picked])

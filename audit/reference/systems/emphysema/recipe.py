@@ -8,15 +8,17 @@ from pathlib import Path
 
 from audit.reference._system import Made, Say
 from audit.reference.systems.emphysema import _grid
-from audit.reference.systems.emphysema._data import MATCHED, TEST, TRAINING, render, render_matched
+from audit.reference.systems.emphysema._data import MATCHED, TEST, TRAINING, VALIDATION, render, render_matched
 from audit.reference.systems.emphysema._fit import answers, fit
 from audit.reference.systems.emphysema._folder import write
-from audit.reference.systems.emphysema._measure import answered, figures
+from audit.reference.systems.emphysema._measure import answered, figures, scaled_figure
 from audit.reference.systems.emphysema._settings import SETTINGS, SHIPPED_SIZE, SHIPPED_STEPS
 
 __all__ = ["curves", "train", "write"]
 
 PAIRS = 150
+SCALED_ON = 50
+"""Graded patients that give a scale to the network that was told presence alone; for a figure, not for its answers."""
 
 
 def train(name: str, *, seed: int, say: Say) -> Made:
@@ -34,10 +36,14 @@ def train(name: str, *, seed: int, say: Say) -> Made:
     net = fit(scans, settings, seed=seed)
     say(f"figures on {_grid.N_TEST} test patients and {PAIRS} pairs of one histogram")
     tested, pairs = render(TEST, _grid.N_TEST, seed), render_matched(MATCHED, PAIRS, seed)
+    rows = figures(answered(net, tested), tested, pairs, answers(net, pairs.images))
+    if settings.loss == "presence":
+        few = render(VALIDATION, SCALED_ON, seed)
+        rows += (scaled_figure(answers(net, tested.images), tested, answers(net, few.images), few),)
     return Made(
         tensors={key: value.numpy() for key, value in net.state_dict().items()},
         metadata={"settings": json.dumps(asdict(settings), sort_keys=True), "patients": str(SHIPPED_SIZE)},
-        figures=figures(answered(net, tested), tested, pairs, answers(net, pairs.images)),
+        figures=rows,
     )  # fmt: skip
 
 
