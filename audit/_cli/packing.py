@@ -6,11 +6,14 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from audit._cli.folders import relative
 from audit._cli.shell import say
 from audit.errors import EXIT_PASS, InputError
+
+if TYPE_CHECKING:
+    from audit.evidence import Ledger
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -49,7 +52,7 @@ class PackWords:
 def pack_run(run: Path, out: Path | None, words: PackWords, *, overwrite: bool) -> int:
     """Write the pack of a finished run to a file outside of it."""
     from audit.config import load_policy
-    from audit.evidence import ledger_path, read_ledger, write_atomically
+    from audit.evidence import write_atomically
     from audit.pack import Given, PackOptions, check_out, make_pack, read_anomalies, read_hazards
 
     target = out if out is not None else Path(f"{run.resolve().name}.zip")
@@ -62,7 +65,7 @@ def pack_run(run: Path, out: Path | None, words: PackWords, *, overwrite: bool) 
         standards=tuple(words.standards), key=_bytes(words.sign), pdf=words.pdf, given=given,
         hazards=None if words.hazards is None else read_hazards(words.hazards),
         anomalies=None if words.anomalies is None else read_anomalies(words.anomalies),
-        validation=_validation(words.validation), ledger=read_ledger(ledger_path()), tester=words.tester,
+        validation=_validation(words.validation), ledger=_ledger(), tester=words.tester,
         min_cell=words.min_cell,
     )  # fmt: skip
     data = make_pack(run, options)
@@ -70,6 +73,21 @@ def pack_run(run: Path, out: Path | None, words: PackWords, *, overwrite: bool) 
     say(f"{relative(target)}  {len(data) / 1e6:.1f} MB" + (", signed" if words.sign else ", not signed"))
     say("  check it with: audit verify " + relative(target))
     return EXIT_PASS
+
+
+def _ledger() -> Ledger | None:
+    from audit.evidence import ledger_path, read_ledger
+
+    try:
+        return read_ledger(ledger_path())
+    except RuntimeError:
+        # Nobody's home: the pack then says that no history was found.
+        return None
+    except OSError as error:
+        raise InputError(
+            "the ledger of runs cannot be read", expected="a file that may be read", got=error.strerror or "an error",
+            fix="name another with AUDIT_LEDGER_FILE",
+        ) from error  # fmt: skip
 
 
 def _bytes(path: Path | None, most: int = 2_000_000) -> bytes | None:

@@ -142,6 +142,16 @@ def acceptance_criteria(source: Source) -> Document:
             ),
         )
     )  # fmt: skip
+    if e.policy.waivers:
+        blocks.append(
+            Table(
+                caption="Waivers", head=("rule", "reason", "owner", "until", "in force"),
+                rows=tuple(
+                    row(w.rule, w.reason, w.owner, str(w.expires), "yes" if w.rule in e.verdict.waivers else "no")
+                    for w in e.policy.waivers
+                ),
+            )
+        )  # fmt: skip
     blocks.append(
         Table(
             caption="Sample size and power: what so many patients could tell",

@@ -74,12 +74,14 @@ def run_history(evidence: Evidence, ledger: Ledger | None) -> RunHistory:
     outcomes: dict[str, int] = {}
     for r in runs:
         outcomes[r.outcome] = outcomes.get(r.outcome, 0) + 1
-    doubts = [_LIMITS]
+    doubts = ["Every line of the ledger follows from the one before it." if not ledger.fault else "", _LIMITS]
     if ledger.fault:
         doubts.insert(0, f"The ledger was changed or damaged: {ledger.fault}.")
     if ours is None:
         doubts.insert(0, "The run of this pack is not in the ledger.")
-    return RunHistory(headline=_headline(runs, outcomes, ours), runs=runs, outcomes=outcomes, doubts=tuple(doubts))
+    return RunHistory(
+        headline=_headline(runs, outcomes, ours), runs=runs, outcomes=outcomes, doubts=tuple(d for d in doubts if d)
+    )
 
 
 def _ours(evidence: Evidence, equal: list[Mapping[str, Any]]) -> Mapping[str, Any] | None:

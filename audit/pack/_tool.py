@@ -11,6 +11,8 @@ from audit.pack._source import Source, clock
 from audit.report.phrases import listed, plural
 
 _MOST_EVENTS = 400
+# Fewer patients with the same attributes than this are easily told apart.
+_FEW = 5
 
 
 def tool_validation(source: Source) -> Document:
@@ -137,6 +139,9 @@ def privacy(source: Source) -> Document:
         ("dates", "none of examinations; those of the run stay"), ("images", _images(source)),
     )  # fmt: skip
     blocks: list[Block] = [Facts(rows=facts)]
+    if a.k is not None and a.k < _FEW:
+        alone = f"At least one combination of attributes is that of {plural(a.k, 'patient')} alone."
+        blocks.append(Text(tone="warn", text=alone))
     if s.restricted:
         blocks += [Text(tone="warn", text="This pack is restricted:"), Listing(items=s.restricted)]
     if a.dropped:
