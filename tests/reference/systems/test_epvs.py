@@ -72,12 +72,12 @@ def test_training_lowers_the_error_and_is_the_same_twice() -> None:
     import torch
 
     rng = np.random.default_rng(0)
-    counts = rng.integers(0, 4, 48)
-    images = np.zeros((48, 8, 8, 8), dtype=np.uint16)
+    counts = rng.integers(0, 4, 32)
+    images = np.zeros((32, 8, 8, 8), dtype=np.uint16)
     for i, count in enumerate(counts):
         for k in range(count):
             images[i, 2 * k : 2 * k + 1, 3:5, 3:5] = 4000
-    columns, settings = np.zeros(48, dtype=np.int64), Counting(epochs=12, batch=8, learning_rate=1e-2)
+    columns, settings = np.zeros(32, dtype=np.int64), Counting(epochs=8, batch=8, learning_rate=1e-2, shift=1)
     made = [
         learn_counts(_learning.fresh(3), images, counts, columns, full=FULL, seed=1, settings=settings)
         for _ in range(2)
@@ -138,7 +138,8 @@ def test_the_folder_is_one_that_an_audit_reads(tmp_path: Path, monkeypatch: pyte
     assert main.name == "audit.toml"
     for stem in ("audit", "midbrain", "hippocampi", "centrum-semiovale"):
         config = load_audit(main.with_name(f"{stem}.toml"))
-        cohort, model = load_cohort(config.cohort), load_model(config.model)
+        cohort = load_cohort(config.cohort, config.root, task="regression", classes=(), input=config.model.input)
+        model = load_model(config.model, config.root)
         assert (len(cohort), cohort.n_patients) == (8, 6)
         assert cohort.phantom
         assert set(cohort.distractors) == {"white matter lesion", "lacune"}

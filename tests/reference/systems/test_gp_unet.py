@@ -23,7 +23,7 @@ FULL = 4095.0
 
 @pytest.fixture(scope="module")
 def few() -> SpacesTable:
-    return scanned(_learning.cohort(40, seed=5, part=_learning.TEST, knobs=_learning.Settings().knobs))
+    return scanned(_learning.cohort(30, seed=5, part=_learning.TEST, knobs=_learning.Settings().knobs))
 
 
 @pytest.fixture(scope="module")
@@ -91,7 +91,8 @@ def test_the_folder_is_one_that_an_audit_reads(tmp_path: Path, monkeypatch: pyte
     monkeypatch.setattr(_folder, "RESCANS", {"smoke": 2})
     monkeypatch.setattr(_folder, "SCALED_ON", 6)
     config = load_audit(write_audit("gp-unet", tmp_path / "gp", profile="smoke"))
-    cohort, model = load_cohort(config.cohort), load_model(config.model)
+    cohort = load_cohort(config.cohort, config.root, task="regression", classes=(), input=config.model.input)
+    model = load_model(config.model, config.root)
     assert (len(cohort), cohort.n_patients) == (8, 6)
     assert cohort.phantom
     assert set(cohort.distractors) == {"white matter lesion", "lacune"}
