@@ -12,8 +12,8 @@ FLOOR_HU = 130.0
 SOFT_HU = 25.0
 BOX = 7
 """Voxels a side of the box in which the twin counts marks, 7 x 5.6 x 5.6 mm."""
-LEAST_VOXELS = 46
-"""As many as make 30 mm³."""
+LEAST_VOXELS = 25
+"""As many as make 16 mm³."""
 SOFT_VOXELS = 5.0
 WIDTHS = (8, 16, 32)
 
@@ -93,13 +93,13 @@ class CalcificationNet(nn.Module):  # type: ignore[misc, unused-ignore]
 
 
 class LargeOnly(CalcificationNet):
-    """The same network with a planted fault: a mark stays where at least 46 voxels about it are marked.
+    """The same network with a planted fault: a mark stays where at least 25 voxels about it are marked.
 
     Who wipes small marks off as noise does this. It has the same weights under the same names.
     """
 
     def forward(self, x: Tensor) -> Tensor:
-        """Return mask logits as `CalcificationNet` does, at most (marks about - 46) / 5."""
+        """Return mask logits as `CalcificationNet` does, at most (marks about - 25) / 5."""
         logits = super().forward(x)
         marks = functional.avg_pool3d((8 * logits).sigmoid(), BOX, stride=1, padding=BOX // 2) * BOX**3
         return torch.minimum(logits, (marks - LEAST_VOXELS) / SOFT_VOXELS)
