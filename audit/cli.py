@@ -401,7 +401,9 @@ def pack(
     ] = None,
     validation: Annotated[
         Path | None,
-        typer.Option(metavar="FILE", help="What 'audit doctor --validate' wrote.", show_default=False),
+        typer.Option(
+            metavar="FILE", help="What 'audit doctor --validate --out FILE' wrote.  default: yours", show_default=False
+        ),
     ] = None,
     tester: Annotated[str, typer.Option(metavar="NAME", help="Who ran the tests.", show_default=False)] = "",
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace the file.")] = False,
@@ -460,13 +462,21 @@ def doctor(
     validate: Annotated[
         bool, typer.Option("--validate", help="Carry out planted-fault and coverage checks, and write what came out.")
     ] = False,
-    out: Annotated[Path, typer.Option("--out", metavar="FILE", help="The validation file.")] = Path("validation.json"),
+    out: Annotated[
+        Path | None,
+        typer.Option(
+            "--out",
+            metavar="FILE",
+            show_default=False,
+            help="The validation file.  default: in your data folder, where 'audit pack' finds it",
+        ),
+    ] = None,
     debug: Debug = False,
 ) -> None:
     """Say what is installed, what is missing, and the line that installs it.
 
     With --validate: whether this installation finds planted faults, holds its intervals and refuses evidence that was
-    changed; exit 1 where it does not. 'audit pack --validation FILE' puts the file into a pack.
+    changed; exit 1 where it does not. 'audit pack' puts the file into a pack.
     """
     from audit._cli.doctor import examine, prove
 

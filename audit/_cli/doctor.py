@@ -79,9 +79,19 @@ def _examine(group: str, packages: list[str]) -> list[str]:
     return [f"pip install {' '.join(absent)}"]
 
 
-def prove(out: Path) -> int:
+def validation_path() -> Path:
+    """Return where this user's validation file lies: beside the ledger of runs."""
+    from audit.evidence import ledger_path
+
+    return ledger_path().with_name("validation.json")
+
+
+def prove(named: Path | None) -> int:
     """Carry out the suite's own validation, write its file, and return 1 where a check did not hold."""
-    if out.exists():
+    out = named or validation_path()
+    if named is None:
+        out.parent.mkdir(parents=True, exist_ok=True)
+    elif out.exists():
         raise InputError(f"{out} is there already", expected="a new file", got="a file", fix="name another with --out")
     if not out.resolve().parent.is_dir():
         raise InputError(f"{out}: cannot be written", expected="a file in a folder that is there", got="no such folder")

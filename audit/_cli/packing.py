@@ -65,7 +65,7 @@ def pack_run(run: Path, out: Path | None, words: PackWords, *, overwrite: bool) 
         standards=tuple(words.standards), key=_bytes(words.sign), pdf=words.pdf, given=given,
         hazards=None if words.hazards is None else read_hazards(words.hazards),
         anomalies=None if words.anomalies is None else read_anomalies(words.anomalies),
-        validation=_validation(words.validation), ledger=_ledger(), tester=words.tester,
+        validation=_validation(words.validation or _own_validation()), ledger=_ledger(), tester=words.tester,
         min_cell=words.min_cell,
     )  # fmt: skip
     data = make_pack(run, options)
@@ -101,6 +101,17 @@ def _bytes(path: Path | None, most: int = 2_000_000) -> bytes | None:
         raise InputError(
             f"{path.name} cannot be read", expected="a file", got=error.strerror or "an error", fix="correct the path"
         ) from error
+
+
+def _own_validation() -> Path | None:
+    """Return this user's validation file, where 'audit doctor --validate' wrote one."""
+    from audit._cli.doctor import validation_path
+
+    try:
+        path = validation_path()
+    except RuntimeError:
+        return None
+    return path if path.is_file() else None
 
 
 def _validation(path: Path | None) -> Mapping[str, Any] | None:

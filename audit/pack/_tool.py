@@ -22,7 +22,7 @@ def tool_validation(source: Source) -> Document:
     if v is None:
         blocks.append(Text(tone="warn", text=(
             "No validation file was given, so nothing here shows that this installation works as intended. Make one "
-            "with 'audit doctor --validate' and give it with --validation."
+            "with 'audit doctor --validate'."
         )))  # fmt: skip
     else:
         blocks += _validated(source, v)

@@ -105,3 +105,19 @@ def test_chosen_standards_are_the_only_ones(packed, folder, audit):
     """--standard may be repeated."""
     assert audit("pack", "run", "--out", "q.zip", "--standard", "mdr", "--standard", "iec-62304")[0] == 0
     assert json.loads(files_of(folder / "q.zip")["pack.json"])["standards"] == ["mdr", "iec-62304"]
+
+
+def test_the_validation_of_this_user_is_in_the_pack(packed, folder, audit, monkeypatch):
+    """What lies beside the ledger goes in by itself, and a version that is not that of the run is told."""
+    import os
+
+    ledger = Path(os.environ["AUDIT_LEDGER_FILE"]).with_name("own") / "ledger.jsonl"
+    ledger.parent.mkdir(exist_ok=True)
+    monkeypatch.setenv("AUDIT_LEDGER_FILE", str(ledger))
+    check = {"requirement": "r", "check": "a planted fault", "expected": "FAIL", "got": "FAIL", "held": True}
+    values = {"kind": "imaging-audit validation", "version": "0.0.9", "date": "x", "environment": {}, "checks": [check]}
+    ledger.with_name("validation.json").write_text(json.dumps(values), encoding="utf-8")
+    assert audit("pack", "run", "--out", "q.zip")[0] == 0
+    page = files_of(folder / "q.zip")["documents/tool-validation.html"].decode()
+    assert "a planted fault" in page
+    assert "which is not that of this run" in page
