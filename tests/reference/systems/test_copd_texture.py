@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import numpy as np
@@ -15,7 +16,7 @@ from audit.core import Levels  # noqa: E402
 from audit.models import load_model  # noqa: E402
 from audit.reference._files import read_figures, read_metadata  # noqa: E402
 from audit.reference._systems import all_systems, figures_of, weights_of  # noqa: E402
-from audit.reference.systems.copd_texture import _bank, _cohorts, _figures, _folder, _instances, _learn, nets  # noqa: E402
+from audit.reference.systems.copd_texture import _bank, _cohorts, _curves, _figures, _folder, _instances, _learn, nets  # noqa: E402
 from audit.stats import auc  # noqa: E402
 
 NAMES = ("copd-texture", "future-copd")
@@ -121,7 +122,7 @@ def test_the_network_answers_as_the_learner(learner: _learn.Learner, monkeypatch
     monkeypatch.setattr(nets, "PROTOTYPES", 80)
     tensors = learner.tensors()
     new = learner.scans[:10] + np.random.default_rng(5).normal(0, 3, learner.scans[:10].shape)
-    score = learner.said(new, tuple(int(c) for c in tensors["chosen"]))
+    score = learner.said(learner.textures_of(new), tuple(int(c) for c in tensors["chosen"]))
     logit = tensors["line"][0] + tensors["line"][1] * score
     said = []
     for net in (nets.texture_net(), nets.risk_net()):
@@ -224,3 +225,31 @@ def test_shipped_weights_reach_their_figures_on_other_patients() -> None:
         assert found is not None
         assert found[0] <= (shipped[name].high or 0), name
         assert found[1] >= (shipped[name].low or 1), name
+
+
+def test_fewer_patients_share_the_bins(monkeypatch: pytest.MonkeyPatch, learner: _learn.Learner) -> None:
+    """The first thirty of forty learn what thirty learn; fewer than the bins are learned of are refused."""
+    monkeypatch.setattr(_learn, "EDGE_PATIENTS", 20)
+    fresh = [
+        _learn.Learner(scans=learner.scans[:n], labels=learner.labels[:n], trust=learner.trust[:n]) for n in (40, 30)
+    ]
+    np.testing.assert_array_equal(fresh[0].first(30).textures, fresh[1].textures)
+    assert fresh[0].first(30).select() == fresh[1].select()
+    with pytest.raises(ValueError, match="at least 20"):
+        fresh[0].first(19)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("name", "figures"), [("copd-texture", 4), ("future-copd", 2)])
+def test_curves_are_measured_once(name: str, figures: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A cell holds every way's figure with its seed and size; one that is there is not done again."""
+    for key, value in (("SEEDS", (21,)), ("SIZES", (60,)), ("TESTED", 40)):
+        monkeypatch.setattr(_curves, key, value)
+    told: list[str] = []
+    for _ in range(2):
+        _curves.measure(name, tmp_path, say=told.append)
+    assert len(told) == 1
+    cell = json.loads((tmp_path / "21-60.json").read_text(encoding="utf-8"))
+    assert (cell["seed"], cell["training_scans"], cell["phantom"]) == (21, 60, True)
+    assert len(cell["figures"]) == figures
+    assert all(0 <= f["low"] <= f["value"] <= f["high"] <= 1 for f in cell["figures"])

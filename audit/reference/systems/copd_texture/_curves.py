@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from numpy.typing import NDArray
+    from torch import Tensor
 
 SEEDS = (11, 12, 13, 14, 15)
 SIZES = (100, 200, 400)
@@ -50,9 +51,11 @@ def measure(name: str, folder: Path, *, say: Say) -> None:
             continue
         cases, labels, trust = training_set(name, seed=seed, n=max(SIZES))
         tested = scanned(patients_of(name, seed=seed, part=TUNING, n=TESTED))
+        whole = Learner(scans=cases.regions, labels=labels, trust=trust)
+        new = whole.textures_of(tested.regions)
         for size in lacking:
-            learner = Learner(scans=cases.regions[:size], labels=labels[:size], trust=trust[:size])
-            found = _future(learner, tested) if name == FUTURE else _variants(learner, tested, seed)
+            learner = whole.first(size)
+            found = _future(learner, new, tested) if name == FUTURE else _variants(learner, new, tested, seed)
             cell = {"name": name, "seed": seed, "training_scans": size, "phantom": True, "figures": found}
             part = folder / f".{seed}-{size}.part"
             part.write_text(json.dumps(cell, indent=1, allow_nan=False) + "\n", encoding="utf-8")
@@ -60,10 +63,10 @@ def measure(name: str, folder: Path, *, say: Say) -> None:
             say(f"{name}, seed {seed}, {size} scans: " + ", ".join(f"{f['name']} {f['value']:.3f}" for f in found))
 
 
-def _variants(learner: Learner, tested: Scanned, seed: int) -> list[dict[str, Any]]:
+def _variants(learner: Learner, textures: Tensor, tested: Scanned, seed: int) -> list[dict[str, Any]]:
     """Return the AUC of every way of pooling, on the same filters, and of densitometry."""
     chosen, regions = list(learner.select()), learner.regions
-    train, new = (t[:, chosen].flatten(1) for t in (learner.textures, learner.textures_of(tested.regions)))
+    train, new = (t[:, chosen].flatten(1) for t in (learner.textures, textures))
     said = said_by(
         train.view(len(learner.scans), regions, -1), learner.labels, new.view(len(tested.regions), regions, -1),
         seed=seed,
@@ -79,11 +82,11 @@ def _auc(name: str, scores: NDArray[np.float64], tested: Scanned) -> Figure:
     return _figures.figure(name, auc(scores, tested.patients.copd[who], who, _figures.LEVELS))
 
 
-def _future(learner: Learner, tested: Scanned) -> list[dict[str, Any]]:
+def _future(learner: Learner, textures: Tensor, tested: Scanned) -> list[dict[str, Any]]:
     """Return the AUC at the horizon of the network and of densitometry."""
     from audit.stats import ranking_at_horizon
 
-    said = learner.said(tested.regions, learner.select())
+    said = learner.said(textures, learner.select())
     out = []
     for name, scores in (("mean", said), ("RA950", tested.density["ra950"])):
         cases, rng = followed(tested.patients, scores), np.random.default_rng(0)

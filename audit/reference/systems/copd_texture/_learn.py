@@ -43,6 +43,18 @@ class Learner:
         """Regions a scan."""
         return int(self.scans.shape[1])
 
+    def first(self, n: int) -> Learner:
+        """Return a learner of the first patients, no fewer than the bins are learned of; histograms are shared.
+
+        Raises:
+            ValueError: The bins of fewer patients would be others.
+        """
+        if n < EDGE_PATIENTS:
+            raise ValueError(f"n: expected at least {EDGE_PATIENTS}, got {n}")
+        fewer = Learner(scans=self.scans[:n], labels=self.labels[:n], trust=self.trust[:n])
+        fewer.__dict__.update(edges=self.edges, textures=self.textures[: n * self.regions])
+        return fewer
+
     @cached_property
     def edges(self) -> Tensor:
         """(features, bins - 1) edges between bins that hold equally many voxels of the first patients."""
@@ -62,16 +74,21 @@ class Learner:
         """Return (n, regions) shares of ill neighbours, none of them of the patient's own."""
         return self._shares(sum(self._apart(c) for c in chosen), len(self.scans), neighbours)
 
-    def said(self, scans: NDArray[Any], chosen: tuple[int, ...]) -> Floats:
-        """Return (m,) mean shares of ill neighbours of the regions of new scans, (m, regions, z, y, x) HU."""
+    def said(self, textures: Tensor, chosen: tuple[int, ...]) -> Floats:
+        """Return (m,) mean shares of ill neighbours of new scans.
+
+        Args:
+            textures: Their histograms, from `textures_of`.
+            chosen: Filters to compare.
+        """
         import torch
 
-        new, own = self.textures_of(scans)[:, list(chosen)].flatten(1), self.textures[:, list(chosen)].flatten(1)
+        new, own = textures[:, list(chosen)].flatten(1), self.textures[:, list(chosen)].flatten(1)
         near = torch.cdist(new, own, p=1).topk(NEIGHBOURS, dim=1, largest=False).indices
         whose = torch.arange(len(self.scans)).repeat_interleave(self.regions)[near]
         trust = torch.tensor(self.trust)[whose]
         share = (trust * torch.tensor(self.labels)[whose]).sum(dim=1) / trust.sum(dim=1)
-        return np.asarray(share.view(len(scans), -1).mean(dim=1).numpy(), dtype=np.float64)
+        return np.asarray(share.view(-1, self.regions).mean(dim=1).numpy(), dtype=np.float64)
 
     def textures_of(self, scans: NDArray[Any]) -> Tensor:
         """Return (m * regions, features, bins) histograms of scans, (m, regions, z, y, x) HU, in the own bins."""
