@@ -13,7 +13,7 @@ import pytest
 from audit.cohorts import load_cohort
 from audit.config import load_audit
 from audit.models import load_model
-from audit.reference import _spaces_folder, write_audit
+from audit.reference import _counting, _spaces_folder, write_audit
 from audit.reference._counting import Counting, agreement, answers, learn_counts
 from audit.reference._files import read_figures
 from audit.reference._systems import all_systems, figures_of, weights_of
@@ -67,24 +67,52 @@ def test_there_are_more_convolutions_than_poolings_and_no_final_activation() -> 
     assert isinstance(layers[-1], nn.Linear)
 
 
-def test_training_lowers_the_error_and_is_the_same_twice() -> None:
-    """Cubes of two sizes are told apart from their counts; the same seed gives the same weights."""
-    import torch
-
-    rng = np.random.default_rng(0)
-    counts = rng.integers(0, 4, 32)
-    images = np.zeros((32, 8, 8, 8), dtype=np.uint16)
+@pytest.fixture(scope="module")
+def bars() -> tuple[np.ndarray[Any, Any], np.ndarray[Any, Any]]:
+    """Return (48, 8, 8, 8) cubes with none to three bright bars, and their number."""
+    counts = np.random.default_rng(0).integers(0, 4, 48)
+    images = np.zeros((48, 8, 8, 8), dtype=np.uint16)
     for i, count in enumerate(counts):
         for k in range(count):
-            images[i, 2 * k : 2 * k + 1, 3:5, 3:5] = 4000
-    columns, settings = np.zeros(32, dtype=np.int64), Counting(epochs=8, batch=8, learning_rate=1e-2, shift=1)
-    made = [
-        learn_counts(_learning.fresh(3), images, counts, columns, full=FULL, seed=1, settings=settings)
-        for _ in range(2)
-    ]
-    said = answers(made[0], images, full=FULL)[:, 0]
-    assert np.mean((said - counts) ** 2) < 0.5 * counts.var()
-    assert all(torch.equal(a, b) for a, b in zip(made[0].parameters(), made[1].parameters(), strict=True))
+            images[i, 2 * k, 3:5, 3:5] = 4000
+    return images, counts
+
+
+def test_training_lowers_the_error(bars: tuple[np.ndarray[Any, Any], np.ndarray[Any, Any]]) -> None:
+    """Bars are counted from their numbers alone: less than half of the variance is left."""
+    images, counts = bars
+    settings = Counting(epochs=12, batch=8, learning_rate=1e-2)
+    made = learn_counts(
+        _learning.fresh(3), images, counts, np.zeros(48, dtype=np.int64), full=FULL, seed=1, settings=settings
+    )
+    assert np.mean((answers(made, images, full=FULL)[:, 0] - counts) ** 2) < 0.5 * counts.var()
+
+
+def test_training_is_the_same_twice(bars: tuple[np.ndarray[Any, Any], np.ndarray[Any, Any]]) -> None:
+    """The same seed gives the same weights, another seed others."""
+    import torch
+
+    images, counts = bars
+    one, two, other = (
+        learn_counts(
+            _learning.fresh(3), images[:8], counts[:8], np.zeros(8, dtype=np.int64), full=FULL, seed=seed,
+            settings=Counting(epochs=1, batch=4, shift=1),
+        )
+        for seed in (1, 1, 2)
+    )  # fmt: skip
+    assert all(torch.equal(a, b) for a, b in zip(one.parameters(), two.parameters(), strict=True))
+    assert not all(torch.equal(a, b) for a, b in zip(one.parameters(), other.parameters(), strict=True))
+
+
+def test_moved_scans_hold_what_stays_inside() -> None:
+    """A voxel in the middle is moved by a step at most along every axis, and nothing is added."""
+    image = np.zeros((40, 5, 5, 5), dtype=np.uint16)
+    image[:, 2, 2, 2] = 7
+    moved = _counting._varied(image, np.random.default_rng(0), 1)
+    places = np.argwhere(moved == 7)
+    assert len(places) == 40
+    assert set(np.unique(places[:, 1:])) == {1, 2, 3}
+    assert moved.sum() == image.sum()
 
 
 def test_shipped_weights_reach_their_shipped_figures(net: Any, few: SpacesTable) -> None:

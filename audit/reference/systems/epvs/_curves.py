@@ -16,7 +16,7 @@ from audit.reference.systems.epvs.nets import REGION_NAMES
 
 SIZES = (50, 100, 200, 400, 1600)
 SEEDS = (1, 2, 3, 4, 5)
-STEPS = 1200
+STEPS = 2400
 """Steps of every training, whatever its size: what differs is how many patients it saw, not how long it learned."""
 
 
