@@ -63,6 +63,7 @@ def print_pdf(html: bytes, time: str, browser: str | None = None) -> bytes:
         page.write_bytes(html)
         words = [
             command, "--headless", "--disable-gpu", "--no-first-run", "--disable-extensions", "--no-pdf-header-footer",
+            "--generate-pdf-document-outline",
             f"--user-data-dir={folder}/profile", f"--print-to-pdf={out}", page.as_uri(),
         ]  # fmt: skip
         if hasattr(os, "geteuid") and os.geteuid() == 0:
