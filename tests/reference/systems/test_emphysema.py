@@ -18,11 +18,11 @@ from audit.models import load_model
 from audit.reference._files import read_figures
 from audit.reference._systems import all_systems, figures_of, weights_of
 from audit.reference.phantoms import EDGES, MIDPOINTS
-from audit.reference.systems.emphysema import _folder, _grid
+from audit.reference.systems.emphysema import _folder, _grid, _page, _picture
 from audit.reference.systems.emphysema._data import MATCHED, TEST, Scans, matched, render, render_matched
 from audit.reference.systems.emphysema._fit import Settings, answers, fit, maps, unit
 from audit.reference.systems.emphysema._loss import loss_of
-from audit.reference.systems.emphysema._measure import answered, graded, values
+from audit.reference.systems.emphysema._measure import answered, graded, scaled_figure, values
 from audit.reference.systems.emphysema._settings import RATES, SETTINGS, TUNED_WITH
 from audit.reference.systems.emphysema.nets import gap_net, proportion_net
 
@@ -230,3 +230,31 @@ def test_policies_say_when_and_why() -> None:
     for text in ("policy.toml", "map.policy.toml"):
         rules = tomllib.loads((_folder.HERE / text).read_text(encoding="utf-8"))["rule"]
         assert all(rule["rationale"] and rule["margin_source"] for rule in rules)
+
+
+def test_the_page_shows_what_is_stored() -> None:
+    """Every table of the page is the one that stored curves, trials and shipped figures give."""
+    pages = Path(__file__).parents[3] / "docs/reference-models"
+    text = (pages / "emphysema.md").read_text(encoding="utf-8")
+    for made in (_page.curve_table, _page.advantage_table, _page.tuning_table):
+        assert made(pages / "curves") in text
+    assert _page.figure_table() in text
+    assert _page.figure_table(("densitometry",)) in (pages / "densitometry.md").read_text(encoding="utf-8")
+
+
+def test_pictures_are_made_of_shipped_weights() -> None:
+    """Three rows of six planes and two rows of six, with words around them."""
+    graders = _picture.grader_picture(weights_of(all_systems()["proportionnet"]))
+    density = _picture.density_picture()
+    assert graders.width == density.width == 6 * (24 * _picture.ZOOM + _picture.GAP) + _picture.GAP
+    assert graders.height - density.height == 24 * _picture.ZOOM + _picture.GAP
+
+
+def test_a_few_graded_patients_give_answers_a_scale(scans: Scans) -> None:
+    """A cube of the extent keeps the order and loses the scale; with the scale of graded patients it agrees again.
+
+    Middles of intervals and an observer's errors leave the ICC below 1: above 0.9 for twelve patients.
+    """
+    cubed = scans.extents**3
+    assert (values(replace(answered(gap_net().eval(), scans), shares=cubed), scans)["icc"] or 0) < 0.8
+    assert (scaled_figure(cubed, scans, cubed, scans).value or 0) > 0.9
