@@ -90,3 +90,16 @@ def test_interval_covers_the_true_difference():
         low, high = difference(cases, noisy, seed).bounds(LEVELS.pointwise)
         hits += low <= truth <= high
     assert hits / 300 >= 0.93
+
+
+@pytest.mark.slow
+def test_equal_risks_are_seldom_called_different():
+    """Two risks that know equally much: each bound is on the wrong side of 0 in at most 5 % of 300 cohorts (2.5 % asked)."""
+    wrong = np.zeros(2, dtype=int)
+    for seed in range(300):
+        cases, _ = followed(seed=5000 + seed, n=150, lost=0.15)
+        rng = np.random.default_rng(seed)
+        one, other = (cases.risk + rng.normal(size=150) for _ in range(2))
+        low, high = difference(replace(cases, risk=one), other).bounds(LEVELS.pointwise)
+        wrong += [low > 0, high < 0]
+    assert wrong.max() <= 15
