@@ -94,7 +94,7 @@ def test_interval_covers_the_true_difference():
 
 @pytest.mark.slow
 def test_equal_risks_are_seldom_called_different():
-    """Two risks that know equally much: each bound is on the wrong side of 0 in at most 5 % of 300 cohorts (2.5 % asked)."""
+    """Of two risks that know equally much each bound is on the wrong side of 0 in at most 5 % of 300 cohorts."""
     wrong = np.zeros(2, dtype=int)
     for seed in range(300):
         cases, _ = followed(seed=5000 + seed, n=150, lost=0.15)
