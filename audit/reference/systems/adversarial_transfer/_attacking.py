@@ -69,4 +69,5 @@ def shuffled(images: Floats, attacked: Floats, rng: np.random.Generator) -> Floa
     """Return images under the same perturbations with their pixels in random places: their size without their aim."""
     change = (attacked - images).reshape(len(images), -1)
     moved = rng.permuted(change, axis=1).reshape(images.shape)
-    return np.clip(images + moved, 0.0, 1.0).astype(np.float32)
+    out: Floats = np.clip(images + moved, 0.0, 1.0).astype(np.float32)
+    return out

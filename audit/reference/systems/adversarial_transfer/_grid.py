@@ -32,7 +32,7 @@ from audit.reference.systems.adversarial_transfer._learning import (
     pre_trained,
     trained,
 )
-from audit.reference.systems.adversarial_transfer._measuring import ranked
+from audit.reference.systems.adversarial_transfer._measuring import percent_left, ranked
 from audit.reference.systems.adversarial_transfer.nets import FAMILIES
 
 if TYPE_CHECKING:
@@ -72,6 +72,9 @@ class Cell:
         epsilon: Largest change of a pixel, of the full scale.
         auc: Under the attack.
         clean: Without.
+        percent: The AUC in per cent of the clean one.
+        low: Lower end of its 95 % interval, by resampling patients.
+        high: Upper end.
     """
 
     target: Network
@@ -80,11 +83,9 @@ class Cell:
     epsilon: float
     auc: float
     clean: float
-
-    @property
-    def percent(self) -> float:
-        """The AUC in per cent of the clean one."""
-        return 100 * self.auc / self.clean
+    percent: float
+    low: float | None
+    high: float | None
 
 
 def measure(folder: Path, *, say: Say, seeds: tuple[int, ...] = SEEDS, settings: Settings | None = None) -> None:
@@ -115,7 +116,7 @@ def one_seed(seed: int, settings: Settings, say: Say) -> list[Cell]:
     nets, test = _trained(seed, settings, say), patches(settings.test, seed, TEST, settings)
     labels, rng = test.labels[:, 0] == 1, np.random.default_rng([seed, 99])
     targets = [n for n in nets if n.data in ("d1", "d1/10")]
-    clean = {n: _auc(logits(nets[n], test.images), labels) for n in targets}
+    clean = {n: logits(nets[n], test.images) for n in targets}
     out = []
     for surrogate in nets:
         if surrogate.data == "d1/10":
@@ -124,14 +125,23 @@ def one_seed(seed: int, settings: Settings, say: Say) -> list[Cell]:
         for attack, epsilon, images in _changed(nets[surrogate], surrogate, test, rng):
             for target in targets:
                 if _asked(target, surrogate, epsilon):
-                    found = _auc(logits(nets[target], images), labels)
-                    out.append(
-                        Cell(
-                            target=target, surrogate=surrogate, attack=attack, epsilon=epsilon, auc=round(found, 5),
-                            clean=round(clean[target], 5),
-                        )
-                    )  # fmt: skip
+                    scores = (logits(nets[target], images), clean[target])
+                    out.append(_cell_of(target, surrogate, attack, epsilon, scores, labels, rng))
     return out
+
+
+def _cell_of(
+    target: Network, surrogate: Network, attack: str, epsilon: float,
+    scores: tuple[NDArray[np.float64], NDArray[np.float64]], labels: NDArray[np.bool_], rng: np.random.Generator,
+) -> Cell:  # fmt: skip
+    under, clean = (_auc(s, labels) for s in scores)
+    left = percent_left(*scores, labels, rng)
+    bounds = left.bounds(Levels().pointwise)
+    low, high = (None, None) if bounds is None else (round(b, 4) for b in bounds)
+    return Cell(
+        target=target, surrogate=surrogate, attack=attack, epsilon=epsilon, auc=round(under, 5), clean=round(clean, 5),
+        percent=round(100 * under / clean, 4), low=low, high=high,
+    )  # fmt: skip
 
 
 def _trained(seed: int, settings: Settings, say: Say) -> dict[Network, Any]:

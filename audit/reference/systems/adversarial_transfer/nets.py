@@ -26,7 +26,7 @@ def dense(outputs: int = 1) -> nn.Module:
     import torch
     from torch import nn
 
-    class Grown(nn.Module):
+    class Grown(nn.Module):  # type: ignore[misc]
         """Each layer is given everything before it (Huang 2017)."""
 
         def __init__(self, before: int, growth: int, layers: int) -> None:
@@ -39,7 +39,7 @@ def dense(outputs: int = 1) -> nn.Module:
                 x = torch.cat([x, layer(x)], dim=1)
             return x
 
-    class Residual(nn.Module):
+    class Residual(nn.Module):  # type: ignore[misc]
         """What two layers add to what they are given (He 2016)."""
 
         def __init__(self, width: int) -> None:
