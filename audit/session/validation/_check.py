@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from audit.core import Limit, Policy, Rule
+from audit.core import Limit, Policy, Rule, Scalar, Waiver
 
 if TYPE_CHECKING:
     from audit.session._run import Run
@@ -36,24 +36,31 @@ class Check:
 
 def rules() -> tuple[Rule, ...]:
     """Return rules that the healthy planted model meets with room, and each faulty one breaks."""
-    why = {"rationale": "met by construction by a model that reads the lesion alone", "margin_source": "construction"}
+    sex, scanner = {"attribute": "sex"}, {"attribute": "scanner"}
     return (
-        Rule(id="ranks", probe="PERF001", metric="auc", limit=Limit(min=0.75), **why),
-        Rule(id="leans-on-sex", probe="CONF001", metric="confounder_cost", limit=Limit(max=0.02),
-             where={"attribute": "sex"}, **why),
-        Rule(id="leans-on-scanner", probe="CONF001", metric="confounder_cost", limit=Limit(max=0.02),
-             where={"attribute": "scanner"}, **why),
-        Rule(id="misses-a-sex", probe="FAIR001", metric="sensitivity_gap", limit=Limit(min=-0.15),
-             where={"attribute": "sex"}, **why),
-        Rule(id="deaf-on-a-scanner", probe="SHIFT001", metric="auc_gap", limit=Limit(min=-0.1),
-             where={"attribute": "scanner"}, **why),
-        Rule(id="calibrated", probe="CAL001", metric="slope", limit=Limit(min=0.7, max=1.4), **why),
+        _rule("ranks", "PERF001", "auc", Limit(min=0.75)),
+        _rule("leans-on-sex", "CONF001", "confounder_cost", Limit(max=0.02), sex),
+        _rule("leans-on-scanner", "CONF001", "confounder_cost", Limit(max=0.02), scanner),
+        _rule("misses-a-sex", "FAIR001", "sensitivity_gap", Limit(min=-0.15), sex),
+        _rule("deaf-on-a-scanner", "SHIFT001", "auc_gap", Limit(min=-0.1), scanner),
+        _rule("calibrated", "CAL001", "slope", Limit(min=0.7, max=1.4)),
+    )
+
+
+def _rule(name: str, probe: str, metric: str, limit: Limit, where: Mapping[str, Scalar] | None = None) -> Rule:
+    return Rule(
+        id=name, probe=probe, metric=metric, limit=limit, where=where or {}, margin_source="construction",
+        rationale="met by construction by a model that reads the lesion alone",
     )  # fmt: skip
 
 
-def policy(**more: object) -> Policy:
-    """Return these rules as a policy."""
-    return Policy(**{"name": "validation", "rules": rules(), "allow_not_applicable": ("SETUP004", "DATA010"), **more})  # type: ignore[arg-type]
+_RULES = rules()
+
+
+def policy(*, rules: tuple[Rule, ...] | None = None, waivers: tuple[Waiver, ...] = ()) -> Policy:
+    """Return rules, by default those of this module, as a policy."""
+    allowed = ("SETUP004", "DATA010")
+    return Policy(name="validation", rules=rules or _RULES, waivers=waivers, allow_not_applicable=allowed)
 
 
 def audited(fault: str, folder: Path, *, rules_of: Policy | None = None, probes: str = PROBES, seed: int = 1) -> Run:
