@@ -54,7 +54,7 @@ def draw(out: Path, *, seed: int = 1) -> Path:
 def _marked(name: str, scans: list[SkullBaseScan]) -> NDArray[np.bool_]:
     from safetensors.torch import load_file
 
-    from audit.reference import weights_path
+    from audit.reference._catalogue import weights_path
     from audit.reference.systems.calcification._measured import BATCH, marked
     from audit.reference.systems.calcification.nets import NETS
 
