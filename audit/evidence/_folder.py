@@ -5,6 +5,8 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import zipfile
+import zlib
 from collections.abc import Callable, Mapping
 from io import BytesIO
 from pathlib import Path
@@ -21,6 +23,8 @@ if TYPE_CHECKING:
 Arrays = Callable[[StoredArtifact], Mapping[str, "NDArray[np.generic]"]]
 SUMS = "SHA256SUMS"
 EVIDENCE = "evidence.json"
+# More than any run writes; what claims more was made to exhaust whoever reads it.
+_MOST_EVIDENCE, _MOST_ARRAYS = 512 * 2**20, 2 * 2**30
 FILES = ("evidence.json", "predictions.parquet", "report.html", "junit.xml", "audit.sarif", "summary.md", "log.jsonl")
 
 
@@ -64,10 +68,32 @@ def loader(folder: Path) -> Arrays:
         path = (folder / stored.file).resolve()
         if not path.is_relative_to((folder / "artifacts").resolve()):
             raise EvidenceError("an artifact lies outside the run's folder", got=stored.name, fix="run the audit again")
-        with np.load(path, allow_pickle=False) as held:
-            return {k: held[k] for k in held.files}
+        try:
+            _check_size(path)
+            with np.load(path, allow_pickle=False) as held:
+                return {k: held[k] for k in held.files}
+        except (zipfile.BadZipFile, ValueError, EOFError, MemoryError, zlib.error) as error:
+            raise EvidenceError(
+                f"the arrays of '{stored.name}' cannot be read", expected="an .npz that 'audit run' wrote",
+                got=f"{type(error).__name__}: {error}"[:100], fix="run the audit again",
+            ) from error  # fmt: skip
 
     return load
+
+
+def _check_size(path: Path) -> None:
+    """Check that an .npz does not unpack to more than arrays behind a figure have.
+
+    Raises:
+        EvidenceError: It does.
+    """
+    with zipfile.ZipFile(path) as archive:
+        size = sum(entry.file_size for entry in archive.infolist())
+    if size > _MOST_ARRAYS:
+        raise EvidenceError(
+            "an artifact is too large", expected=f"at most {_MOST_ARRAYS} bytes of arrays", got=str(size),
+            fix="take the folder from where it was made",
+        )  # fmt: skip
 
 
 def encode(values: Mapping[str, Any]) -> bytes:
@@ -104,8 +130,11 @@ def read_run(folder: Path) -> Evidence:
     """
     check_seal(folder)
     try:
+        size = (folder / EVIDENCE).stat().st_size
+        if size > _MOST_EVIDENCE:
+            raise ValueError(f"{size} bytes, more than {_MOST_EVIDENCE}")
         values = json.loads((folder / EVIDENCE).read_text(encoding="utf-8"), parse_constant=_refuse)
-    except (OSError, UnicodeDecodeError, ValueError) as error:
+    except (OSError, UnicodeDecodeError, ValueError, RecursionError) as error:
         raise EvidenceError(
             "evidence.json cannot be read", expected="JSON with finite numbers", got=str(error)[:120],
             fix="run the audit again",
@@ -172,7 +201,9 @@ def _listed(folder: Path) -> dict[str, str]:
 
 
 def _files(folder: Path) -> list[str]:
-    return sorted(p.relative_to(folder).as_posix() for p in folder.rglob("*") if p.is_file() and p != folder / SUMS)
+    # Whatever is no folder counts, a link or a pipe as well: neither is a file of a run.
+    inside = (p for p in folder.rglob("*") if p.is_symlink() or not p.is_dir())
+    return sorted(p.relative_to(folder).as_posix() for p in inside if p != folder / SUMS)
 
 
 def _sha256(path: Path) -> str:
