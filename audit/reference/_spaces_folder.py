@@ -71,7 +71,8 @@ def parts_of_table(table: SpacesTable) -> NDArray[np.float64]:
 
 
 def write_cases(
-    folder: Path, stem: str, source: PerivascularSpaces, *, rescans: int, baseline: BrightParts
+    folder: Path, stem: str, source: PerivascularSpaces, *, rescans: int, baseline: BrightParts,
+    prefix: str = "phantom",
 ) -> None:  # fmt: skip
     """Write `stem.csv`, and scans and masks in `stem-images.npz` and `stem-masks.npz`.
 
@@ -81,6 +82,7 @@ def write_cases(
         source: The cohort.
         rescans: So many of its first patients are there twice.
         baseline: Its count stands in the column `bright_parts`.
+        prefix: First part of the ids of patients.
     """
     parts = [scanned(source), *([scanned(source, n=rescans, again=True)] if rescans else [])]
     np.savez(folder / f"{stem}-images.npz", images=np.concatenate([p.images for p in parts]))
@@ -88,7 +90,7 @@ def write_cases(
     masks["region"] = np.concatenate([p.regions for p in parts])
     given: Any = {name: values.astype(np.uint8) for name, values in masks.items()}
     np.savez_compressed(folder / f"{stem}-masks.npz", **given)
-    rows = list(_rows(stem, source, parts, rescans, baseline))
+    rows = list(_rows(stem, source, parts, rescans, baseline, prefix))
     with (folder / f"{stem}.csv").open("w", encoding="utf-8", newline="") as stream:
         writer = csv.DictWriter(stream, fieldnames=list(rows[0]))
         writer.writeheader()
@@ -96,14 +98,14 @@ def write_cases(
 
 
 def _rows(
-    stem: str, source: PerivascularSpaces, parts: list[SpacesTable], rescans: int, baseline: BrightParts
+    stem: str, source: PerivascularSpaces, parts: list[SpacesTable], rescans: int, baseline: BrightParts, prefix: str
 ) -> Iterator[dict[str, object]]:
     row = 0
     for number, table in enumerate(parts):
         simple = baseline(table)
         for i in range(len(table)):
             yield {
-                "case": f"{i:04d}-{number + 1}", "patient": f"phantom-{i:04d}",
+                "case": f"{i:04d}-{number + 1}", "patient": f"{prefix}-{i:04d}",
                 "image": f"{stem}-images.npz#images[{row}]",
                 **{name: f"{stem}-masks.npz#{name}[{row}]" for name in (*MASKS, "region")},
                 "plane": "" if table.planes[i] < 0 else int(table.planes[i]), "spaces_there": int(table.there[i]),

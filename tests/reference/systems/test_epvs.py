@@ -18,7 +18,7 @@ from audit.reference._counting import Counting, agreement, answers, learn_counts
 from audit.reference._files import read_figures
 from audit.reference._systems import all_systems, figures_of, weights_of
 from audit.reference.phantoms import BRAIN_REGIONS, DETERMINANTS, PerivascularSpaces, SpacesTable, scanned
-from audit.reference.systems.epvs import _curves, _folder, _learning, nets
+from audit.reference.systems.epvs import _curves, _folder, _learning, nets, training
 from audit.reference.systems.epvs.nets import REGION_NAMES
 
 FULL = 4095.0
@@ -162,6 +162,7 @@ def test_the_folder_is_one_that_an_audit_reads(tmp_path: Path, monkeypatch: pyte
     monkeypatch.setattr(_folder, "PATIENTS", {"smoke": 6})
     monkeypatch.setattr(_folder, "RESCANS", {"smoke": 2})
     monkeypatch.setattr(_folder, "SCALED_ON", 6)
+    monkeypatch.setattr(_folder, "DEVELOPED", {"smoke": 5})
     main = write_audit("epvs", tmp_path / "epvs", profile="smoke")
     assert main.name == "audit.toml"
     for stem in ("audit", "midbrain", "hippocampi", "centrum-semiovale"):
@@ -177,6 +178,10 @@ def test_the_folder_is_one_that_an_audit_reads(tmp_path: Path, monkeypatch: pyte
         assert cohort.masks is not None
         assert cohort.images is not None
         assert np.isfinite(model.predict(np.stack([cohort.images.load(0)]))).all()
+    sized = load_audit(main.with_name("training-size.toml"))
+    assert sized.training is not None
+    with (tmp_path / "epvs" / "development.csv").open(encoding="utf-8") as stream:
+        assert {row["patient"] for row in csv.DictReader(stream)} == {f"trained-{i:04d}" for i in range(5)}
     with (tmp_path / "epvs" / "cases-basal-ganglia.csv").open(encoding="utf-8") as stream:
         rows = list(csv.DictReader(stream))
     assert [row["examined_twice"] for row in rows] == ["0000", "0001", "", "", "", "", "0000", "0001"]
@@ -219,3 +224,15 @@ def test_a_short_training_gives_figures_for_every_region(monkeypatch: pytest.Mon
     found = _curves.cell(4, 1)
     _curves._tested.cache_clear()
     assert all(set(found[name]) == {"observer 1", "observer 2"} for name in REGION_NAMES)  # type: ignore[call-overload]
+
+
+def test_the_recipe_of_an_audit_takes_stored_grey_levels(few: SpacesTable, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What it returns answers stored images with one count each, near the mean after a few steps."""
+    import torch
+
+    monkeypatch.setattr(training, "STEPS", 2)
+    made = training.fit(few.images[:8, None].astype(np.float32), few.readings[:8, 0], 1)
+    with torch.inference_mode():
+        said = made(torch.as_tensor(few.images[:3, None].astype(np.float32)))
+    assert said.shape == (3, 1)
+    assert torch.isfinite(said).all()
