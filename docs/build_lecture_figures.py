@@ -152,11 +152,25 @@ ROWS = (
     ),
     Row(
         what="ICC of calcified volume", published="0.98 (0.97 to 0.98)", where="slide 44, abstract",
-        system="calcification", figure="icc of volumes",
+        system="calcification", figure="ICC of volumes",
     ),
     Row(
-        what="lesions found", published="83.8 %", where=ABSTRACT, system="calcification",
+        what="plaques found", published="83.8 %", where=ABSTRACT, system="calcification",
         figure="lesion-wise sensitivity",
+    ),
+    Row(
+        what="marks that are plaque",
+        published="88 %",
+        where=ABSTRACT,
+        system="calcification",
+        figure="lesion-wise positive predictive value",
+    ),
+    Row(
+        what="Dice of calcification",
+        published="76.2 %",
+        where=ABSTRACT,
+        system="calcification",
+        figure="Dice",
     ),
 )  # fmt: skip
 
