@@ -155,11 +155,11 @@ ROWS = (
         system="calcification", figure="ICC of volumes",
     ),
     Row(
-        what="plaques found", published="83.8 %", where=ABSTRACT, system="calcification",
+        what="sensitivity for calcification (ours by plaque)", published="83.8 %", where=ABSTRACT, system="calcification",
         figure="lesion-wise sensitivity",
     ),
     Row(
-        what="marks that are plaque",
+        what="positive predictive value of it (ours by mark)",
         published="88 %",
         where=ABSTRACT,
         system="calcification",
