@@ -40,8 +40,8 @@ class _Asks:
 class _Audits:
     """The audits of a test run, each made once and only when its first item runs."""
 
-    def __init__(self, out: str | None) -> None:
-        self._out = out
+    def __init__(self, out: str | None, baseline: str | None) -> None:
+        self._out, self._baseline = out, baseline
         self._made: dict[_Asked, Evidence] = {}
 
     def policy(self, asked: _Asked) -> Policy:
@@ -70,14 +70,21 @@ class _Audits:
         from audit import session
 
         if asked.path.is_dir():
-            return session.gate(asked.path)
+            return session.gate(asked.path, baseline=self._baseline)
         from audit.config import load_audit
         from audit.probes import catalogue
 
         known = catalogue()
         config = load_audit(asked.path, infos=None if known.failed else known.infos)
         profile: Any = asked.profile
-        return session.run_config(config, out=None if self._out is None else Path(self._out), profile=profile)
+        out = None if self._out is None else Path(self._out)
+        run = session.run_config(config, out=out, profile=profile)
+        return run if self._baseline is None else session.gate(run.folder, baseline=self._baseline)
+
+    @property
+    def compares(self) -> bool:
+        """Whether a baseline was named."""
+        return self._baseline is not None
 
     @property
     def made(self) -> dict[_Asked, Evidence]:
@@ -89,7 +96,7 @@ _AUDITS = pytest.StashKey[_Audits]()
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    """Add `--audit`, `--audit-profile` and `--audit-out`."""
+    """Add `--audit` and how it is done."""
     group = parser.getgroup("audit", "audits of medical-imaging models")
     group.addoption(
         "--audit", action="append", default=[], metavar="FILE",
@@ -99,6 +106,12 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         "--audit-profile", choices=("smoke", "standard", "full"), default=None,
         help="how much the audits spend; default: as in audit.toml",
     )  # fmt: skip
+    group.addoption(
+        "--audit-baseline",
+        default=None,
+        metavar="RUN",
+        help="run that the policy's comparisons hold the audits against",
+    )
     group.addoption(
         "--audit-out", default=None, metavar="DIR", help="folder of the run; default: audit-runs/<UTC time>"
     )
@@ -110,7 +123,7 @@ def pytest_configure(config: pytest.Config) -> None:
         "markers",
         'audit(file): one item for each rule of this audit.toml, for example @pytest.mark.audit("audit.toml")',
     )
-    config.stash[_AUDITS] = _Audits(config.getoption("--audit-out"))
+    config.stash[_AUDITS] = _Audits(config.getoption("--audit-out"), config.getoption("--audit-baseline"))
 
 
 @pytest.hookimpl(tryfirst=True)
@@ -221,9 +234,12 @@ def pytest_terminal_summary(terminalreporter: Any, config: pytest.Config) -> Non
 
 
 def _items(config: pytest.Config, asked: _Asked) -> Iterator[_Asks]:
-    policy = config.stash[_AUDITS].policy(asked)
+    audits = config.stash[_AUDITS]
+    policy = audits.policy(asked)
     for rule in policy.rules:
         yield _Asks(asked=asked, rule=rule.id)
+    for comparison in policy.comparisons if audits.compares else ():
+        yield _Asks(asked=asked, rule=comparison.id)
     yield _Asks(asked=asked, rule=None)
 
 

@@ -9,7 +9,7 @@ import pytest
 
 from audit import pytest_plugin
 from tests.session._make import CONFIG, write
-from tests.verification._runs import make, scores
+from tests.verification._runs import MARGINS, make, scores
 
 # Given by hand, whether or not this installation names it to pytest.
 ARGS = ("-p", "no:imaging-audit", "-p", "no:cacheprovider", "--strict-markers", "-W", "error")
@@ -92,6 +92,18 @@ def test_a_marked_test_fails_with_the_rule_whatever_its_body_does(pytester, tmp_
     """)
     result = pytest_in(pytester)
     result.assert_outcomes(failed=2, passed=1, skipped=1)
+
+
+def test_margins_are_items_where_a_baseline_is_named(pytester, tmp_path):
+    """With `--audit-baseline` each comparison is an item; without one the verdict of such a policy fails."""
+    base = make(tmp_path / "base", n=600, margins=MARGINS)
+    worse = make(tmp_path / "worse", n=600, noise=2.2, seed=1, margins=MARGINS)
+    result = pytest_in(pytester, "--audit", str(worse), "--audit-baseline", str(base), "-v")
+    result.assert_outcomes(passed=2, skipped=1, failed=3)
+    result.stdout.fnmatch_lines(["*rule auc no worse FAILED*", "*rule sensitivity no worse by sex FAILED*"])
+    result = pytest_in(pytester, "--audit", str(base))
+    result.assert_outcomes(passed=2, skipped=1, failed=1)
+    result.stdout.fnmatch_lines(["*none was given*"])
 
 
 def test_k_chooses_among_the_rules(pytester, run):
