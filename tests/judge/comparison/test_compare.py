@@ -150,6 +150,41 @@ def test_what_is_not_paired_is_open_and_says_why(base, tmp_path, more, reason):
     assert "INCONCLUSIVE" in render_comparison(found)
 
 
+def constant(folder):
+    """Let the model say the same of every case."""
+    path = folder / "scores.csv"
+    rows = [r.split(",") for r in path.read_text().splitlines()]
+    path.write_text("\n".join([",".join(rows[0]), *(",".join([*r[:3], "0.7", *r[4:]]) for r in rows[1:])]) + "\n")
+
+
+def test_a_candidate_that_says_nothing_never_passes(base, tmp_path):
+    """One answer for all: its AUC has no interval, its sensitivity is perfect, and the verdict is not PASS."""
+    flat = make(tmp_path / "flat", n=600, margins=MARGINS, change=constant)
+    found = session.compare(base, flat)
+    statuses = {f.rule: f.status for f in found.findings}
+    assert statuses["auc no worse"] == "INCONCLUSIVE"
+    assert found.verdict.outcome == "INCONCLUSIVE"
+    assert session.gate(flat, baseline=base).verdict.outcome != "PASS"
+
+
+def test_a_level_that_nobody_answered_keeps_its_margin_open(tmp_path):
+    """A margin for every site is not met by the sites that are left."""
+
+    def mute(folder):
+        path = folder / "scores.csv"
+        rows = [r.split(",") for r in path.read_text().splitlines()]
+        # The last three patients are those of a third site.
+        rows[-6:] = [[*r[:3], "", r[4], "C"] for r in rows[-6:]]
+        path.write_text("\n".join(",".join(r) for r in rows) + "\n")
+
+    policy = tmp_path / "policy.toml"
+    policy.write_text('[[comparison]]\nid = "a"\nmetric = "auc"\nmargin = 0.5\nwhere = { attribute = "site" }\n')
+    runs = [make(tmp_path / str(i), n=240, noise=x, seed=i, change=mute) for i, x in enumerate((1.0, 0.9))]
+    found = session.compare(*runs, policy)
+    assert found.reasons == ()
+    assert (found.findings[0].status, found.verdict.outcome) == ("INCONCLUSIVE", "INCONCLUSIVE")
+
+
 def test_another_key_is_not_paired(base, tmp_path, monkeypatch):
     """Pseudonyms under two keys cannot be matched."""
     (tmp_path / "key").write_text("z" * 40)
