@@ -155,7 +155,8 @@ ROWS = (
         system="calcification", figure="ICC of volumes",
     ),
     Row(
-        what="sensitivity for calcification (ours by plaque)", published="83.8 %", where=ABSTRACT, system="calcification",
+        what="sensitivity for calcification (ours by plaque)", published="83.8 %", where=ABSTRACT,
+        system="calcification",
         figure="lesion-wise sensitivity",
     ),
     Row(
