@@ -99,15 +99,10 @@ def _mean(values: list[float | None]) -> dict[str, Any]:
     if len(known) < len(values):
         return {"value": None, "missing": f"{len(values) - len(known)} of {len(values)} seeds give no number"}
     found: Estimate = mean(known, np.arange(len(known)), Levels())
-    bounds = found.bounds(Levels().pointwise)
+    bounds, each = found.bounds(Levels().pointwise), [round(float(v), 5) for v in known]
     if found.value is None or bounds is None:
-        return {"value": None, "missing": found.missing, "seeds": len(known)}
-    return {
-        "value": round(found.value, 5),
-        "low": round(bounds[0], 5),
-        "high": round(bounds[1], 5),
-        "seeds": len(known),
-    }
+        return {"value": None, "missing": found.missing, "each": each}
+    return {"value": round(found.value, 5), "low": round(bounds[0], 5), "high": round(bounds[1], 5), "each": each}
 
 
 def _file(folder: Path, parts: Parts, seed: int) -> Path:
