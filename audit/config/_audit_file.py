@@ -10,7 +10,7 @@ from audit.config._envelope_table import EnvelopeTable
 from audit.config._fields import Edges, LevelNames, Pair, Point, Population, Size, Spacing, Table, Texts
 from audit.core import YES, OutputKind, Profile, Relation, Role, Task
 
-Kind = Literal["torch", "torch-export", "torchscript", "onnx", "sklearn", "callable", "predictions"]
+Kind = Literal["torch", "torch-export", "torchscript", "onnx", "sklearn", "callable", "predictions", "mlflow", "http"]
 Modality = Literal["ct", "mr", "xray", "us", "photo", "microscopy"]
 ChosenOn = Literal["audit", "validation", "training", "external"]
 Design = Literal["consecutive", "random", "case-control", "enriched"]
@@ -87,6 +87,7 @@ class ModelTable(Table):
     layer: str | None = None
     monitor: str | None = Field(default=None, min_length=1)
     clinical_tolerance: float | None = Field(default=None, gt=0)
+    timeout: float | None = Field(default=None, gt=0)
     input: InputTable = Field(default_factory=InputTable)
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from audit.config._beside import development_columns, other_tables
-from audit.config._crosscheck import saved_faults, table
+from audit.config._crosscheck import URIS, saved_faults, table
 from audit.config._faults import did_you_mean, listed, one_line, shown, unknown
 from audit.core import Policy, ProbeInfo, Rule
 from audit.errors import AuditError, ConfigError, FaultsError, ManifestError, PolicyError
@@ -158,7 +158,7 @@ def file_faults(raw: Mapping[str, Any], root: Path, *, columns: bool) -> list[Au
     """Return the files that audit.toml names and that are not there, and the columns that they do not have."""
     model, cohort = table(raw, "model"), table(raw, "cohort")
     wanted = {
-        "model.path": model.get("path"),
+        "model.path": None if model.get("kind") in tuple(URIS) else model.get("path"),
         "model.golden": model.get("golden"),
         "cohort.manifest": cohort.get("manifest"),
     }

@@ -91,6 +91,7 @@ def model_spec(t: ModelTable) -> ModelSpec:
         horizon=t.horizon,
         training_rater=t.training_rater,
         operating_point_chosen_on=t.operating_point_chosen_on or "",
+        timeout=t.timeout,
     )
 
 

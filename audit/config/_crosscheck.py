@@ -11,8 +11,10 @@ from audit.core import COMPARED, MIXED, OUTPUT_KINDS, OUTPUTS_OF
 from audit.errors import ConfigError
 
 SHARES_OFF = 0.005
-_NEEDS_PATH = ("torch", "torch-export", "torchscript", "onnx", "sklearn", "predictions")
-_NEEDS_IMAGES = ("torch", "torch-export", "torchscript", "onnx", "sklearn", "callable")
+_NEEDS_PATH = ("torch", "torch-export", "torchscript", "onnx", "sklearn", "predictions", "mlflow", "http")
+_NEEDS_IMAGES = ("torch", "torch-export", "torchscript", "onnx", "sklearn", "callable", "mlflow", "http")
+# Kinds whose path is a URI and the form that it has.
+URIS = {"mlflow": ("models:/", "runs:/"), "http": ("http://", "https://")}
 
 
 def table(raw: Mapping[str, Any], *keys: str) -> Mapping[str, Any]:
@@ -46,6 +48,14 @@ def _sources(model: Mapping[str, Any]) -> Iterator[ConfigError]:
         yield ConfigError(
             "model.path: missing", expected=f"the file of a '{kind}' model", got="none", fix="add path = …"
         )
+    path = model.get("path")
+    if isinstance(kind, str) and kind in URIS and isinstance(path, str) and not path.startswith(URIS[kind]):
+        yield ConfigError(
+            f"model.path: no URI of kind '{kind}'", expected=f"{' or '.join(URIS[kind])}…", got=shown(path),
+            fix="write the whole URI, or correct kind",
+        )  # fmt: skip
+    if "timeout" in model and kind != "http":
+        yield ConfigError("model.timeout: of no use here", expected='kind = "http"', got=shown(kind), fix="take it out")
     if kind in ("torch", "callable") and "factory" not in model:
         what = "the function that builds the architecture" if kind == "torch" else "the function that answers"
         yield ConfigError("model.factory: missing", expected=what, got="none", fix='add factory = "module:object"')

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import tomllib
 from collections.abc import Mapping
+from dataclasses import fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
@@ -12,7 +13,7 @@ from audit.config import _beside, _check, _crosscheck, _population
 from audit.config._envelope import envelope_faults
 from audit.config._faults import from_validation, one_line, shown
 from audit.config._types import AuditConfig
-from audit.core import ExplainSpec, Policy, ProbeInfo, digest
+from audit.core import ExplainSpec, ModelSpec, Policy, ProbeInfo, digest
 from audit.errors import AuditError, ConfigError, FaultsError
 
 if TYPE_CHECKING:
@@ -78,7 +79,7 @@ def _config(
     if run.attacks:
         settings["attacks"] = run.attacks
     if surrogates:
-        settings["surrogates"] = surrogates
+        settings["surrogates"] = [{"relation": s.relation, "model": _declared(s.model)} for s in surrogates]
     explained = _convert.explain(run.explain)
     if explained != ExplainSpec():
         settings["explain"] = {
@@ -90,7 +91,7 @@ def _config(
         settings["threat_model"] = threat
     within = _envelope_table.envelope(shape.envelope)
     recipe = _convert.training(shape.training)
-    content = {"model": model, "cohort": cohort, "intended_use": use, "audit": settings}
+    content = {"model": _declared(model), "cohort": cohort, "intended_use": use, "audit": settings}
     if recipe is not None:
         content["training"] = recipe
     if within:
@@ -117,6 +118,14 @@ def _config(
         training=recipe,
         min_cell=run.min_cell,
     )
+
+
+def _declared(model: ModelSpec) -> dict[str, Any]:
+    """Return `[model]` as the digest covers it: how long a server may take is asked of few files."""
+    values = {f.name: getattr(model, f.name) for f in fields(model)}
+    if model.timeout is None:
+        del values["timeout"]
+    return values
 
 
 def load_policy(path: Path | str) -> Policy:

@@ -32,7 +32,7 @@ ChosenOn = Literal["audit", "validation", "training", "external", ""]
 CHOSEN_ON: tuple[ChosenOn, ...] = ("validation", "training", "external")
 Relation = Literal["same init", "other init", "other data", "other architecture"]
 RELATIONS: tuple[Relation, ...] = get_args(Relation)
-KINDS = ("torch", "torch-export", "torchscript", "onnx", "sklearn", "callable", "predictions")
+KINDS = ("torch", "torch-export", "torchscript", "onnx", "sklearn", "callable", "predictions", "mlflow", "http")
 MODALITIES = ("ct", "mr", "xray", "us", "photo", "microscopy")
 
 
@@ -97,7 +97,7 @@ class ModelSpec:
         kind: One of `KINDS`.
         task: One of `TASKS`.
         output: One of `OUTPUT_KINDS`.
-        path: Weights or saved outputs, relative to the configuration's folder.
+        path: Weights or saved outputs, relative to the configuration's folder; the URI of a kind that has no file.
         factory: `module:object` that builds the architecture, or the callable itself.
         name: The model's name; the file's stem by default.
         version: The model's version.
@@ -116,6 +116,7 @@ class ModelSpec:
         horizon: Survival: the time that a risk is said for, in the unit of the cohort's time.
         training_rater: The rater column whose readings trained the model.
         operating_point_chosen_on: The data that the threshold was chosen on, one of `CHOSEN_ON`.
+        timeout: Seconds that a server has for an answer; None: as the kind has it.
     """
 
     kind: str
@@ -139,6 +140,7 @@ class ModelSpec:
     horizon: float | None = None
     training_rater: str = ""
     operating_point_chosen_on: ChosenOn = ""
+    timeout: float | None = None
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -17,6 +17,8 @@ _LOADERS = {
     "sklearn": "audit.models._sklearn:load_sklearn",
     "callable": "audit.models._callable:load_callable",
     "predictions": "audit.models._predictions:load_predictions",
+    "mlflow": "audit.models._mlflow:load_mlflow",
+    "http": "audit.models._http:load_http",
 }
 
 
