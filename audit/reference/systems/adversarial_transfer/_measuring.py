@@ -36,7 +36,14 @@ def percent_left(attacked: Floats, clean: Floats, labels: NDArray[np.bool_], rng
 
     cases, controls = np.flatnonzero(labels), np.flatnonzero(~labels)
     over, under = Ranking(attacked, cases, controls), Ranking(clean, cases, controls)
+
+    def left(weights: Floats) -> Floats:
+        # A resample may hold one class alone, or a network may rank every pair the wrong way round.
+        with np.errstate(invalid="ignore", divide="ignore"):
+            share: Floats = 100 * over.area(weights) / under.area(weights)
+        return np.where(np.isfinite(share), share, np.nan)
+
     return bootstrap(
-        lambda w: 100 * over.area(w) / under.area(w), np.arange(len(labels)), Levels(), rng, resamples=_RESAMPLES,
-        vectorised=True, support=(0.0, None), method="per cent of the clean AUC, patient bootstrap",
+        left, np.arange(len(labels)), Levels(), rng, resamples=_RESAMPLES, vectorised=True, support=(0.0, None),
+        method="per cent of the clean AUC, patient bootstrap",
     )  # fmt: skip
