@@ -69,9 +69,11 @@ def chosen(allowed: Sequence[str], profile: Profile, asked: Sequence[str] = ()) 
     Args:
         allowed: What the model allows.
         profile: The run's profile.
-        asked: `[audit.explain] methods`; empty: the profile's defaults, or what can be had by asking.
+        asked: `[audit.explain] methods`; empty: the profile's defaults, or what can be had by asking. A model's own
+            map is looked at whatever is named here.
     """
-    wanted = set(asked) or {*DEFAULTS[profile], OWN_MAP}
+    # Users are shown that map: a list of methods must be no way to leave it out of the audit.
+    wanted = {*(asked or DEFAULTS[profile]), OWN_MAP}
     found = tuple(name for name in allowed if name in wanted)
     without = not (set(allowed) & set(BY_GRADIENT))
     return tuple(n for n in allowed if n in (*BY_QUERY, *found)) if without and not asked else found

@@ -202,6 +202,13 @@ def test_the_defaults_of_a_profile_grow() -> None:
     assert "own_map" in small
 
 
+def test_a_list_of_methods_cannot_leave_out_the_own_map_of_a_model() -> None:
+    """What a network shows its users is audited whatever methods a file names; where it shows nothing, nothing is added."""
+    assert chosen(METHODS, "standard", ["grad_cam"]) == ("grad_cam", "own_map")
+    assert chosen(("saliency", "grad_cam"), "standard", ["grad_cam"]) == ("grad_cam",)
+    assert chosen(("saliency", "grad_cam"), "standard", ["own_map"]) == ()
+
+
 def test_few_images_at_a_time_give_the_same_maps(monkeypatch: pytest.MonkeyPatch) -> None:
     """Memory for a single image changes no map by more than rounding; draws of gradient SHAP differ."""
     images, baseline = draw(5)
