@@ -203,7 +203,7 @@ def test_the_defaults_of_a_profile_grow() -> None:
 
 
 def test_a_list_of_methods_cannot_leave_out_the_own_map_of_a_model() -> None:
-    """What a network shows its users is audited whatever methods a file names; where it shows nothing, nothing is added."""
+    """What a network shows its users is audited whatever methods a file names; where there is none, none is added."""
     assert chosen(METHODS, "standard", ["grad_cam"]) == ("grad_cam", "own_map")
     assert chosen(("saliency", "grad_cam"), "standard", ["grad_cam"]) == ("grad_cam",)
     assert chosen(("saliency", "grad_cam"), "standard", ["own_map"]) == ()
