@@ -39,6 +39,12 @@ app = typer.Typer(
 )
 reference = typer.Typer(help="The reference models that the suite ships.", rich_markup_mode="rich")
 app.add_typer(reference, name="reference")
+registry = typer.Typer(help="The gate on an MLflow registry.", rich_markup_mode="rich")
+app.add_typer(registry, name="registry")
+Isolate = Annotated[bool, typer.Option("--isolate/--no-isolate", help="Load the model in a process of its own.")]
+Seconds = Annotated[float, typer.Option("--seconds", metavar="S", min=1, help="Time that this process has.")]
+Memory = Annotated[float, typer.Option("--memory", metavar="GIB", min=1, help="Address space that it has.")]
+Root = Annotated[Path, typer.Option("--root", metavar="DIR", help="Configurations and policies lie below it.")]
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -482,6 +488,52 @@ def doctor(
 
     del debug
     raise typer.Exit(prove(out) if validate else examine())
+
+
+@registry.command(
+    "check",
+    epilog="Example: [bold]audit registry check models:/melanoma/3 --config audit.toml --policy policy.toml "
+    "--alias champion[/bold]   ·   Exit codes: as any verdict; 2 where the version could not be audited",
+)
+def registry_check(
+    uri: Annotated[
+        str, typer.Argument(metavar="URI", help="models:/NAME/VERSION or models:/NAME@ALIAS.", show_default=False)
+    ],
+    config: Annotated[
+        str | None,
+        typer.Option(metavar="FILE", help="audit.toml.  default: the model's tag audit.config", show_default=False),
+    ] = None,
+    policy: Annotated[
+        str | None,
+        typer.Option(metavar="FILE", help="default: the tag audit.policy, else audit.toml's own", show_default=False),
+    ] = None,
+    alias: Annotated[
+        str | None,
+        typer.Option(
+            metavar="NAME", help="Moved on PASS.  default: the tag audit.alias, else none", show_default=False
+        ),
+    ] = None,
+    root: Root = Path(),
+    trust: Annotated[
+        list[str] | None,
+        typer.Option(metavar="NAME", help="Registered model whose own code may run, isolated.", show_default=False),
+    ] = None,
+    isolate: Isolate = False,
+    seconds: Seconds = 4 * 3600,
+    memory: Memory = 32,
+    out: Out = None,
+    overwrite: Overwrite = False,
+    debug: Debug = False,
+) -> None:
+    """Audit one version of a registered model; tags, report and evidence go to the registry, the alias on PASS."""
+    from audit._cli.registry import CheckWords, check_version
+
+    del debug
+    words = CheckWords(
+        config=config, policy=policy, alias=alias, root=root, trust=tuple(trust or ()), isolate=isolate,
+        seconds=seconds, memory=memory,
+    )  # fmt: skip
+    raise typer.Exit(check_version(uri, out, words, overwrite=overwrite))
 
 
 @reference.command("list", epilog="Example: [bold]audit reference list[/bold]")

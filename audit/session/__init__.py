@@ -129,6 +129,7 @@ def run_config(
     min_cell: int | None = None,
     progress: Progress | None = None,
     command: str = "",
+    model: ImagingModel | None = None,
 ) -> Run:
     """Run the audit that an audit.toml describes.
 
@@ -143,6 +144,7 @@ def run_config(
         min_cell: Instead of the file's: cells with fewer patients are left out of what is shared.
         progress: Somebody who watches.
         command: The command line that makes this run again.
+        model: Loaded already, in place of the one that `[model]` names.
 
     Returns:
         The evidence with its folder.
@@ -157,7 +159,7 @@ def run_config(
         check_folder(out, overwrite=overwrite)
     spec = config.model
     cohort = cohorts.load_cohort(config.cohort, config.root, task=spec.task, classes=spec.classes, input=spec.input)
-    model = models.load_model(spec, config.root)
+    model = model or models.load_model(spec, config.root)
     options = Options(
         profile=profile or config.profile, seed=config.seed if seed is None else seed, workers=workers,
         probes=probes or ",".join(config.probes) or None, out=out, overwrite=overwrite, command=command,
