@@ -40,7 +40,7 @@ SHIFT: Mapping[str, tuple[str, str]] = {
     ),
     "paired_flip_rate": (
         "answers that turn within the same patients",
-        "Share of patients examined under this protocol and another who get another answer here.",
+        "How often a patient who was examined under this protocol and another gets another answer here.",
     ),
     "drift_effect": (
         "distance of the protocol",

@@ -52,8 +52,10 @@ class ProtocolMatrix(Probe):
         such number.
 
         Where patients were examined under several protocols, `paired_score_offset` and `paired_flip_rate` are what
-        changes within these patients (at least 5 of them): the mean difference of the logit, and the share of patients
-        who get another answer. Only these may be put down to the protocol.
+        changes within these patients (at least 5 of them): the mean difference of the logit, and how often a patient
+        gets another answer: the share of pairs of images of one label (among several classes, of one class), one from
+        each side, whose answers differ. Where a patient has one image on either side, these may be put down to the
+        protocol.
 
         Where the protocol says which levels the model learned from (`trained_on`), `cross_protocol_auc_gap`,
         `cross_protocol_sensitivity_gap` and `cross_protocol_specificity_gap` are all other levels together minus those.
@@ -66,7 +68,10 @@ class ProtocolMatrix(Probe):
         Patients are not assigned to protocols at random, so a gap "differs between the patients" of one protocol and
         another, and may come from case mix: an AUC falls where disease is milder. Standardisation removes the part of
         the case mix that is declared. What is measured are the protocols in this cohort; nothing is said of one that
-        is not in it. Scores of exactly 0 or 1 are moved by a millionth before the logit is taken.
+        is not in it. Where a patient has several images of one label under a protocol, such as several lesions, nobody
+        says which belong together: `paired_flip_rate` then also counts what differs from one lesion to another, so it
+        is too large rather than too small. Offsets cancel where a protocol moves the ill down and the well up as far;
+        `score_separation_gap` shows that. Scores of exactly 0 or 1 are moved by a millionth before the logit is taken.
 
     Example:
         Scanner B adds 0.8 to the logit of every patient, ill or not. AUC is 0.90 under both scanners, `score_offset`
@@ -84,7 +89,7 @@ class ProtocolMatrix(Probe):
         code="SHIFT001",
         name="protocol-matrix",
         family="SHIFT",
-        version=4,
+        version=5,
         tasks=("binary", "multiclass", "multilabel", "ordinal", "regression", "segmentation"),
         needs=("protocol",),
         metrics=(

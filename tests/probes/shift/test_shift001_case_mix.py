@@ -144,3 +144,68 @@ def test_a_level_with_too_few_pairs_says_so_where_another_has_enough():
     for metric in ("paired_flip_rate", "paired_score_offset"):
         assert found[metric, "c"].missing.startswith("3 patients")
         assert found[metric, "c"].n_patients == 3
+
+
+def often(turned, n=40, each=10):
+    """Return saved scores of patients with ten images a scanner; scanner b turns the first `turned` answers of each."""
+    label = np.repeat(np.arange(n) % 2, 2 * each)
+    scanner = np.tile(np.repeat(["a", "b"], each), n)
+    wrong = (scanner == "b") & (np.tile(np.arange(each), 2 * n) < turned)
+    cohort = small_cohort(
+        label, attributes=[attribute("scanner", scanner, "protocol")], patients=np.repeat(np.arange(n), 2 * each)
+    )
+    return np.where((label == 1) != wrong, 0.9, 0.1), cohort
+
+
+def test_answers_turn_though_no_majority_does():
+    """Scanner b turns four of ten answers of every patient: a patient gets another answer four times of ten."""
+    found = run(saved_context(*often(4)))
+    m = found["paired_flip_rate", "b"]
+    assert m.value == pytest.approx(0.4, abs=1e-12)
+    assert m.low > 0.3
+    assert m.n_patients == 40
+
+
+def test_many_images_of_a_patient_without_a_turned_answer_are_no_flip():
+    """The healthy model stays silent with ten images a scanner, too."""
+    assert run(saved_context(*often(0)))["paired_flip_rate", "b"].value == 0
+
+
+def tissues(share, n=30, each=12, seed=0):
+    """Return probabilities of three classes; under b each case of the second is called the first with a chance."""
+    rng = np.random.default_rng(seed)
+    tissue, b = np.tile(np.repeat(np.arange(3), each), 2 * n), np.tile(np.repeat([False, True], 3 * each), n)
+    called = np.where(b & (tissue == 1) & (rng.random(len(b)) < share), 0, tissue)
+    cohort = small_cohort(
+        tissue, attributes=[attribute("scanner", np.where(b, "b", "a"), "protocol")],
+        patients=np.repeat(np.arange(n), 6 * each), classes=("one", "two", "three"),
+    )  # fmt: skip
+    return np.full((len(b), 3), 0.1) + 0.7 * np.eye(3)[called], cohort, called, b
+
+
+def test_a_class_that_another_wins_is_seen_in_every_patient():
+    """A second class half lost under b turns a quarter of its answers, an eighth of those of the first class."""
+    raw, cohort, called, b = tissues(0.5)
+    ctx = saved_context(raw, cohort, task="multiclass", operating_point=None)
+    found = {(m.metric, m.condition["class"]): m for m in ProtocolMatrix().run(ctx) if m.subgroup == {"scanner": "b"}}
+    lost = (called == 0)[b & (cohort.targets == 1)].mean()
+    assert found["paired_flip_rate", "two"].value == pytest.approx(lost / 2, abs=1e-12)
+    assert found["paired_flip_rate", "one"].value == pytest.approx(lost / 4, abs=1e-12)
+    assert found["paired_flip_rate", "three"].value == 0
+
+
+def test_other_classes_in_another_mix_are_no_offset():
+    """Fewer cases of the second class under b leave the offset of the first at 0: a class is held against itself."""
+    raw, cohort, _, b = tissues(0.0)
+    raw[cohort.targets == 1] = [0.3, 0.6, 0.1]
+    fewer = ~(b & (cohort.targets == 1) & (np.arange(len(b)) % 12 > 2))
+    kept = cohort.subset(np.flatnonzero(fewer))
+    # Scores must vary between patients for a mean to have an interval.
+    wobble = np.random.default_rng(1).normal(0, 0.005, fewer.sum())
+    scores = raw[fewer] + np.stack([wobble, -wobble, 0 * wobble], axis=1)
+    ctx = saved_context(scores, kept, task="multiclass", operating_point=None)
+    (m,) = [
+        m for m in ProtocolMatrix().run(ctx)
+        if m.metric == "paired_score_offset" and m.condition["class"] == "one" and m.subgroup == {"scanner": "b"}
+    ]  # fmt: skip
+    assert abs(m.value) < 0.02
