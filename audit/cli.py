@@ -536,6 +536,67 @@ def registry_check(
     raise typer.Exit(check_version(uri, out, words, overwrite=overwrite))
 
 
+Map = Annotated[
+    Path,
+    typer.Option(
+        "--map", metavar="FILE", help="Your own TOML file, [models.NAME]: config, policy, alias.", show_default=False
+    ),
+]
+State = Annotated[Path, typer.Option("--state", metavar="DIR", help="Folder of the gate: its queue and its runs.")]
+Isolated = Annotated[bool, typer.Option("--isolate/--no-isolate", help="Load models in a process of their own.")]
+
+
+@registry.command("watch", epilog="Example: [bold]audit registry watch --map gate.toml --root /srv/audits[/bold]")
+def registry_watch(
+    map_: Map,
+    root: Root = Path(),
+    state: State = Path(".audit-gate"),
+    every: Annotated[float, typer.Option(metavar="S", min=1, help="Seconds between two looks.")] = 60,
+    once: Annotated[bool, typer.Option("--once", help="Check what is new, then stop.")] = False,
+    isolate: Isolated = True,
+    seconds: Seconds = 4 * 3600,
+    memory: Memory = 32,
+    debug: Debug = False,
+) -> None:
+    """Check every new version of the models in your map; a restart goes on where it was stopped."""
+    from audit._cli.registry import GateWords, watch_registry
+
+    del debug
+    words = GateWords(map=map_, root=root, state=state, every=every, isolate=isolate, seconds=seconds, memory=memory)
+    raise typer.Exit(watch_registry(words, once=once))
+
+
+@registry.command(
+    "serve",
+    epilog="Example: [bold]AUDIT_WEBHOOK_SECRET=… audit registry serve --map gate.toml --root /srv/audits --port 8787"
+    "[/bold]   ·   webhooks at /webhook, health checks at /health and /ready",
+)
+def registry_serve(
+    map_: Map,
+    root: Root = Path(),
+    state: State = Path(".audit-gate"),
+    host: Annotated[str, typer.Option(metavar="HOST", help="Address to listen at.")] = "127.0.0.1",
+    port: Annotated[int, typer.Option(metavar="N", min=0, max=65535, help="Port; 0: any that is free.")] = 8787,
+    secret_file: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE", help="Secret of the webhooks.  default: $AUDIT_WEBHOOK_SECRET", show_default=False
+        ),
+    ] = None,
+    every: Annotated[float, typer.Option(metavar="S", min=1, help="Seconds between two looks besides.")] = 300,
+    isolate: Isolated = True,
+    seconds: Seconds = 4 * 3600,
+    memory: Memory = 32,
+    debug: Debug = False,
+) -> None:
+    """Take MLflow's signed webhooks and check what they announce; a kill loses nothing."""
+    from audit._cli.registry import GateWords, serve_registry
+
+    del debug
+    words = GateWords(map=map_, root=root, state=state, every=every, isolate=isolate, seconds=seconds, memory=memory)
+    raise typer.Exit(serve_registry(words, host, port, secret_file))
+
+
 @reference.command("list", epilog="Example: [bold]audit reference list[/bold]")
 def reference_list(debug: Debug = False) -> None:
     """List the reference models; the first word of each row is the name."""

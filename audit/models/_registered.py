@@ -20,6 +20,21 @@ _RUNS = re.compile(r"runs:/[0-9a-f]{32}/[^?#]+")
 _STORES = ("mlflow-artifacts", "s3", "gs", "wasb", "wasbs", "abfs", "abfss", "dbfs", "hdfs", "viewfs")
 
 
+class RegistryError(InputError):
+    """The registry does not have what it was asked for, or cannot be asked.
+
+    Args:
+        absent: Whether it said that it has no such thing.
+    """
+
+    def __init__(self, what: str, said: str, *, absent: bool) -> None:
+        super().__init__(
+            "the registry cannot give what it was asked for", expected=what, got=said,
+            fix="see MLFLOW_TRACKING_URI, the name and the number of the version",
+        )  # fmt: skip
+        self.absent = absent
+
+
 @dataclass(frozen=True, kw_only=True)
 class Registered:
     """One version of a registered model, as the registry has it now.
@@ -99,17 +114,15 @@ def registry_errors(what: str) -> Iterator[None]:
     """Turn what the registry says into an error of ours.
 
     Raises:
-        InputError: The registry does not have it, or cannot be asked.
+        RegistryError: The registry does not have it, or cannot be asked.
     """
     from mlflow.exceptions import MlflowException
 
     try:
         yield
     except MlflowException as error:
-        raise InputError(
-            "the registry cannot give what it was asked for", expected=what, got=" ".join(str(error).split())[:160],
-            fix="see MLFLOW_TRACKING_URI, the name and the number of the version",
-        ) from error  # fmt: skip
+        absent = getattr(error, "error_code", "") == "RESOURCE_DOES_NOT_EXIST"
+        raise RegistryError(what, " ".join(str(error).split())[:160], absent=absent) from error
 
 
 def fetch(version: Registered, folder: Path, *, most_bytes: int = MOST_BYTES) -> Path:

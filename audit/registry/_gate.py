@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import hashlib
 import shutil
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from audit.core import canonical_json
-from audit.errors import EXIT_INCONCLUSIVE, InputError, ModelError
+from audit.errors import EXIT_INCONCLUSIVE, EvidenceError, InputError, ModelError
 from audit.models import Flavour, Registered, fetch, flavour_of, refusal, registry_errors, resolve
 from audit.registry._isolate import IsolatedError, Limits, run_isolated
 from audit.registry._job import Job, load_order, perform
@@ -82,6 +82,8 @@ class Gate:
         limits: Of that process.
         forward: Whether an alias is only ever moved to a later version than it names.
         most_bytes: Largest size of a version's files.
+        recall: Gives the folder of a sealed run that rests on the same weights and rules, None where there is none.
+        remember: Told what a new run rests on, the digest of the files, and its folder.
     """
 
     registry: Any
@@ -89,6 +91,8 @@ class Gate:
     limits: Limits = field(default_factory=Limits)
     forward: bool = True
     most_bytes: int = 8 * 2**30
+    recall: Callable[[str], Path | None] = lambda rests_on: None
+    remember: Callable[[str, str, Path], None] = lambda rests_on, files, folder: None
 
     def check(self, version: Registered, order: Order, work: Path, out: Path, *, overwrite: bool = False) -> Outcome:
         """Audit a version and write its verdict to the registry.
@@ -125,10 +129,24 @@ class Gate:
         if flavour.runs_code and not order.trusted:
             raise refusal(flavour)
         key = judged_by(order, config, flavour, version)
-        self._perform(version, order, config, flavour, key, work, out, overwrite=overwrite)
-        evidence = _judged(out, config)
+        kept = self._recalled(key, config)
+        if kept is None:
+            self._perform(version, order, config, flavour, key, work, out, overwrite=overwrite)
+            kept = _judged(out, config), out
+            self.remember(key, flavour.digest, out)
+        evidence, out = kept
         self._still_the_same(version, flavour, work)
         return self.record(version, order, evidence, flavour.digest, key, out)
+
+    def _recalled(self, key: str, config: AuditConfig) -> tuple[Evidence, Path] | None:
+        """Return the run of equal weights under equal rules, None where it is not there or was changed."""
+        folder = self.recall(key)
+        if folder is None:
+            return None
+        try:
+            return _judged(folder, config), folder
+        except EvidenceError:
+            return None
 
     def _perform(
         self, version: Registered, order: Order, config: AuditConfig, flavour: Flavour, key: str, work: Path,
