@@ -115,5 +115,5 @@ def _varied(images: NDArray[Any], rng: np.random.Generator, shift: int) -> NDArr
         steps = rng.integers(-shift, shift + 1, image.ndim) if shift else np.zeros(image.ndim, dtype=np.int64)
         there = tuple(slice(max(0, s), min(n, n + s)) for s, n in zip(steps, image.shape, strict=True))
         here = tuple(slice(max(0, -s), min(n, n - s)) for s, n in zip(steps, image.shape, strict=True))
-        out[(i, *there)] = np.flip(image, axis=flips)[here]
+        out[i][there] = np.flip(image, axis=flips)[here]
     return out
