@@ -17,7 +17,8 @@ _DISTRIBUTION = "imaging-audit"
 _LINES = {"torchattacks": "pip install --no-deps torchattacks==3.5.1"}
 _HIDDEN = {"dev", "all"}
 _FOR = {
-    "torch": "models that are run: attacks, explanations", "onnx": "ONNX models", "sklearn": "scikit-learn models", "mlflow": "the gate on an MLflow registry",
+    "torch": "models that are run: attacks, explanations", "onnx": "ONNX models", "sklearn": "scikit-learn models",
+    "mlflow": "the gate on an MLflow registry",
     "sign": "signing packs, reading time stamps",
     "reference": "building the reference models again", "torchattacks": "the torchattacks engine of ADV probes",
 }  # fmt: skip

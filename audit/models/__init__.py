@@ -14,7 +14,8 @@ from audit.models._training import load_training, make_training
 
 __all__ = [
     "CallableModel", "Flavour", "Registered", "RegistryError", "SavedPredictions", "TorchModel", "bfloat16_allowed",
-    "bfloat16_pays", "client", "cpu_has_bfloat16", "fast_copy", "fast_predict", "fetch", "fitting_threads", "flavour_of",
-    "folded", "from_callable", "from_module", "has_convolutions", "load_flavour", "load_model", "load_monitor", "load_training",
-    "make_training", "named_function", "parse_uri", "refusal", "registry_errors", "resolve",
+    "bfloat16_pays", "client", "cpu_has_bfloat16", "fast_copy", "fast_predict", "fetch", "fitting_threads",
+    "flavour_of", "folded", "from_callable", "from_module", "has_convolutions", "load_flavour", "load_model",
+    "load_monitor", "load_training", "make_training", "named_function", "parse_uri", "refusal", "registry_errors",
+    "resolve",
 ]  # fmt: skip
