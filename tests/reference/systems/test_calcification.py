@@ -13,7 +13,7 @@ import torch
 from safetensors.torch import load_file
 
 from audit.cohorts import load_cohort
-from audit.config import load_audit
+from audit.config import load_audit, load_policy
 from audit.reference import _systems
 from audit.reference._files import read_figures
 from audit.reference.phantoms import SkullBaseVolumes
@@ -128,6 +128,41 @@ def test_the_folder_of_the_audit_is_read_like_a_user_s(tmp_path: Path, monkeypat
     np.testing.assert_array_equal(cohort.images.load(4)[0], volumes.scan(2).image)
     np.testing.assert_array_equal(cohort.masks.load(1)[0], volumes.rescan(0).plaques)
     np.testing.assert_array_equal(cohort.distractors["ligament"].load(4)[0], volumes.scan(2).spicules)
+
+
+def test_attacks_are_of_the_first_patients_once_each(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """attacks.toml reads the same scans, without rescans, and its policy asks only for what its probes measure."""
+    from safetensors.torch import save_file
+
+    monkeypatch.setitem(_folder.SIZES, "smoke", (18, 2))
+    weights, folder = tmp_path / "any.safetensors", tmp_path / "audit"
+    save_file(large_net().state_dict(), weights)
+    folder.mkdir()
+    _folder.write("calcification-large", folder, weights=weights, seed=3, profile="smoke")
+    spec = load_audit(folder / "attacks.toml")
+    few, every = (
+        load_cohort(c.cohort, folder, task=c.model.task, classes=c.model.classes, input=c.model.input)
+        for c in (spec, load_audit(folder / "audit.toml"))
+    )
+    assert (len(few), few.n_patients, len(every)) == (16, 16, 20)
+    # The third row of all is the first scan of the second patient.
+    np.testing.assert_array_equal(few.images.load(1)[0], every.images.load(2)[0])
+    asked = {rule.probe for rule in load_policy(folder / "attacks.policy.toml").rules}
+    assert asked == {"ADV001", "XAI001", "DATA003", "SETUP002"}
+    assert asked.isdisjoint({"PERF001", "CONF008"})
+
+
+@pytest.mark.parametrize("net", [calcification_net(), large_net()], ids=["plain", "large"])
+def test_answers_hang_on_no_batch(net) -> None:
+    """Five volumes at once, one by one, and with gradients asked for give the same logits, to 1e-5 of a logit."""
+    torch.manual_seed(0)
+    images = torch.rand(5, 1, 8, 8, 12)
+    net.eval()
+    whole = net(images).detach()
+    with torch.inference_mode():
+        pieces, alone = net(images), torch.cat([net(image[None]) for image in images])
+    torch.testing.assert_close(pieces, whole, atol=1e-5, rtol=1e-5)
+    torch.testing.assert_close(alone, whole, atol=1e-5, rtol=1e-5)
 
 
 @pytest.mark.parametrize("system", SYSTEMS, ids=lambda s: s.name)

@@ -30,6 +30,31 @@ COLUMNS = (
 )  # fmt: skip
 
 
+@dataclass(frozen=True, kw_only=True)
+class _Part:
+    """One configuration of the folder: of all patients, or of the first few."""
+
+    name: str
+    what: str
+    manifest: str
+    policy: str
+    probes: str
+    patients: int | None = None
+
+
+PARTS = (
+    _Part(
+        name="audit", what="Audit", manifest="cases.csv", policy="policy.toml",
+        probes="SETUP*,DATA003,PERF*,FAIR001,FAIR002,SHIFT001,SHIFT002,CONF001,CONF002,CONF004,CONF008,CONF009",
+    ),
+    _Part(
+        name="attacks", what="Attacks on, and explanations", manifest="few.csv", policy="attacks.policy.toml",
+        probes="SETUP*,DATA003,ADV001,XAI001,XAI002,XAI003", patients=16,
+    ),
+)  # fmt: skip
+"""`audit.toml` and `attacks.toml`: each attack or explanation of a volume takes hundreds of passes."""
+
+
 @dataclass(kw_only=True)
 class _Held:
     arrays: dict[str, list[NDArray[Any]]]
@@ -37,18 +62,28 @@ class _Held:
 
 
 def write(name: str, folder: Path, *, weights: Path, seed: int, profile: str) -> None:
-    """Write scans, manifest, audit.toml and policy.toml; see `Recipe.write`."""
+    """Write scans, and manifest, configuration and policy of either part; see `Recipe.write`."""
     here = Path(__file__).parent
     patients, twice = SIZES[profile]
     held = _drawn(SkullBaseVolumes(patients=patients, seed=(seed, AUDIT), knobs=KNOBS), twice)
     arrays: dict[str, Any] = {key: np.stack(values) for key, values in held.arrays.items()}
     np.savez_compressed(folder / FILE, **arrays)
-    write_table(folder / "cases.csv", COLUMNS, held.rows)
-    fill(
-        here / "audit.toml", folder / "audit.toml", name=name, weights=copy_weights(weights, folder),
-        profile=SPENT[profile], seed=seed, factory=FACTORIES[name],
-    )  # fmt: skip
-    fill(here / "policy.toml", folder / "policy.toml", name=name)
+    copied = copy_weights(weights, folder)
+    for part in PARTS:
+        rows = held.rows if part.patients is None else [r for r in held.rows if _first_of(r, part.patients)]
+        write_table(folder / part.manifest, COLUMNS, rows)
+        fill(here / part.policy, folder / part.policy, name=name)
+        fill(
+            here / "audit.toml", folder / f"{part.name}.toml", name=name, weights=copied, what=part.what,
+            profile=SPENT[profile] if part.patients is None else "smoke", seed=seed, factory=FACTORIES[name],
+            manifest=part.manifest, policy=part.policy, probes=part.probes,
+        )  # fmt: skip
+
+
+def _first_of(row: tuple[object, ...], patients: int) -> bool:
+    """Return whether a row is the first scan of one of the first patients."""
+    case = str(row[0])
+    return case.endswith("a") and int(case[:-1]) < patients
 
 
 def _drawn(volumes: SkullBaseVolumes, twice: int) -> _Held:
