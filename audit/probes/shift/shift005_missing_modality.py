@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
@@ -30,8 +30,8 @@ if TYPE_CHECKING:
 
 COMPLETE = "complete"
 NO_NUMBER = "the model gives no usable number for {count} of the images"
-LEAST_CHANGED = 0.5
-ALREADY = "only {share:.0%} of the images are other without it than they were: it is absent from the others already"
+FEWEST = 5
+ALREADY = "{count} of the patients looked at have an image with every modality: from the others one is absent already"
 _NAMES = {"auc": "performance", "mae": "performance", "dice": "performance"}
 
 
@@ -41,8 +41,9 @@ class MissingModality(Probe):
     What it measures:
         Every modality of [model.input] `modalities` in turn is replaced by what the deployed pipeline sends in its
         place ([model.input] `absent`, the low end of the range by default), and the model is asked again about the same
-        cases. `performance` is its AUC then (for a regression the mean absolute error, for a segmentation the mean
-        Dice), with condition `parameter` = `without FLAIR`, and `complete` beside it on the same cases.
+        cases. These are cases whose image has every modality: what is absent already cannot be taken away.
+        `performance` is its AUC then (for a regression the mean absolute error, for a segmentation the mean Dice), with
+        condition `parameter` = `without FLAIR`, and `complete` beside it on the same cases.
         `performance_change` is the difference to the complete images, paired by patient: below 0 worse for AUC and
         Dice, above 0 worse for the error. `sensitivity` and `specificity` are those at the declared operating point
         (for a segmentation specificity is the share of cases with nothing to mark in which nothing is marked),
@@ -56,9 +57,11 @@ class MissingModality(Probe):
     Known problems:
         An absent modality is simulated; a pipeline that refuses such a case would never send it to the model. What
         stands in for it matters: declare `absent` as the pipeline has it. Combinations of absent modalities are not
-        tried. Nothing has a value where the model gives no number for some images, or where more than half of the
-        images lack the modality already; no change has one where the model cannot be told from chance on the complete
-        images, or where the number is too low to fall by the tolerated loss of the envelope.
+        tried. Cases whose image lacks a modality are left out, so nothing is said of patients who are examined in
+        haste; SHIFT001 holds their examinations against the others. Nothing has a value where the model gives no number
+        for some images, or where fewer than 5 patients have an image with every modality; no change has one where the
+        model cannot be told from chance on the complete images, or where the number is too low to fall by the tolerated
+        loss of the envelope.
 
     Example:
         `performance_change` of AUC is -0.02 without T1 and -0.31 without FLAIR: lesions are seen on FLAIR alone.
@@ -73,7 +76,7 @@ class MissingModality(Probe):
         code="SHIFT005",
         name="missing-modality",
         family="SHIFT",
-        version=2,
+        version=3,
         tasks=("binary", "multiclass", "multilabel", "ordinal", "regression", "segmentation"),
         access=Access.QUERY,
         needs=("images",),
@@ -100,15 +103,15 @@ class MissingModality(Probe):
         names = ctx.card.input.modalities
         if len(names) < 2:
             raise NotApplicable("[model.input] declares no modalities that could be absent")
-        fewer, cases = sampled(ctx, ctx.budget.foreign_cases)
-        complete = _shown(fewer, None)
+        fewer, cases, already = _complete(ctx)
+        complete = _shown(fewer, None, already)
         repeated = difference(complete.raw, before(fewer, np.arange(len(cases))))
         asked = [steady(q, repeated) for q in quantities(fewer)]
         for quantity in asked:
             value = quantity.value(complete.raw)
-            yield _made(ctx, quantity, "", _sound(fewer, complete, value), COMPLETE)
+            yield _made(ctx, quantity, "", _sound(complete, value), COMPLETE)
         for channel, name in enumerate(names):
-            shown = _shown(fewer, channel)
+            shown = _shown(fewer, channel, already)
             if ctx.card.task != "segmentation":
                 ctx.sink.predictions(f"without {name}", cases, shown.raw)
             for quantity in asked:
@@ -122,41 +125,71 @@ class _Shown:
 
     Args:
         raw: (m, k) as `answers` gives it.
-        changed: Share of the images that are other than they were.
-        lost: Number of images without a usable answer.
+        why: Why nothing follows from it, empty where something does.
     """
 
     raw: Floats
-    changed: float
-    lost: int
+    why: str
 
 
-def _shown(ctx: ProbeContext, channel: int | None) -> _Shown:
-    """Ask about all cases, without one channel where one is named."""
-    spec, everyone = ctx.card.input, np.arange(len(ctx.cohort))
-    stand_in = spec.range[0] if spec.absent is None else spec.absent
+def _complete(ctx: ProbeContext) -> tuple[ProbeContext, NDArray[np.int64], str]:
+    """Return the context of a sample of cases with every modality, the cases, and why there are too few, if so."""
+    limit = ctx.budget.foreign_cases
+    fewer, cases = sampled(ctx, limit)
+    whole = _whole(fewer)
+    if limit is not None and 0 < whole.sum() < len(cases) < len(ctx.cohort):
+        # As many complete ones as were asked for.
+        fewer, cases = sampled(ctx, min(len(ctx.cohort), round(limit * len(cases) / whole.sum())))
+        whole = _whole(fewer)
+    rows = np.flatnonzero(whole)
+    count = np.unique(fewer.cohort.patients[rows]).size
+    if count < min(FEWEST, fewer.cohort.n_patients):
+        return fewer, cases, ALREADY.format(count=count)
+    if whole.all():
+        return fewer, cases, ""
+    clean = replace(fewer.clean, raw=fewer.clean.raw[rows], targets=fewer.clean.targets[rows])
+    subset = replace(fewer.cohort.subset(rows), aside=fewer.cohort.aside)
+    return replace(fewer, cohort=subset, clean=clean), cases[rows], ""
+
+
+def _whole(ctx: ProbeContext) -> NDArray[np.bool_]:
+    """Return (n,) bool, whether no modality of an image is what stands in for an absent one."""
+    found, count = [], len(ctx.card.input.modalities)
+    for rows in _batches(ctx):
+        there = load_images(ctx.cohort, rows)[:, :count] != _stand_in(ctx)
+        found.append(there.reshape(len(rows), count, -1).any(axis=2).all(axis=1))
+    return np.concatenate(found)
+
+
+def _stand_in(ctx: ProbeContext) -> float:
+    spec = ctx.card.input
+    return spec.range[0] if spec.absent is None else spec.absent
+
+
+def _batches(ctx: ProbeContext) -> Iterator[NDArray[np.int64]]:
+    everyone = np.arange(len(ctx.cohort))
     size = batch_size(load_images(ctx.cohort, everyone[:1])[0], ctx.budget.batch_size)
-    parts, others = [], 0
-    for start in range(0, everyone.size, size):
-        rows = everyone[start : start + size]
+    return (everyone[start : start + size] for start in range(0, everyone.size, size))
+
+
+def _shown(ctx: ProbeContext, channel: int | None, why: str) -> _Shown:
+    """Ask about all cases, without one channel where one is named."""
+    parts = []
+    for rows in _batches(ctx):
         images = load_images(ctx.cohort, rows)
         if channel is not None:
-            others += int((images[:, channel] != stand_in).reshape(len(rows), -1).any(axis=1).sum())
-            images[:, channel] = stand_in
+            images[:, channel] = _stand_in(ctx)
         masks = load_masks(ctx.cohort, rows) if ctx.card.task == "segmentation" else None
         parts.append(answers(ctx, images, masks))
     raw = np.concatenate(parts)
     # A mask that is no number was counted as one that overlaps with nothing.
     lost = 0 if ctx.card.task == "segmentation" else int(unusable(raw, ctx.card).sum())
-    return _Shown(raw=raw, changed=1.0 if channel is None else others / everyone.size, lost=lost)
+    return _Shown(raw=raw, why=why or (NO_NUMBER.format(count=lost) if lost else ""))
 
 
-def _sound(ctx: ProbeContext, shown: _Shown, found: Estimate) -> Estimate:
-    """Return an estimate, absent where the model refused images or where nothing was taken from them."""
-    why = NO_NUMBER.format(count=shown.lost) if shown.lost else ""
-    if shown.changed < LEAST_CHANGED:
-        why = ALREADY.format(share=shown.changed)
-    return _without(found, why) if why else found
+def _sound(shown: _Shown, found: Estimate) -> Estimate:
+    """Return an estimate, absent where the model refused images or where nothing could be taken from them."""
+    return _without(found, shown.why) if shown.why else found
 
 
 def _without(found: Estimate, why: str) -> Estimate:
@@ -164,11 +197,11 @@ def _without(found: Estimate, why: str) -> Estimate:
 
 
 def _measured(ctx: ProbeContext, quantity: Quantity, shown: _Shown, name: str) -> Iterator[Measurement]:
-    yield _made(ctx, quantity, "", _sound(ctx, shown, quantity.value(shown.raw)), name)
+    yield _made(ctx, quantity, "", _sound(shown, quantity.value(shown.raw)), name)
     change = quantity.change(shown.raw)
     if quantity.reason:
         change = _without(change, quantity.reason)
-    yield _made(ctx, quantity, "_change", _sound(ctx, shown, change), name)
+    yield _made(ctx, quantity, "_change", _sound(shown, change), name)
 
 
 def _turned(ctx: ProbeContext, asked: Sequence[Quantity], shown: _Shown, name: str) -> Iterator[Measurement]:
@@ -182,7 +215,7 @@ def _turned(ctx: ProbeContext, asked: Sequence[Quantity], shown: _Shown, name: s
         found = proportion(now != then.decisions, ctx.cohort.patients, ctx.levels)
         ranked = [q for q in asked if q.condition == then.condition]
         why = next((q.reason for q in ranked if q.reason), "")
-        found = _sound(ctx, shown, _without(found, why) if why else found)
+        found = _sound(shown, _without(found, why) if why else found)
         yield _given(ctx, found, "answered_differently", "lower", name, **then.condition)
 
 

@@ -83,6 +83,34 @@ def test_a_modality_that_is_absent_already_shows_nothing():
     assert judged(ctx, *NO_LOSS)[0] != "PASS"
 
 
+def hasty(share, n=600):
+    """Return the context of a model that reads FLAIR alone, which a share of the exams lacks."""
+    label, x = images(n)
+    x[np.random.default_rng(3).random(n) < share, 1] = 5.0
+    model = FunctionModel(
+        card=card(), answer=lambda b: 8 * (b[:, 1].mean(axis=(1, 2)) - 5)[:, None] + 1e-3 * b[:, 0, 0, :1]
+    )
+    return context(model, small_cohort(label, images=ArrayImages(array=x)))
+
+
+def test_exams_that_lack_it_already_do_not_dilute_what_its_absence_costs():
+    """Four exams of ten lack FLAIR, from which nothing can be taken: the loss is that of the other six."""
+    ctx = hasty(0.4)
+    ctx = replace(ctx, budget=replace(ctx.budget, foreign_cases=None))
+    found = run(ctx)
+    assert found["performance", "complete"].value > 0.9
+    assert found["performance_change", "without FLAIR"].high < -0.3
+    loss = rule("loss", low=-0.35, probe="SHIFT005", metric="performance_change", where={"parameter": "without FLAIR"})
+    assert judged(ctx, loss) == ["FAIL"]
+
+
+def test_as_many_complete_exams_are_looked_at_as_the_budget_allows():
+    """Half of the exams lack FLAIR and 100 cases are asked for: about 100 complete ones are looked at."""
+    ctx = hasty(0.5)
+    fewer = replace(ctx, budget=replace(ctx.budget, foreign_cases=100))
+    assert run(fewer)["performance", "complete"].n == pytest.approx(100, abs=25)
+
+
 def test_a_model_that_reads_both_passes_a_wide_limit_and_fails_a_narrow_one():
     """The healthy model passes without T1; the one that reads FLAIR alone does not pass without it."""
     only = {"parameter": "without T1"}
