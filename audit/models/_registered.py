@@ -63,13 +63,17 @@ def client() -> Any:
     Raises:
         MissingExtraError: mlflow is not installed.
     """
+    _quiet()
+    return require("mlflow", "mlflow").MlflowClient()
+
+
+def _quiet() -> None:
     # A bar a file, a call home and a search for git are no part of an audit.
     os.environ.setdefault("MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR", "false")
     os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
     os.environ.setdefault("GIT_PYTHON_REFRESH", "quiet")
     os.environ.setdefault("MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT", "true")
     os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "4")
-    return require("mlflow", "mlflow").MlflowClient()
 
 
 def parse_uri(uri: str) -> tuple[str, str, str]:
@@ -97,10 +101,13 @@ def resolve(uri: str, registry: Any = None) -> Registered:
     Raises:
         InputError: It is no such URI, or the registry has no such version.
     """
-    registry = registry or client()
     if _RUNS.fullmatch(uri):
+        # The variables that a client sets are those that fetching needs, too.
+        _quiet()
+        require("mlflow", "mlflow")
         return Registered(name="", version="", source=uri)
     name, version, alias = parse_uri(uri)
+    registry = registry or client()
     with registry_errors(uri):
         found = registry.get_model_version_by_alias(name, alias) if alias else registry.get_model_version(name, version)
         return Registered(

@@ -54,7 +54,7 @@ id = "sensitivity-gap"
 probe = "FAIR001"
 metric = "sensitivity_gap"
 where = { attribute = "sex" }
-limit = { min = -0.15 }
+limit = { min = -0.1 }
 rationale = "no sex may be missed more often"
 margin_source = "chosen for the demonstration"
 """
@@ -96,7 +96,7 @@ print("version", made.registered_model_version)
 """
 
 
-def write_rules(folder, *, per_label=300):
+def write_rules(folder, *, per_label=700):
     """Write cases.csv with its images, audit.toml, policy.toml, lenient.toml and gate.toml."""
     from audit.reference._catalogue import read_metadata, weights_path
     from audit.reference._demo import demo_cohort

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 
 import pytest
 
@@ -174,6 +176,35 @@ def test_a_trusted_pickle_runs_only_in_a_process_of_its_own(registry, versions, 
     assert tags(registry, "4")["audit.verdict"] == "INCONCLUSIVE"
     # The process had the right to run it, and did.
     assert (versions / "BOOM").exists()
+
+
+PYFUNC = """
+import mlflow
+import numpy as np
+
+
+class Model(mlflow.pyfunc.PythonModel):
+    def predict(self, context, model_input, params=None):
+        return 40 * (np.asarray(model_input).mean(axis=(2, 3)) - 0.392)
+
+
+mlflow.models.set_model(Model())
+"""
+
+
+@pytest.mark.slow
+def test_a_trusted_python_function_can_be_asked(registry, versions, rules, register, tmp_path):
+    """Refused without trust; with it the isolated process asks it, and the card says how far that goes."""
+    (tmp_path / "code.py").write_text(PYFUNC)
+    save = "import sys, mlflow; mlflow.pyfunc.save_model(sys.argv[2], python_model=sys.argv[1], pip_requirements=[])"
+    words = [sys.executable, "-W", "ignore", "-c", save, str(tmp_path / "code.py"), str(tmp_path / "m")]
+    subprocess.run(words, check=True, capture_output=True)
+    version = register("toy", tmp_path / "m")
+    assert check(version, "--config", "audit.toml") == 2
+    assert check(version, "--config", "audit.toml", "--trust", "toy") == 0
+    evidence = json.loads((rules / f"run{version}" / "evidence.json").read_text())
+    assert evidence["model"]["access"] == "QUERY"
+    assert tags(registry, version)["audit.verdict"] == "PASS"
 
 
 @pytest.mark.slow
