@@ -135,6 +135,15 @@ class Queue:
             )
             return made.rowcount == 1
 
+    def again(self, version: Registered) -> None:
+        """Queue a version that was checked before, since its files are others now."""
+        with self._change() as db:
+            db.execute(
+                "UPDATE jobs SET state = 'queued', after = 0, tries = 0 "
+                "WHERE name = ? AND version = ? AND created = ? AND state IN ('done', 'refused')",
+                (version.name, version.version, version.created),
+            )
+
     def recover(self) -> int:
         """Queue again what was running when the gate was stopped; gives how many."""
         with self._change() as db:

@@ -5,19 +5,22 @@ from __future__ import annotations
 import fcntl
 import shutil
 import threading
+import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from audit.errors import InputError
-from audit.models import Registered, RegistryError, registry_errors, resolve
+from audit.errors import InputError, ModelError
+from audit.models import Registered, RegistryError, fetch, flavour_of, registry_errors, resolve
 from audit.registry._gate import Gate, Outcome, Refusal
 from audit.registry._orders import Order, held_against
 from audit.registry._queue import MOST_TRIES, Queue, Queued
-from audit.registry._tags import REASON_TAG, VERDICT_TAG, write_tags
+from audit.registry._tags import FILES_TAG, REASON_TAG, VERDICT_TAG, clear_tags, read_tags, write_tags
 
 _PAUSE, _LONG_PAUSE = 10.0, 300.0
+# Between two looks at files that have a verdict already; each fetches them whole.
+_HOLD = 24 * 3600.0
 _STOPPED = "the gate was stopped each time during its audit"
 
 
@@ -93,6 +96,47 @@ class Worker:
                     if not error.absent:
                         raise
             self.queue.admitted(name, version)
+
+    def hold(self) -> None:
+        """Hold the files of every version that the operator's aliases name against the digest of its verdict.
+
+        Files that were replaced behind the registry's back have no verdict: tags and alias go, and the version is
+        queued again.
+        """
+        for order in self.orders.values():
+            try:
+                self._hold(order)
+            except InputError as error:
+                # One model that cannot be looked at must not keep the gate from the others.
+                self.tell(f"{order.name}: its alias could not be held against its files: {error.problem}")
+
+    def _hold(self, order: Order) -> None:
+        registry = self.gate.registry
+        with registry_errors(f"the registered model {order.name}"):
+            number = dict(registry.get_registered_model(order.name).aliases).get(order.alias)
+        if number is None:
+            return
+        version = resolve(f"models:/{order.name}/{number}", registry)
+        said = read_tags(registry, version).get(FILES_TAG)
+        if said is None or said == self._digest_of(version):
+            return
+        with registry_errors(f"the alias {order.alias}"):
+            registry.delete_registered_model_alias(order.name, order.alias)
+        self.queue.again(version)
+        # Last: a gate that is stopped before it finds the tag, and so the difference, again.
+        clear_tags(registry, version)
+        self.tell(f"{version.uri}: its files were replaced; the alias {order.alias} was taken away")
+
+    def _digest_of(self, version: Registered) -> str:
+        files = self.state / "work" / "held"
+        shutil.rmtree(files, ignore_errors=True)
+        try:
+            return flavour_of(fetch(version, files, most_bytes=self.gate.most_bytes)).digest
+        except ModelError:
+            # What cannot be read is not what was audited.
+            return ""
+        finally:
+            shutil.rmtree(files, ignore_errors=True)
 
     def step(self) -> bool:
         """Check the version that waits longest; False where none is due."""
@@ -170,8 +214,12 @@ class Worker:
         stopped = self.queue.recover()
         if stopped:
             self.tell(f"{stopped} audit(s) that were stopped begin again")
+        held = -_HOLD
         while True:
             try:
+                if time.monotonic() - held >= _HOLD:
+                    self.hold()
+                    held = time.monotonic()
                 self.admit()
                 self.scan()
             except RegistryError as error:

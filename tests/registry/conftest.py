@@ -81,7 +81,7 @@ def register(registry):
     """Register the files of a folder as a new version of a model; gives its number."""
     from mlflow.exceptions import MlflowException
 
-    experiment = registry.create_experiment("training")
+    experiment = registry.create_experiment("versions")
 
     def one(name, folder):
         try:

@@ -120,7 +120,7 @@ class Client:
     """A registry that knows the versions that a test sets."""
 
     def __init__(self):
-        self.tags, self.versions, self.away = {}, {"1": 5, "2": 6}, False
+        self.tags, self.versions, self.away, self.aliases = {}, {"1": 5, "2": 6}, False, {}
 
     def search_model_versions(self, text, order_by=None):
         from types import SimpleNamespace as Made
@@ -133,7 +133,8 @@ class Client:
 
         if self.away or version not in self.versions:
             raise RegistryError(name, "away", absent=not self.away)
-        return Made(version=version, creation_timestamp=self.versions[version], tags={}, aliases=[])
+        held = {k: v for (number, k), v in self.tags.items() if number == version}
+        return Made(version=version, creation_timestamp=self.versions[version], tags=held, aliases=[])
 
     def get_model_version_download_uri(self, name, version):
         return "mlflow-artifacts:/x"
@@ -141,7 +142,13 @@ class Client:
     def get_registered_model(self, name):
         from types import SimpleNamespace as Made
 
-        return Made(tags={"audit.policy": "lenient.toml"}, aliases={})
+        return Made(tags={"audit.policy": "lenient.toml"}, aliases=self.aliases)
+
+    def delete_registered_model_alias(self, name, alias):
+        del self.aliases[alias]
+
+    def delete_model_version_tag(self, name, version, key):
+        del self.tags[version, key]
 
     def set_model_version_tag(self, name, version, key, value):
         self.tags[version, key] = value
@@ -238,3 +245,20 @@ def test_a_version_registered_again_is_another_one(worker):
     worker.run(every=1, until=lambda: True)
     assert ("1", "refused", "registered again under its number") in outcomes(worker)
     assert sorted(v for v, _ in worker.gate.asked) == ["1", "2"]
+
+
+@pytest.mark.parametrize("digest, kept", [("same", True), ("other", False), ("", False)])
+def test_replaced_files_lose_verdict_and_alias(worker, monkeypatch, digest, kept):
+    """What the alias names is held against the tag; other files, or none that can be read, are checked again."""
+    worker.run(every=1, until=lambda: True)
+    asked = len(worker.gate.asked)
+    registry = worker.gate.registry
+    registry.tags.update({("2", "audit.files_digest"): "same", ("2", "audit.verdict"): "PASS"})
+    registry.aliases["champion"] = "2"
+    monkeypatch.setattr(Worker, "_digest_of", lambda self, version: digest)
+    worker.hold()
+    assert (registry.aliases == {"champion": "2"}) is kept
+    assert (("2", "audit.verdict") in registry.tags) is kept
+    while worker.step():
+        pass
+    assert [v for v, _ in worker.gate.asked[asked:]] == ([] if kept else ["2"])

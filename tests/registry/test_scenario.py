@@ -144,7 +144,7 @@ def test_watch_checks_what_is_new_and_stops_when_told_once(registry, register, r
     assert registry.get_model_version(name, "1").tags["audit.verdict"] == "PASS"
 
 
-def test_a_model_that_mlflow_serves_is_asked(registry, tracking, register, tmp_path):
+def test_a_model_that_mlflow_serves_is_asked(tmp_path):
     """`mlflow models serve` on loopback gives the numbers that the network itself gives."""
     import numpy as np
     import torch
