@@ -134,7 +134,7 @@ def test_attacks_are_of_the_first_patients_once_each(tmp_path: Path, monkeypatch
     """attacks.toml reads the same scans, without rescans, and its policy asks only for what its probes measure."""
     from safetensors.torch import save_file
 
-    monkeypatch.setitem(_folder.SIZES, "smoke", (18, 2))
+    monkeypatch.setitem(_folder.SIZES, "smoke", (10, 2))
     weights, folder = tmp_path / "any.safetensors", tmp_path / "audit"
     save_file(large_net().state_dict(), weights)
     folder.mkdir()
@@ -144,7 +144,7 @@ def test_attacks_are_of_the_first_patients_once_each(tmp_path: Path, monkeypatch
         load_cohort(c.cohort, folder, task=c.model.task, classes=c.model.classes, input=c.model.input)
         for c in (spec, load_audit(folder / "audit.toml"))
     )
-    assert (len(few), few.n_patients, len(every)) == (16, 16, 20)
+    assert (len(few), few.n_patients, len(every)) == (8, 8, 12)
     # The third row of all is the first scan of the second patient.
     np.testing.assert_array_equal(few.images.load(1)[0], every.images.load(2)[0])
     asked = {rule.probe for rule in load_policy(folder / "attacks.policy.toml").rules}

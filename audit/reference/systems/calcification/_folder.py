@@ -49,7 +49,7 @@ PARTS = (
     ),
     _Part(
         name="attacks", what="Attacks on, and explanations", manifest="few.csv", policy="attacks.policy.toml",
-        probes="SETUP*,DATA003,ADV001,XAI001,XAI002,XAI003", patients=16,
+        probes="SETUP*,DATA003,ADV001,XAI001,XAI002,XAI003", patients=8,
     ),
 )  # fmt: skip
 """`audit.toml` and `attacks.toml`: each attack or explanation of a volume takes hundreds of passes."""
