@@ -13,7 +13,7 @@ from audit.core import Access, ImagingModel
 from audit.explain._attribution_setup import CHECKED, Part
 from audit.explain._explained import Explained
 from audit.explain._methods import OCCLUSION, OWN_MAP
-from audit.explain._queries import Queries, query_maps
+from audit.explain._queries import AskedOnce, query_maps, windows_of
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -23,6 +23,10 @@ ATTENTION = "attention_map"
 COMPARED = 16
 """Cases on which a model's own map is held against occlusion."""
 _LEAST_CASES = 4
+_PLANES = 4
+"""Axes of a batch of planes."""
+_TOGETHER = 2**16
+"""Values of a batch of volumes: the memory of larger ones is asked for anew at every question."""
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -218,15 +222,20 @@ def _other_output(
     baseline: NDArray[np.float32], batch: int,
 ) -> str:  # fmt: skip
     """Return why a map is of another output or of the other sign than the explained one, empty where it is not."""
+    from audit.models import fast_predict
+
     rows = np.arange(min(len(images), COMPARED))
     if rows.size < _LEAST_CASES:
         return f"output and sign of a model's own map are checked on {_LEAST_CASES} cases at least, got {rows.size}"
-    queries = Queries()
-    few = explained.take(rows)
+    queries, few = windows_of(images.shape[2:]), explained.take(rows)
+    asked = AskedOnce(card=model.card, ask=fast_predict(model, images[rows]))
+    if images.ndim > _PLANES:
+        batch = min(batch, max(1, _TOGETHER // images[0].size))
 
     def occluded(of: Explained) -> NDArray[np.float64]:
+        asked.place = 0
         found = query_maps(
-            model, images[rows], baseline[rows], of, (OCCLUSION,), queries, np.random.default_rng(0), batch
+            asked, images[rows], baseline[rows], of, (OCCLUSION,), queries, np.random.default_rng(0), batch
         )
         return found[OCCLUSION]
 

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from itertools import product
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from audit.core import ImagingModel
+from audit.core import ImagingModel, ModelCard
 from audit.explain._explained import Explained
 from audit.explain._methods import OCCLUSION, RISE
 
@@ -47,6 +47,49 @@ class Queries:
         else:
             sides = [self.window_share * side for side in shape]
         return tuple(min(s, max(_LEAST, round(side))) for s, side in zip(shape, sides, strict=True))
+
+
+def windows_of(shape: Sequence[int]) -> Queries:
+    """Return the windows by which a model's own map is checked: in a volume about as many as in a plane.
+
+    Those of a plane, an eighth of each side, would be thousands in a volume, each of a five-hundredth of it. Here a
+    window covers the same share of the image, 1/64, and a pixel lies in about as many windows, 4, whatever the number
+    of axes. No setting of the run changes them: who gives the map does not choose how closely it is looked at.
+
+    Args:
+        shape: Spatial size.
+    """
+    plain, axes = Queries(), max(2, sum(side > 1 for side in shape))
+    share = plain.window_share ** (2 / axes)
+    return replace(plain, window_share=share, overlap=1 - (1 - plain.overlap) ** (2 / axes))
+
+
+@dataclass(kw_only=True, eq=False)
+class AskedOnce:
+    """Answers a fixed course of questions, which is asked again for each output, from the first time.
+
+    Args:
+        card: The audited model's card.
+        ask: Answers as the audited model does.
+        place: Next question; 0 starts the course again.
+        answers: What was answered so far.
+    """
+
+    card: ModelCard
+    ask: Callable[[NDArray[np.floating[Any]]], NDArray[np.float64]]
+    place: int = 0
+    answers: list[NDArray[np.float64]] = field(default_factory=list)
+
+    def predict(self, images: NDArray[np.floating[Any]]) -> NDArray[np.float64]:
+        """Return raw outputs; see `audit.core.ImagingModel.predict`."""
+        if self.place == len(self.answers):
+            self.answers.append(self.ask(images))
+        self.place += 1
+        return self.answers[self.place - 1]
+
+    def state_digest(self) -> str:
+        """Return nothing: it is no model under audit."""
+        return ""
 
 
 def query_maps(

@@ -9,7 +9,8 @@ import pytest
 import torch
 
 from audit.core import InputSpec, ModelSpec
-from audit.explain import Maps, OwnMap, attribute, explained_by, methods_for, own_map_of
+from audit.explain import Maps, OwnMap, Queries, attribute, explained_by, methods_for, own_map_of
+from audit.explain._queries import _windows, windows_of
 from audit.models import from_callable
 from audit.testing import PLANTED_MAPS, blob_cohort, blob_network, planted_map
 from tests.attacks.nets import Linear, wrap
@@ -164,3 +165,58 @@ def test_few_cases_cannot_check_a_map() -> None:
     """Output and sign are held against occlusion on four cases at least; fewer are refused."""
     model, images = three_outputs()
     assert "4 cases at least, got 3" in maps_of(model, images[:3], planted_map("sound", model)).refused["own_map"]
+
+
+def in_volumes(n: int = 16) -> tuple[Any, np.ndarray]:
+    """Return a model whose three outputs read three slabs of a volume, and volumes that are bright in one of them."""
+    w = np.zeros((3, 12, 12, 12))
+    for k in range(3):
+        w[k, 4 * k : 4 * k + 4] = 1.0
+    rng = np.random.default_rng(0)
+    images = rng.uniform(0, 0.3, (n, 1, 12, 12, 12)).astype(np.float32)
+    for i, image in enumerate(images):
+        image[0, 4 * (i % 3) : 4 * (i % 3) + 4, 3:9, 3:9] += 0.6
+    model = wrap(Linear(w.reshape(3, -1)), input=UNIT, task="multiclass", classes=("a", "b", "c"))
+    return model, images
+
+
+@pytest.mark.parametrize("name", ["sound", "sign-flipped", "wrong-output", "other-weights-unsaid"])
+def test_a_map_of_a_volume_that_lies_is_refused_all_the_same(name: str) -> None:
+    """The fewer, larger windows of a volume still tell the sign and the output."""
+    model, images = in_volumes()
+    refused = maps_of(model, images, planted_map(name, model)).refused
+    assert SAID[name] in refused["own_map"] if SAID[name] else refused == {}
+
+
+@pytest.mark.parametrize(
+    ("shape", "most"), [((20, 32, 28), 256), ((128, 128, 128), 256), ((8, 256, 256), 256), ((96, 96), 225)]
+)
+def test_a_volume_is_checked_by_as_many_windows_as_a_plane(shape: tuple[int, ...], most: int) -> None:
+    """A window covers 1/64 of the image, rounded to voxels, and a voxel lies in about four, whatever the axes."""
+    queries = windows_of(shape)
+    window = queries.window(shape, None)
+    places = list(_windows(shape, window, queries.overlap))
+    assert 200 <= len(places) <= most
+    assert np.prod(window) / np.prod(shape) == pytest.approx(1 / 64, rel=0.3)
+    assert 3 <= len(places) * np.prod(window) / np.prod(shape) <= 5
+
+
+@pytest.mark.parametrize("shape", [(96, 96), (9, 9), (1, 64, 48), (512, 384)])
+def test_planes_are_checked_by_the_windows_of_occlusion(shape: tuple[int, ...]) -> None:
+    """An eighth of each side that overlaps by half, as occlusion has by default."""
+    assert windows_of(shape) == Queries()
+
+
+def test_each_image_is_occluded_once_whatever_the_outputs(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Three outputs are held against occlusion by one course of questions, not by three."""
+    model, images = in_volumes(4)
+    asked: list[int] = []
+
+    def counted(model: Any, images: np.ndarray) -> Any:
+        return lambda x: asked.append(len(x)) or model.predict(x)
+
+    monkeypatch.setattr("audit.models.fast_predict", counted)
+    maps_of(model, images, planted_map("sound", model))
+    queries = windows_of((12, 12, 12))
+    places = len(list(_windows((12, 12, 12), queries.window((12, 12, 12), None), queries.overlap)))
+    assert sum(asked) == len(images) * (places + 1)
