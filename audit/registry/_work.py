@@ -120,10 +120,10 @@ class Worker:
         said = read_tags(registry, version).get(FILES_TAG)
         if said is None or said == self._digest_of(version):
             return
+        # In this order: a gate that is stopped in between checks the version again in any case.
+        self.queue.again(version)
         with registry_errors(f"the alias {order.alias}"):
             registry.delete_registered_model_alias(order.name, order.alias)
-        self.queue.again(version)
-        # Last: a gate that is stopped before it finds the tag, and so the difference, again.
         clear_tags(registry, version)
         self.tell(f"{version.uri}: its files were replaced; the alias {order.alias} was taken away")
 
