@@ -131,10 +131,10 @@ def test_the_folder_of_the_audit_is_read_like_a_user_s(tmp_path: Path, monkeypat
 
 
 def test_attacks_are_of_the_first_patients_once_each(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """attacks.toml reads the same scans, without rescans, and its policy asks only for what its probes measure."""
+    """attacks.toml reads pieces that hold the largest plaque, and its policy asks only for what its probes measure."""
     from safetensors.torch import save_file
 
-    monkeypatch.setitem(_folder.SIZES, "smoke", (10, 2))
+    monkeypatch.setitem(_folder.SIZES, "smoke", (12, 2))
     weights, folder = tmp_path / "any.safetensors", tmp_path / "audit"
     save_file(large_net().state_dict(), weights)
     folder.mkdir()
@@ -144,9 +144,15 @@ def test_attacks_are_of_the_first_patients_once_each(tmp_path: Path, monkeypatch
         load_cohort(c.cohort, folder, task=c.model.task, classes=c.model.classes, input=c.model.input)
         for c in (spec, load_audit(folder / "audit.toml"))
     )
-    assert (len(few), few.n_patients, len(every)) == (8, 8, 12)
+    assert (len(few), few.n_patients, len(every)) == (10, 10, 14)
     # The third row of all is the first scan of the second patient.
-    np.testing.assert_array_equal(few.images.load(1)[0], every.images.load(2)[0])
+    piece, mask, whole = few.images.load(1)[0], few.masks.load(1)[0], every.images.load(2)[0]
+    assert piece.shape == mask.shape == _folder.PIECE
+    places = np.lib.stride_tricks.sliding_window_view(whole, piece.shape)
+    ((z, y, x),) = np.argwhere((places == piece).all(axis=(3, 4, 5)))
+    cut = every.masks.load(2)[0][z : z + 12, y : y + 20, x : x + 24]
+    np.testing.assert_array_equal(mask, cut)
+    assert mask.any()
     asked = {rule.probe for rule in load_policy(folder / "attacks.policy.toml").rules}
     assert asked == {"ADV001", "XAI001", "DATA003", "SETUP002"}
     assert asked.isdisjoint({"PERF001", "CONF008"})

@@ -22,7 +22,9 @@ SPENT = {"smoke": "smoke", "standard": "smoke", "full": "standard"}
 KNOBS = SkullBaseKnobs(sharp_of_burden=0.4)
 """Of the audit: where there is much calcium the sharp kernel is commoner, as it is where such patients are sent."""
 FACTORIES = {"calcification": "calcification_net", "calcification-large": "large_net"}
-FILE = "scans.npz"
+FILE, PIECES = "scans.npz", "pieces.npz"
+WHOLE, PIECE = (20, 40, 48), (12, 20, 24)
+"""Sides of a volume, and of the piece about a patient's largest plaque that is attacked."""
 MASKS = {"plaque_mask": "plaques", "ligament_mask": "spicules", "region_mask": "region"}
 COLUMNS = (
     "case", "patient", "scan", *MASKS, "busiest_plane", "sex", "age", "smoker", "hypertension", "stroke", "kernel",
@@ -39,6 +41,7 @@ class _Part:
     manifest: str
     policy: str
     probes: str
+    size: tuple[int, ...] = WHOLE
     patients: int | None = None
 
 
@@ -49,10 +52,10 @@ PARTS = (
     ),
     _Part(
         name="attacks", what="Attacks on, and explanations", manifest="few.csv", policy="attacks.policy.toml",
-        probes="SETUP*,DATA003,ADV001,XAI001,XAI002,XAI003", patients=8,
+        probes="SETUP*,DATA003,ADV001,XAI001,XAI002,XAI003", size=PIECE, patients=10,
     ),
 )  # fmt: skip
-"""`audit.toml` and `attacks.toml`: each attack or explanation of a volume takes hundreds of passes."""
+"""`audit.toml` and `attacks.toml`: each attack or explanation takes hundreds of passes, so it is of pieces of few."""
 
 
 @dataclass(kw_only=True)
@@ -66,24 +69,51 @@ def write(name: str, folder: Path, *, weights: Path, seed: int, profile: str) ->
     here = Path(__file__).parent
     patients, twice = SIZES[profile]
     held = _drawn(SkullBaseVolumes(patients=patients, seed=(seed, AUDIT), knobs=KNOBS), twice)
-    arrays: dict[str, Any] = {key: np.stack(values) for key, values in held.arrays.items()}
-    np.savez_compressed(folder / FILE, **arrays)
+    few = _cut(held)
+    for file, part_held in ((FILE, held), (PIECES, few)):
+        arrays: dict[str, Any] = {key: np.stack(values) for key, values in part_held.arrays.items()}
+        np.savez_compressed(folder / file, **arrays)
     copied = copy_weights(weights, folder)
     for part in PARTS:
-        rows = held.rows if part.patients is None else [r for r in held.rows if _first_of(r, part.patients)]
-        write_table(folder / part.manifest, COLUMNS, rows)
+        write_table(folder / part.manifest, COLUMNS, (held if part.patients is None else few).rows)
         fill(here / part.policy, folder / part.policy, name=name)
         fill(
             here / "audit.toml", folder / f"{part.name}.toml", name=name, weights=copied, what=part.what,
             profile=SPENT[profile] if part.patients is None else "smoke", seed=seed, factory=FACTORIES[name],
-            manifest=part.manifest, policy=part.policy, probes=part.probes,
+            manifest=part.manifest, policy=part.policy, probes=part.probes, size=list(part.size),
         )  # fmt: skip
 
 
-def _first_of(row: tuple[object, ...], patients: int) -> bool:
-    """Return whether a row is the first scan of one of the first patients."""
-    case = str(row[0])
-    return case.endswith("a") and int(case[:-1]) < patients
+def _cut(held: _Held) -> _Held:
+    """Return the piece about the largest plaque in the first scan of each of the first patients."""
+    few = _Held(arrays={key: [] for key in held.arrays}, rows=[])
+    most = max(part.patients or 0 for part in PARTS)
+    for index, row in enumerate(held.rows):
+        case = str(row[0])
+        if not case.endswith("a") or int(case[:-1]) >= most:
+            continue
+        box = _box(held.arrays["plaques"][index])
+        for key, values in held.arrays.items():
+            few.arrays[key].append(values[index][box])
+        at = len(few.rows)
+        files = [f"{PIECES}#{key}[{at}]" for key in ("scan", *MASKS.values())]
+        plane = int(few.arrays["plaques"][at].sum(axis=(1, 2)).argmax())
+        # Readers told the volume of the whole scan.
+        unread = (None,) * len(READERS)
+        few.rows.append((*row[:2], *files, plane, *row[len(files) + 3 : -len(unread)], *unread))
+    return few
+
+
+def _box(plaques: NDArray[np.bool_]) -> tuple[slice, ...]:
+    from scipy import ndimage
+
+    parts, count = ndimage.label(plaques, structure=np.ones((3, 3, 3)))
+    middle = [side / 2 for side in plaques.shape]
+    if count:
+        middle = list(ndimage.center_of_mass(parts == 1 + np.bincount(parts.ravel())[1:].argmax()))
+    sides = zip(middle, PIECE, plaques.shape, strict=True)
+    starts = [min(max(0, round(m - size / 2)), side - size) for m, size, side in sides]
+    return tuple(slice(start, start + size) for start, size in zip(starts, PIECE, strict=True))
 
 
 def _drawn(volumes: SkullBaseVolumes, twice: int) -> _Held:
