@@ -8,6 +8,7 @@ from audit.evidence._folder import (
     SUMS,
     Arrays,
     check_seal,
+    held_loader,
     loader,
     read_run,
     seal,
@@ -29,7 +30,8 @@ from audit.evidence._suppress import SUPPRESSED, mask, names_one, suppress, with
 __all__ = [
     "EVIDENCE", "FILES", "LEDGER_VARIABLE", "SUMS", "SUPPRESSED", "Arrays", "Ledger", "Plain", "Pseudonyms",
     "append_entry", "card_of", "check_seal", "evidence_digest", "evidence_schema", "from_plain",
-    "github_annotations", "junit", "ledger_path", "load_pseudonyms", "loader", "mask", "names_one", "policy_to_plain",
+    "github_annotations", "held_loader", "junit", "ledger_path", "load_pseudonyms", "loader", "mask", "names_one",
+    "policy_to_plain",
     "read_ledger", "read_predictions", "read_run", "sarif", "seal", "store_artifact", "summary", "suppress",
     "to_plain", "use_of", "withheld", "write_atomically", "write_evidence", "write_predictions",
 ]  # fmt: skip

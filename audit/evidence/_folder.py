@@ -63,31 +63,46 @@ def loader(folder: Path) -> Arrays:
     """Return a function that reads the arrays of a stored artifact of this folder."""
 
     def load(stored: StoredArtifact) -> Mapping[str, NDArray[np.generic]]:
-        import numpy as np
-
         path = (folder / stored.file).resolve()
         if not path.is_relative_to((folder / "artifacts").resolve()):
             raise EvidenceError("an artifact lies outside the run's folder", got=stored.name, fix="run the audit again")
-        try:
-            _check_size(path)
-            with np.load(path, allow_pickle=False) as held:
-                return {k: held[k] for k in held.files}
-        except (zipfile.BadZipFile, ValueError, EOFError, MemoryError, zlib.error) as error:
-            raise EvidenceError(
-                f"the arrays of '{stored.name}' cannot be read", expected="an .npz that 'audit run' wrote",
-                got=f"{type(error).__name__}: {error}"[:100], fix="run the audit again",
-            ) from error  # fmt: skip
+        return _arrays(path, stored.name)
 
     return load
 
 
-def _check_size(path: Path) -> None:
+def held_loader(files: Mapping[str, bytes]) -> Arrays:
+    """Return a function that reads the arrays of a stored artifact from bytes by path inside the run's folder."""
+
+    def load(stored: StoredArtifact) -> Mapping[str, NDArray[np.generic]]:
+        if stored.file not in files:
+            raise EvidenceError("an artifact is absent", expected=stored.file, got="no such file", fix="run it again")
+        return _arrays(BytesIO(files[stored.file]), stored.name)
+
+    return load
+
+
+def _arrays(file: Path | BytesIO, name: str) -> dict[str, NDArray[np.generic]]:
+    import numpy as np
+
+    try:
+        _check_size(file)
+        with np.load(file, allow_pickle=False) as held:
+            return {k: held[k] for k in held.files}
+    except (zipfile.BadZipFile, ValueError, EOFError, MemoryError, zlib.error) as error:
+        raise EvidenceError(
+            f"the arrays of '{name}' cannot be read", expected="an .npz that 'audit run' wrote",
+            got=f"{type(error).__name__}: {error}"[:100], fix="run the audit again",
+        ) from error  # fmt: skip
+
+
+def _check_size(file: Path | BytesIO) -> None:
     """Check that an .npz does not unpack to more than arrays behind a figure have.
 
     Raises:
         EvidenceError: It does.
     """
-    with zipfile.ZipFile(path) as archive:
+    with zipfile.ZipFile(file) as archive:
         size = sum(entry.file_size for entry in archive.infolist())
     if size > _MOST_ARRAYS:
         raise EvidenceError(

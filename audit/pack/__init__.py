@@ -5,6 +5,7 @@ from audit.pack._make import PackOptions, check_out, make_pack
 from audit.pack._prior import Given
 from audit.pack._read import ENVELOPE, MANIFEST, RUN, Pack, read_pack
 from audit.pack._sign import Signed, verify_envelope
+from audit.pack._stated import stated_faults
 
 __all__ = [
     "ENVELOPE",
@@ -21,5 +22,6 @@ __all__ = [
     "read_anomalies",
     "read_hazards",
     "read_pack",
+    "stated_faults",
     "verify_envelope",
 ]

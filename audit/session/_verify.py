@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -56,13 +56,13 @@ def _key(path: Path) -> bytes:
 
 
 def _pack(path: Path, public: bytes | None, watch: Callable[[str], None] | None) -> Checked:
-    from audit.evidence import EVIDENCE
-    from audit.pack import read_pack
+    from audit.evidence import EVIDENCE, held_loader
+    from audit.pack import RUN, read_pack, stated_faults
     from audit.probes import PROBES
-    from audit.verification import PREDICTIONS, Checked, Fault, verify_content
+    from audit.verification import HELD, PREDICTIONS, Checked, verify_content
 
     pack = read_pack(path)
-    faults = [Fault(file=name, what=what) for name, _, what in (text.partition(": ") for text in pack.faults)]
+    faults = _faults(pack.faults)
     notes: tuple[str, ...] = ()
     if public is not None:
         signed = _signature(pack, public)
@@ -70,6 +70,13 @@ def _pack(path: Path, public: bytes | None, watch: Callable[[str], None] | None)
         notes = () if signed else ("The signature holds: it was made with the key that was given.",)
     elif pack.envelope is not None:
         notes = ("The pack is signed; who signed it was not checked: give --key.",)
+    else:
+        notes = (
+            "The pack is not signed: somebody who writes a document and SHA256SUMS anew leaves no trace. What was held "
+            "against each other are the run, its predictions, policy.json and pack.json.",
+        )
+    if not faults:
+        faults = _faults(stated_faults(pack))
     if faults:
         why = "files were changed, so nothing in them was read"
         return Checked(faults=tuple(sorted(set(faults))), files=len(pack.files), not_again=why, notes=notes)
@@ -79,8 +86,17 @@ def _pack(path: Path, public: bytes | None, watch: Callable[[str], None] | None)
             f"{path.name} has no evidence", expected=f"run/{EVIDENCE}", got=f"{len(pack.files)} other files",
             fix="name a file that 'audit pack' wrote",
         )  # fmt: skip
-    found = verify_content({EVIDENCE: held[EVIDENCE]}, held.get(PREDICTIONS), PROBES, len(pack.files), watch)
-    return replace(found, notes=(*notes, *found.notes))
+    texts = {name: data for name, data in held.items() if name in HELD}
+    arrays = held_loader(held)
+    found = verify_content(texts, held.get(PREDICTIONS), PROBES, len(pack.files), watch, arrays=arrays)
+    inside = tuple(replace(fault, file=RUN + fault.file) for fault in found.faults)
+    return replace(found, faults=inside, notes=(*notes, *found.notes))
+
+
+def _faults(texts: Iterable[str]) -> list[Fault]:
+    from audit.verification import Fault
+
+    return [Fault(file=name, what=what) for name, _, what in (text.partition(": ") for text in texts)]
 
 
 def _signature(pack: Pack, public: bytes) -> list[Fault]:
@@ -93,5 +109,4 @@ def _signature(pack: Pack, public: bytes) -> list[Fault]:
         signed = verify_envelope(pack.envelope, public)
     except EvidenceError as error:
         return [Fault(file=ENVELOPE, what=error.problem)]
-    texts = signed.faults(pack.files, ENVELOPE)
-    return [Fault(file=name, what=what) for name, _, what in (text.partition(": ") for text in texts)]
+    return _faults(signed.faults(pack.files, ENVELOPE))

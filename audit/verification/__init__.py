@@ -2,6 +2,16 @@
 
 from audit.verification._again import TOLERANCE, Again
 from audit.verification._files import Fault, folder_faults
-from audit.verification._verify import PREDICTIONS, Checked, verify_content, verify_folder
+from audit.verification._verify import HELD, PREDICTIONS, Checked, verify_content, verify_folder
 
-__all__ = ["PREDICTIONS", "TOLERANCE", "Again", "Checked", "Fault", "folder_faults", "verify_content", "verify_folder"]
+__all__ = [
+    "HELD",
+    "PREDICTIONS",
+    "TOLERANCE",
+    "Again",
+    "Checked",
+    "Fault",
+    "folder_faults",
+    "verify_content",
+    "verify_folder",
+]

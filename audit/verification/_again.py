@@ -76,16 +76,20 @@ def make_again(
     for result in evidence.results:
         if result.state not in ("completed", "not_applicable"):
             continue
-        why = _why_not(result, by_code.get(result.probe), same_version=same_version, images=images)
+        why = _why_not(result, by_code.get(result.probe), images=images)
         why = why or copy.why_not(result.probe)
         if why:
-            if result.state == "completed":
+            # What is said not to apply leaves a rule without a number as well.
+            if result.state == "completed" or any(r.probe == result.probe for r in evidence.policy.rules):
                 left_out[result.probe] = why
             continue
         if watch is not None:
             watch(result.probe)
         found = run_probe(by_code[result.probe], setting, Silent()).result
         faults = _differences(result, found, suppressed=copy.suppressed)
+        if faults and not same_version and result.info.version != found.info.version:
+            left_out[result.probe] = f"{_older(result, found)}, which gives other numbers"
+            continue
         differing += faults
         if not faults and result.state == "completed":
             agreed.append(result.probe)
@@ -131,14 +135,11 @@ def _outputs(evidence: Evidence, stored: StoredPredictions) -> list[str]:
     return faults
 
 
-def _why_not(result: ProbeResult, probe: type[Probe] | None, *, same_version: bool, images: bool) -> str:
+def _why_not(result: ProbeResult, probe: type[Probe] | None, *, images: bool) -> str:
     """Return why a result is not made again, empty where it is."""
     code = result.probe
     if probe is None:
         return "it is not among the probes of this suite"
-    if probe.info.version != result.info.version and not (same_version and result.info.version > probe.info.version):
-        # A version that this very suite does not have yet was never measured by it; that is compared, and differs.
-        return f"it was measured by version {result.info.version} of the probe, here is {probe.info.version}"
     if probe.info.access is not Access.SAVED or "images" in probe.info.needs:
         return "it needs the model or the images"
     if images and code in _ALSO_IMAGES:
@@ -146,9 +147,13 @@ def _why_not(result: ProbeResult, probe: type[Probe] | None, *, same_version: bo
     return _NEEDS_MORE.get(code, "")
 
 
+def _older(said: ProbeResult, found: ProbeResult) -> str:
+    return f"it was measured by version {said.info.version} of the probe, here is {found.info.version}"
+
+
 def _differences(said: ProbeResult, found: ProbeResult, *, suppressed: bool) -> list[str]:
     code = said.probe
-    if said.info.version != found.info.version:
+    if said.info.version > found.info.version:
         return [f"{code}: evidence.json states version {said.info.version}, this suite has {found.info.version}"]
     if said.state != found.state:
         return [f"{code}: evidence.json states {said.state}, the stored predictions give {found.state}"]

@@ -4,19 +4,22 @@ from __future__ import annotations
 
 import datetime as dt
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 import audit
-from audit.core import Evidence, Probe
+from audit.core import Evidence, Finding, Probe
 from audit.errors import EvidenceError, PolicyError
 from audit.evidence import (
     EVIDENCE,
+    SUMS,
+    Arrays,
     evidence_digest,
     from_plain,
     junit,
+    loader,
     read_predictions,
     sarif,
     summary,
@@ -25,9 +28,13 @@ from audit.evidence import (
 from audit.judge import decide, judge
 from audit.verification._again import Again, make_again
 from audit.verification._files import Fault, folder_faults, read_bounded
+from audit.verification._report import report_differs
+from audit.verification._stated import artifact_faults, count_faults, listed_faults, log_faults, pass_faults
 
-PREDICTIONS = "predictions.parquet"
+PREDICTIONS, LOG, REPORT = "predictions.parquet", "log.jsonl", "report.html"
 _SHARED: Mapping[str, Callable[[Evidence], str]] = {"junit.xml": junit, "audit.sarif": sarif, "summary.md": summary}
+HELD = (EVIDENCE, SUMS, LOG, REPORT, *_SHARED)
+"""Files that are held against what the evidence says."""
 Watch = Callable[[str], None]
 
 
@@ -79,14 +86,18 @@ def verify_folder(folder: Path, probes: Sequence[type[Probe]], watch: Watch | No
         # What is known to be changed is not read further: its numbers would say nothing.
         why = "files were changed, so nothing in them was read"
         return Checked(faults=faults, files=count, not_again=why)
-    held = {name: read_bounded(folder / name) for name in (EVIDENCE, *_SHARED) if (folder / name).is_file()}
+    held = {name: read_bounded(folder / name) for name in HELD if (folder / name).is_file()}
     stored = folder / PREDICTIONS
-    return verify_content(held, stored if stored.is_file() else None, probes, count, watch)
+    found = verify_content(held, stored if stored.is_file() else None, probes, count, watch, arrays=loader(folder))
+    if "suppressed_levels" not in _values(held.get(EVIDENCE, b"")).get("run", {}):
+        return found
+    what = "leaves cells out, as only a pack does: it is not what a run wrote"
+    return replace(found, faults=(*found.faults, Fault(file=EVIDENCE, what=what)))
 
 
 def verify_content(
     held: Mapping[str, bytes], stored: Path | bytes | None, probes: Sequence[type[Probe]], files: int,
-    watch: Watch | None = None,
+    watch: Watch | None = None, *, arrays: Arrays | None = None,
 ) -> Checked:  # fmt: skip
     """Check what files say, once their bytes were found to be those that were sealed.
 
@@ -96,6 +107,7 @@ def verify_content(
         probes: The probes of this installation.
         files: Number of files that were checked byte for byte.
         watch: Told of each probe before its numbers are made again.
+        arrays: Reads the arrays of figures, for the report; without it the report's text is not checked.
 
     Raises:
         EvidenceError: evidence.json is no evidence, or of a newer version.
@@ -106,22 +118,34 @@ def verify_content(
     faults = [*_digest_faults(values, evidence), *_policy_faults(evidence)]
     notes: list[str] = []
     if "suppressed_levels" in evidence.run:
-        notes.append("Cells of few patients are left out, so the verdict was not judged again.")
+        faults += _pass_faults(evidence)
+        faults += _shared_faults(evidence, held) if same else []
+        notes.append("Cells of few patients are left out, so the verdict was not judged again where they are.")
     elif same:
         faults += _verdict_faults(evidence)
         faults += _shared_faults(evidence, held)
+        faults += [Fault(file=LOG, what=text) for text in log_faults(evidence, held[LOG])] if LOG in held else []
+        if arrays is not None and REPORT in held and report_differs(evidence, arrays, held[REPORT]):
+            faults.append(Fault(file=REPORT, what="does not say what evidence.json says"))
     else:
+        faults += _pass_faults(evidence)
         notes.append(
             f"The run was made with imaging-audit {evidence.run.get('version')}, this is {audit.__version__}: whether "
-            "its verdict follows from its numbers was not checked."
+            "all of its findings follow from its numbers was not checked, only that what PASSes does."
         )
+    if SUMS in held:
+        faults += [Fault(file=name, what=what) for name, what in artifact_faults(evidence, held[SUMS])]
+    if same:
+        faults += _faults(listed_faults(evidence, [p.info.code for p in probes]))
     if stored is None:
         return Checked(
             faults=(*faults, Fault(file=PREDICTIONS, what="absent")), label=evidence.verdict.label, files=files,
             not_again="there are no stored predictions", notes=tuple(notes),
         )  # fmt: skip
     try:
-        again = make_again(evidence, read_predictions(stored), probes, same_version=same, watch=watch)
+        table = read_predictions(stored)
+        again = make_again(evidence, table, probes, same_version=same, watch=watch)
+        faults += _faults(count_faults(evidence, table))
     except EvidenceError as error:
         if same:
             faults.append(Fault(file=PREDICTIONS, what=f"{error.problem}: {error.got or error.expected}"))
@@ -172,12 +196,30 @@ def _policy_faults(evidence: Evidence) -> list[Fault]:
     return [Fault(file=EVIDENCE, what=said)]
 
 
-def _verdict_faults(evidence: Evidence) -> list[Fault]:
-    """Return where findings and verdict are not what the measurements give under the policy on the day of the run."""
+def _faults(texts: Iterable[str]) -> list[Fault]:
+    try:
+        return [Fault(file=EVIDENCE, what=text) for text in texts]
+    except (PolicyError, KeyError, TypeError, ValueError) as error:
+        return [Fault(file=EVIDENCE, what=f"cannot be held against itself: {error}"[:160])]
+
+
+def _pass_faults(evidence: Evidence) -> list[Fault]:
+    try:
+        return _faults(pass_faults(evidence, _judged(evidence)))
+    except (PolicyError, KeyError, TypeError, ValueError) as error:
+        return [Fault(file=EVIDENCE, what=f"cannot be judged again: {error}"[:160])]
+
+
+def _judged(evidence: Evidence) -> tuple[Finding, ...]:
     span = (evidence.model.get("input") or {}).get("range")
     range_ = None if span is None else (float(span[0]), float(span[1]))
+    return judge(evidence.results, evidence.policy, today=_day(evidence), input_range=range_)
+
+
+def _verdict_faults(evidence: Evidence) -> list[Fault]:
+    """Return where findings and verdict are not what the measurements give under the policy on the day of the run."""
     try:
-        findings = judge(evidence.results, evidence.policy, today=_day(evidence), input_range=range_)
+        findings = _judged(evidence)
         verdict = decide(findings, evidence.results, evidence.policy, evidence.model)
     except (PolicyError, KeyError, TypeError, ValueError) as error:
         return [Fault(file=EVIDENCE, what=f"cannot be judged again: {error}"[:160])]

@@ -1,0 +1,74 @@
+"""What a pack states more than once, held against each other."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from audit.errors import EvidenceError
+from audit.evidence import EVIDENCE, from_plain, policy_to_plain
+from audit.pack._read import MANIFEST, RUN, SUMS, Pack, parse_sums
+
+POLICY = "policy.json"
+_PREDICTIONS = "predictions.parquet"
+
+
+def stated_faults(pack: Pack) -> tuple[str, ...]:
+    """Return a sentence for each file of a pack that does not fit its other files.
+
+    Args:
+        pack: A pack whose bytes are those that its SHA256SUMS lists.
+    """
+    try:
+        return (*_run(pack), *_about(pack), *_documents(pack))
+    except (EvidenceError, ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
+        text = error.problem if isinstance(error, EvidenceError) else f"{type(error).__name__}: {error}"
+        return (f"{MANIFEST}: cannot be held against the other files: {text[:120]}",)
+
+
+def _run(pack: Pack) -> Iterator[str]:
+    """Yield the files of the run that are not those which the run sealed, but for what pack.json accounts for."""
+    held = {k: v for k, v in pack.run_files().items() if k != SUMS}
+    sealed = parse_sums(pack.files[RUN + SUMS])
+    derived = {str(f["path"]): str(f["sha256_in_run"]) for f in pack.manifest["derived"]}
+    left = {str(f["path"]): str(f["sha256_in_run"]) for f in pack.manifest["left_out"]}
+    if not pack.manifest["min_cell"]:
+        # Only a pack without small cells has another verdict sheet than its run.
+        derived = {k: v for k, v in derived.items() if k == _PREDICTIONS}
+    left = {k: v for k, v in left.items() if k.startswith("artifacts/")}
+    for name in sorted(held.keys() - sealed.keys()):
+        yield f"{RUN}{name}: not a file of the run"
+    for name in sorted(sealed.keys() - held.keys()):
+        if left.get(name) != sealed[name]:
+            yield f"{RUN}{name}: absent"
+    for name in sorted(held.keys() & sealed.keys()):
+        same = hashlib.sha256(held[name]).hexdigest() == sealed[name]
+        if not same and derived.get(name) != sealed[name]:
+            yield f"{RUN}{name}: not what the run sealed"
+
+
+def _about(pack: Pack) -> Iterator[str]:
+    values = json.loads(pack.files[RUN + EVIDENCE])
+    evidence = from_plain(values)
+    run: Mapping[str, Any] = evidence.run
+    wanted = {
+        "version": run.get("version"), "outcome": evidence.verdict.outcome, "policy_digest": evidence.policy.digest,
+        "evidence_digest": run.get("evidence_digest"), "model_digest": evidence.model.get("digest"),
+        "cohort_digest": evidence.cohort.get("digest"), "min_cell": int(run.get("min_cell") or 0),
+    }  # fmt: skip
+    for key, value in wanted.items():
+        if pack.manifest.get(key) != value:
+            yield f"{MANIFEST}: names another {key.replace('_', ' ')} than {RUN}{EVIDENCE}"
+    if ("suppressed_levels" in run) != bool(run.get("min_cell")):
+        yield f"{RUN}{EVIDENCE}: leaves cells out, and does not say below how many patients"
+    if json.loads(pack.files[POLICY]) != json.loads(json.dumps(policy_to_plain(evidence.policy))):
+        yield f"{POLICY}: not the policy of {RUN}{EVIDENCE}"
+
+
+def _documents(pack: Pack) -> Iterator[str]:
+    named = {str(d["path"]) for d in pack.manifest["documents"]}
+    there = {name for name in pack.files if name.startswith("documents/")}
+    for name in sorted(named ^ there):
+        yield f"{name}: absent" if name in named else f"{name}: not a document that {MANIFEST} names"

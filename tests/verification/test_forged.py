@@ -1,0 +1,155 @@
+"""What a forger changes beside a number, with digest and list made to fit, is found where the run can tell."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+import audit
+from audit.cli import main
+from audit.pack import ENVELOPE, read_pack
+from audit.pack._read import make_sums
+from audit.pack._zip import write_zip
+from tests.verification._runs import copy, make, sealed_again
+from tests.verification.test_content import number_of, rewrite
+
+
+def faults(run, tmp_path, change):
+    folder = copy(run, tmp_path / "run")
+    rewrite(folder, change)
+    return [str(f) for f in audit.verify(folder).faults]
+
+
+def passes(values):
+    values["verdict"] |= {"outcome": "PASS", "exit_code": 0, "blocking": [], "reasons": []}
+    for f in values["findings"]:
+        f["status"] = "PASS"
+
+
+@pytest.fixture(scope="module")
+def failed(tmp_path_factory):
+    """A run that FAILs."""
+    return make(tmp_path_factory.mktemp("failed"), limit=0.99)
+
+
+def test_another_version_is_no_way_to_a_pass(failed, tmp_path):
+    """Whoever judged: a rule that PASSes must PASS by its numbers."""
+    said = " ".join(faults(failed, tmp_path, lambda v: (passes(v), v["run"].update(version="0.0.9"))))
+    assert "rule 'sensitivity' says PASS, its numbers say FAIL" in said
+
+
+def test_leaving_cells_out_is_no_way_to_a_pass(failed, tmp_path):
+    """Neither in a run's folder, which never leaves any out, nor by saying so."""
+    marks = {"min_cell": 5, "suppressed_levels": {"sex": ["female"]}}
+    said = " ".join(faults(failed, tmp_path, lambda v: (passes(v), v["run"].update(marks))))
+    assert "rule 'sensitivity' says PASS, its numbers say FAIL" in said
+    assert "leaves cells out, as only a pack does" in said
+
+
+def test_an_older_probe_is_no_way_around_its_numbers(run, tmp_path):
+    """The same version of the suite has one version of each probe."""
+
+    def older(values):
+        result = next(r for r in values["results"] if r["probe"] == "PERF001")
+        result["version"] -= 1
+        number_of(values, "PERF001", "sensitivity")["value"] += 0.01
+
+    assert any("PERF001: sensitivity: value" in f for f in faults(run, tmp_path, older))
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        (lambda v: v["cohort"].update(n_patients=9999), "n_patients of the cohort is 9999"),
+        (lambda v: v["cohort"]["targets"][1].update(n=1), "n of class"),
+        (lambda v: v["cohort"]["attributes"][0]["levels"][0].update(n_positive=7), "n_positive of"),
+        (lambda v: v["cohort"]["ledger"].update(read=300), "do not fit together"),
+        (lambda v: v["cohort"]["ledger"].update(read=241, set_aside={"no image": 1}), "and 1 set aside"),
+        (lambda v: v.update(not_tested=[]), "not tested, and not listed as such"),
+        (
+            lambda v: v.update(results=[r for r in v["results"] if not r["probe"].startswith("SETUP")]),
+            "part of every audit",
+        ),
+        (lambda v: v["cohort"].update(name="another cohort"), "report.html: does not say"),
+    ],
+)
+def test_what_stands_beside_the_numbers_is_held_against_them(run, tmp_path, change, words):
+    """Counts of the cohort, the rows, what was not tested, and the report."""
+    assert any(words in f for f in faults(run, tmp_path, change))
+
+
+def test_a_report_and_a_log_that_say_something_else_are_found(failed, tmp_path):
+    """With SHA256SUMS made anew; figures may be drawn otherwise by another library, words may not."""
+    folder = copy(failed, tmp_path / "run")
+    report, log = folder / "report.html", folder / "log.jsonl"
+    before = report.read_text()
+    report.write_text(before.replace("FAIL", "PASS"))
+    log.write_text(log.read_text().replace('"outcome": "FAIL"', '"outcome": "PASS"'))
+    sealed_again(folder)
+    found = {f.file: f.what for f in audit.verify(folder).faults}
+    assert set(found) == {"report.html", "log.jsonl"}
+    assert "outcome" in found["log.jsonl"]
+
+
+def test_arrays_of_a_figure_that_were_exchanged_are_found(run, tmp_path):
+    """Evidence names arrays by their digest."""
+    folder = copy(run, tmp_path / "run")
+    victim = next((folder / "artifacts").iterdir())
+    victim.write_bytes(victim.read_bytes() + b" ")
+    sealed_again(folder)
+    assert f"artifacts/{victim.name}" in {f.file for f in audit.verify(folder).faults}
+
+
+def outcome_in_manifest(files):
+    values = json.loads(files["pack.json"])
+    values["outcome"] = "PASS" if values["outcome"] != "PASS" else "FAIL"
+    files["pack.json"] = json.dumps(values).encode()
+
+
+def limit_in_policy(files):
+    values = json.loads(files["policy.json"])
+    values["rules"][0]["limit"]["min"] = 0.01
+    files["policy.json"] = json.dumps(values).encode()
+
+
+@pytest.mark.parametrize(
+    ("change", "file"),
+    [
+        (outcome_in_manifest, "pack.json"),
+        (limit_in_policy, "policy.json"),
+        (lambda f: f.update({"documents/more.html": b"<p>x"}), "documents/more.html"),
+        (lambda f: f.pop("documents/privacy.html"), "documents/privacy.html"),
+        (lambda f: f.update({"run/junit.xml": b"<testsuites/>"}), "run/junit.xml"),
+        (lambda f: f.pop("run/summary.md"), "run/summary.md"),
+        (lambda f: f.update({"pack.json": b'{"derived": 1}'}), "pack.json"),
+    ],
+)
+def test_a_pack_made_again_must_fit_itself(run, tmp_path, change, file):
+    """Without a signature the files of a pack are held against each other, and it is said that this is not all."""
+    path = tmp_path / "pack.zip"
+    assert main(["pack", str(run), "--out", str(path)]) == 0
+    files = dict(read_pack(path).files)
+    assert ENVELOPE not in files
+    change(files)
+    files["SHA256SUMS"] = make_sums(files)
+    path.write_bytes(write_zip(files))
+    checked = audit.verify(path)
+    assert file in {f.file for f in checked.faults}
+    assert "not signed" in checked.notes[0]
+
+
+def test_a_report_in_a_pack_is_held_against_its_evidence(failed, tmp_path):
+    """Even where the run's own list was written anew as well."""
+    path = tmp_path / "pack.zip"
+    assert main(["pack", str(failed), "--out", str(path)]) == 0
+    files = dict(read_pack(path).files)
+    files["run/report.html"] = files["run/report.html"].replace(b"FAIL", b"PASS")
+    inside = {k.removeprefix("run/"): v for k, v in files.items() if k.startswith("run/")}
+    sums = dict(reversed(line.split("  ")) for line in files["run/SHA256SUMS"].decode().splitlines())
+    new = make_sums(inside).decode().splitlines()
+    sums |= {n: s for s, n in (line.split("  ") for line in new) if n == "report.html"}
+    files["run/SHA256SUMS"] = "".join(f"{sums[n]}  {n}\n" for n in sorted(sums)).encode()
+    files["SHA256SUMS"] = make_sums(files)
+    path.write_bytes(write_zip(files))
+    assert {f.file for f in audit.verify(path).faults} == {"run/report.html"}
