@@ -76,7 +76,7 @@ def test_the_models_tags_name_the_files_below_the_root(registry, versions, rules
         assert check("2", "--root", str(tmp_path), "--policy", "rules/policy.toml", "--overwrite") == 1
         capsys.readouterr()
         assert check("2", "--root", str(rules), "--overwrite") == 2
-        registry.set_registered_model_tag("toy", "audit.policy", "../rules/lenient.toml")
+        registry.set_registered_model_tag("toy", "audit.policy", "../key")
         assert check("2", "--root", str(rules), "--config", "audit.toml", "--overwrite") == 2
         assert "outside of the folder" in capsys.readouterr().err
     finally:

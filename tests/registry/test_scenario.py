@@ -9,7 +9,8 @@ import sqlite3
 import subprocess
 import sys
 import time
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
+from pathlib import Path
 
 import pytest
 
@@ -161,11 +162,14 @@ def test_a_model_that_mlflow_serves_is_asked(tmp_path):
     )
     subprocess.run([sys.executable, "-W", "ignore", "-c", script, str(folder)], check=True, capture_output=True)
     port = free_port()
+    # It starts uvicorn by its name.
+    bin_ = str(Path(sys.executable).parent)
+    environment = {**os.environ, "PATH": bin_ + os.pathsep + os.environ["PATH"], "PYTHONWARNINGS": "ignore"}
     with (tmp_path / "log").open("wb") as log:
         process = subprocess.Popen(
             [sys.executable, "-W", "ignore", "-m", "mlflow", "models", "serve", "-m", str(folder), "--env-manager",
              "local", "--host", "127.0.0.1", "--port", str(port)],
-            stdout=log, stderr=log, start_new_session=True,
+            stdout=log, stderr=log, start_new_session=True, env=environment,
         )  # fmt: skip
         try:
             wait_for(f"http://127.0.0.1:{port}/ping", process)
@@ -176,7 +180,8 @@ def test_a_model_that_mlflow_serves_is_asked(tmp_path):
             images = np.random.default_rng(0).integers(0, 255, (5, 1, 8, 8)).astype(np.float32)
             got = load_model(spec, tmp_path).predict(images)
         finally:
-            os.killpg(process.pid, signal.SIGTERM)
+            with suppress(ProcessLookupError):
+                os.killpg(process.pid, signal.SIGTERM)
             process.wait(60)
     with torch.no_grad():
         wanted = _toys.network()(torch.as_tensor(images / 255)).numpy()
