@@ -19,7 +19,7 @@ from audit.reference._files import read_figures
 from audit.reference._systems import all_systems, figures_of, weights_of
 from audit.reference.phantoms import EDGES, MIDPOINTS
 from audit.reference.systems.emphysema import _folder, _grid, _page, _picture
-from audit.reference.systems.emphysema._data import MATCHED, TEST, Scans, matched, render, render_matched
+from audit.reference.systems.emphysema._data import MATCHED, TEST, TRAINING, Scans, matched, render, render_matched
 from audit.reference.systems.emphysema._fit import Settings, answers, fit, maps, unit
 from audit.reference.systems.emphysema._loss import loss_of
 from audit.reference.systems.emphysema._measure import answered, graded, scaled_figure, values
@@ -138,6 +138,21 @@ def test_pairs_share_their_histogram_and_not_their_disease() -> None:
     both = render_matched(MATCHED, 2, 1)
     assert (both.extents[::2] == 0).all()
     assert (both.extents[1::2] > 0).all()
+
+
+def test_density_alone_keeps_the_limit_on_pairs_of_one_histogram() -> None:
+    """One answer for both of a pair costs fewer points than the rule allows: it proves no sight of patterns."""
+    rules = tomllib.loads((_folder.HERE / "policy.toml").read_text(encoding="utf-8"))["rule"]
+    limit = next(r for r in rules if r["id"] == "errs-little-more-on-one-histogram")["limit"]["max"]
+    learned, own, pairs = render(TRAINING, 60, 1), render(TEST, 60, 1), render_matched(MATCHED, 30, 1)
+
+    def below(scans: Scans) -> np.ndarray:
+        return np.array([_folder.below(i[0], lung) for i, lung in zip(scans.images, scans.lungs, strict=True)])
+
+    slope, start = np.polyfit(below(learned), learned.extents, 1)
+    of_own, of_pairs = (100 * np.abs(start + slope * below(s) - s.extents).mean() for s in (own, pairs))
+    assert of_pairs - of_own < limit
+    assert (below(pairs)[::2] == below(pairs)[1::2]).all()
 
 
 @pytest.fixture(scope="module")
