@@ -20,6 +20,7 @@ from audit.core import (
     Rule,
     Verdict,
 )
+from audit.judge._decide import decide
 from audit.judge._judge import judge
 from audit.judge.comparison._differences import LOWER, differences
 from audit.judge.comparison._pair import Side, about, why_not_paired
@@ -108,6 +109,14 @@ def _verdict(findings: tuple[Finding, ...], unpaired: tuple[str, ...]) -> Verdic
     return Verdict(outcome=outcome, blocking=tuple(failed + undecided), counts=counts, reasons=tuple(reasons))
 
 
+def _own_outcome(side: Side) -> Outcome:
+    """Return what a run was judged but for comparisons, which the run of a baseline cannot have."""
+    e = side.evidence
+    compared = {c.id for c in e.policy.comparisons}
+    findings = [f for f in e.findings if f.rule not in compared]
+    return decide(findings, e.results, replace(e.policy, comparisons=()), e.model).outcome
+
+
 def _notes(candidate: Side, baseline: Side) -> tuple[str, ...]:
     said = []
     points = candidate.card.operating_point, baseline.card.operating_point
@@ -116,7 +125,7 @@ def _notes(candidate: Side, baseline: Side) -> tuple[str, ...]:
             f"Sensitivity and specificity are each at the model's own operating point: {points[1]} in the baseline, "
             f"{points[0]} in the candidate."
         )
-    if baseline.evidence.verdict.outcome != "PASS":
+    if _own_outcome(baseline) != "PASS":
         said.append(
             f"The baseline itself was judged {baseline.evidence.verdict.label}: not to be worse than it says little."
         )

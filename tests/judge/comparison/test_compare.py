@@ -10,7 +10,7 @@ import pytest
 
 from audit import session
 from audit.cli import main
-from audit.evidence import read_predictions
+from audit.evidence import read_predictions, read_run
 from audit.report import render_comparison
 from tests.verification._runs import MARGINS, make
 
@@ -193,6 +193,16 @@ def test_another_key_is_not_paired(base, tmp_path, monkeypatch):
     found = session.compare(base, other)
     assert found.verdict.outcome == "INCONCLUSIVE"
     assert "different keys" in found.reasons[0]
+    # Every case has two names then: that one run answered what the other did not cannot be said.
+    assert len(found.reasons) == 1
+
+
+def test_a_baseline_that_only_lacks_a_baseline_of_its_own_is_no_bad_one(base, better, tmp_path):
+    """A policy with margins leaves every run without a comparison open; a rule that does not hold is another thing."""
+    assert "none was given" in " ".join(read_run(base).verdict.reasons)
+    assert not [n for n in session.compare(base, better).notes if "says little" in n]
+    poor = make(tmp_path / "poor", n=600, noise=1.2, seed=2, limit=0.99)
+    assert [n for n in session.compare(poor, better).notes if "says little" in n]
 
 
 def test_another_version_of_a_probe_is_not_paired(base, better):
