@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
 FEWEST = 5
 SAME_PATIENTS = "same patients"
+ALIKE = "every case of the cohort gets the same answer, so that none could turn"
 TOO_FEW = f"{{count}} patients were examined under this protocol and another, fewer than {FEWEST}"
 
 
@@ -61,6 +62,8 @@ def paired(ctx: ProbeContext, attribute: Attribute, view: ClassView, logit: Floa
             yield Measurement.of(offset, metric="paired_score_offset", unit="logit", direction="zero", **common)
         if view.decisions is None:
             flips = Estimate.absent(NO_OPERATING_POINT, method="none", n=n, n_patients=whose)
+        elif view.decisions.all() or not view.decisions.any():
+            flips = Estimate.absent(ALIKE, method="none", n=n, n_patients=whose)
         else:
             flips = _rate(pairs.unlike(view.decisions), pairs.patients, ctx)
         yield Measurement.of(flips, metric="paired_flip_rate", direction="lower", **common)

@@ -69,8 +69,9 @@ class ProtocolMatrix(Probe):
         another, and may come from case mix: an AUC falls where disease is milder. Standardisation removes the part of
         the case mix that is declared. What is measured are the protocols in this cohort; nothing is said of one that
         is not in it. Where a patient has several images of one label under a protocol, such as several lesions, nobody
-        says which belong together: `paired_flip_rate` then also counts what differs from one lesion to another, so it
-        is too large rather than too small. Offsets cancel where a protocol moves the ill down and the well up as far;
+        says which belong together: `paired_flip_rate` then also counts what differs from one lesion to another, and is
+        never less than half of the answers that turned. Where every case gets the same answer none could turn, and
+        there is no flip rate. Offsets cancel where a protocol moves the ill down and the well up as far;
         `score_separation_gap` shows that. Scores of exactly 0 or 1 are moved by a millionth before the logit is taken.
 
     Example:

@@ -98,6 +98,15 @@ def test_a_scanner_that_changes_nothing_has_no_paired_offset():
     assert found["paired_flip_rate", "b"].value < 0.05
 
 
+def test_a_model_with_one_answer_for_all_turns_none_and_shows_nothing():
+    """A constant has no flips, and that is no merit: there is no number, so a rule on it cannot PASS."""
+    latent, cohort = twice(0.0)
+    found = run(saved_context(0 * latent, cohort, output="logits"))
+    for metric in ("paired_flip_rate", "paired_score_offset"):
+        assert found[metric, "b"].value is None
+    assert "same answer" in found["paired_flip_rate", "b"].missing
+
+
 def test_different_patients_have_no_paired_number():
     """Nobody was examined twice, so nothing is put down to the scanner."""
     latent, cohort, _, _ = milder_at_b(n=400)
