@@ -134,7 +134,7 @@ def test_attacks_are_of_the_first_patients_once_each(tmp_path: Path, monkeypatch
     """attacks.toml reads pieces that hold the largest plaque, and its policy asks only for what its probes measure."""
     from safetensors.torch import save_file
 
-    monkeypatch.setitem(_folder.SIZES, "smoke", (12, 2))
+    monkeypatch.setitem(_folder.SIZES, "smoke", (18, 2))
     weights, folder = tmp_path / "any.safetensors", tmp_path / "audit"
     save_file(large_net().state_dict(), weights)
     folder.mkdir()
@@ -144,7 +144,7 @@ def test_attacks_are_of_the_first_patients_once_each(tmp_path: Path, monkeypatch
         load_cohort(c.cohort, folder, task=c.model.task, classes=c.model.classes, input=c.model.input)
         for c in (spec, load_audit(folder / "audit.toml"))
     )
-    assert (len(few), few.n_patients, len(every)) == (10, 10, 14)
+    assert (len(few), few.n_patients, len(every)) == (16, 16, 20)
     # The third row of all is the first scan of the second patient.
     piece, mask, whole = few.images.load(1)[0], few.masks.load(1)[0], every.images.load(2)[0]
     assert piece.shape == mask.shape == _folder.PIECE

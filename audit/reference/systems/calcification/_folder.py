@@ -52,7 +52,7 @@ PARTS = (
     ),
     _Part(
         name="attacks", what="Attacks on, and explanations", manifest="few.csv", policy="attacks.policy.toml",
-        probes="SETUP*,DATA003,ADV001,XAI001,XAI002,XAI003", size=PIECE, patients=10,
+        probes="SETUP*,DATA003,ADV001,XAI001,XAI002,XAI003", size=PIECE, patients=16,
     ),
 )  # fmt: skip
 """`audit.toml` and `attacks.toml`: each attack or explanation takes hundreds of passes, so it is of pieces of few."""
