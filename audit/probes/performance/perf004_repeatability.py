@@ -30,6 +30,9 @@ class _Reading:
     ratio: bool = False
 
 
+ALIKE = "every case of the cohort gets the same answer, so that none could turn"
+
+
 class Repeatability(Probe):
     """Whether the model says the same of the same patient, examined twice.
 
@@ -54,9 +57,10 @@ class Repeatability(Probe):
     Known problems:
         Repeats on the same scanner, the same day, by the same staff give the smallest difference that there is;
         between sites it is larger (see the SHIFT probes). A standard deviation that grows with the value is not well
-        told by one number: see the figure, and the share of the mean. A few patients who repeat much worse than the
-        others make the upper bound too low, in small samples most. At least 35 pairs are commonly asked for; from 5
-        patients on there is a number, with a wide interval.
+        told by one number: see the figure, and the share of the mean. Where every case gets the same answer none could
+        turn, and there is no flip rate. A few patients who repeat much worse than the others make the upper bound too
+        low, in small samples most. At least 35 pairs are commonly asked for; from 5 patients on there is a number, with
+        a wide interval.
 
     Example:
         40 patients were scanned twice. The hippocampal volume has a within-patient SD of 52 mm³: the
@@ -76,6 +80,7 @@ class Repeatability(Probe):
         code="PERF004",
         name="repeatability",
         family="PERF",
+        version=2,
         tasks=("binary", "multiclass", "multilabel", "ordinal", "regression", "segmentation", "survival"),
         needs=("repeats",),
         metrics=(
@@ -180,6 +185,9 @@ def _flip_rate(ctx: ProbeContext, sets: Sets, decisions: NDArray[np.generic] | N
     if decisions is None:
         n_patients = int(np.unique(sets.owners).size)
         return Estimate.absent(NO_OPERATING_POINT, method="none", n=sets.count, n_patients=n_patients)
+    if decisions.size and (decisions == decisions[0]).all():
+        n_patients = int(np.unique(sets.owners).size)
+        return Estimate.absent(ALIKE, method="none", n=sets.count, n_patients=n_patients)
     flips = sets.flips(decisions)
     if (sets.sizes == 2).all():
         return proportion(flips > 0, sets.owners, ctx.levels)

@@ -77,7 +77,7 @@ def test_flips_are_counted_by_pair():
     assert (m.k, m.n, m.n_patients) == (6, 50, 50)
     assert (m.low, m.high) == pytest.approx(proportion_confint(6, 50, 0.05, "beta"), abs=4e-3)
     assert ("within_patient_cv",) not in found
-    assert run(pairs(np.tile([0.7, 0.8], 50), task="binary"))["flip_rate",].value == 0
+    assert run(pairs(np.tile([0.7, 0.8, 0.2, 0.3], 25), task="binary"))["flip_rate",].value == 0
 
 
 def test_flips_of_three_examinations_are_shares_of_pairs():
@@ -200,3 +200,15 @@ def test_repeats_that_were_all_lost_are_not_absent():
     kept = with_aside(three, reasons=["blurred"] * 2, attributes={"visit": ["a", "a"]}, patients=np.array([3, 3]))
     found = run(saved_context(volumes(20), kept, task="regression", output="value", operating_point=None))
     assert found["share_sets_lost",].value == 0
+
+
+def test_a_model_with_one_answer_for_all_has_no_flip_rate():
+    """A constant repeats itself without a flip, and that is no merit: there is no number, so a rule cannot PASS."""
+    n = 40
+    cohort = small_cohort(
+        np.repeat(np.arange(n) % 2, 2), patients=np.repeat(np.arange(n), 2),
+        attributes=[attribute("visit", np.repeat([f"s{i}" for i in range(n)], 2), "repeat")],
+    )  # fmt: skip
+    (m,) = [m for m in Repeatability().run(saved_context(np.full(2 * n, 0.9), cohort)) if m.metric == "flip_rate"]
+    assert m.value is None
+    assert "same answer" in m.missing
