@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from audit.core import Aside, Attribute, Cohort, Predictions
+from audit.core import MISSING_LEVEL, Aside, Attribute, Cohort, Predictions
 from audit.evidence._pseudonyms import Plain, Pseudonyms
 
 if TYPE_CHECKING:
@@ -123,8 +123,10 @@ def _levels(attributes: Mapping[str, Attribute], pseudonyms: Pseudonyms | Plain)
     for name, a in attributes.items():
         # A repeat is named by an id, as a patient is.
         hidden = set(a.roles) <= {"repeat"}
-        levels = pseudonyms.names("repeat", a.levels.tolist()) if hidden else a.levels
-        columns[f"attribute.{name}"] = np.asarray(levels, dtype=object)
+        levels = np.asarray(pseudonyms.names("repeat", a.levels.tolist()) if hidden else a.levels, dtype=object)
+        # That there is none is no id: with a pseudonym it would count as one repeat of many cases.
+        levels[a.levels == MISSING_LEVEL] = MISSING_LEVEL
+        columns[f"attribute.{name}"] = levels
     return columns
 
 

@@ -217,3 +217,20 @@ def test_verify_needs_no_torch(run):
     )
     done = subprocess.run([sys.executable, "-W", "ignore", "-c", code], capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
+
+
+def test_a_repeat_that_is_not_recorded_stays_missing(tmp_path):
+    """No pseudonym stands for it, or all cases without one would be repeats of each other; the run is intact."""
+
+    def days(folder):
+        table, config = folder / "scores.csv", folder / "audit.toml"
+        rows = table.read_text().splitlines()
+        cells = [f"{row},{'' if i % 3 else f'day{i}'}" for i, row in enumerate(rows[1:])]
+        table.write_text("\n".join([f"{rows[0]},day", *cells]) + "\n")
+        config.write_text(config.read_text().replace("[audit]", 'day = { role = "repeat" }\n[audit]'))
+
+    folder = make(tmp_path / "repeats", probes="PERF001,DATA004", change=days)
+    levels = read_predictions(folder / "predictions.parquet").clean.levels["day"].tolist()
+    assert levels.count("(missing)") == 160
+    assert not [v for v in levels if v.startswith("day")]
+    assert [str(f) for f in audit.verify(folder).faults] == []
