@@ -50,22 +50,21 @@ class Certificate:
     """The checks of one attack and what they gave.
 
     `certificate_deterministic`: share of cases whose answer is the same when asked again; must be 1.
-    `certificate_identity`: share of cases whose answer at size 0, from the differentiable graph and from the model,
-    is the clean answer; must be 1. `certificate_bound`: share of worst images that keep to size, range and region, as
-    they are and in whole stored steps; must be 1. `certificate_monotone`: number of sizes at which more cases are right
-    than at the size before; none. `certificate_chance`: one-sided 95 % lower bound of the clean share right, classes
-    weighing alike, less that of the best constant answer; above 0. `certificate_gradient`: share of cases with a finite
-    gradient that is not zero; at least 0.99. `certificate_finite_difference`: share of cases whose gradient predicts
-    small changes of the margin, to 1 % in float64; at least 0.9. `certificate_path`: share of pairs of cases of
-    different answers between which the gradients add up to the difference of the margins, to 10 %, of masks to that of
-    a pixel; at least 0.8.
-    `certificate_descent`: share of the cases right
-    without an attack whose margin a least step along the gradient lowers; at least 0.9. `certificate_noise`: share
-    right under random signs minus share right under the attack, same size; at least 0. `certificate_one_step`: share of
-    cases that one step breaks at the headline size and the search alone, from a random start, does not; at most 0.05.
-    `certificate_steps`: share of cases right at the headline size that twice the steps from another start turn; at most
-    0.05. `certificate_query`: the same for an attack that only asks; at most 0.05. `certificate_large_epsilon`: share
-    right when the whole range may be used; at most 0.05.
+    `certificate_identity`: share of cases whose answer at size 0, from the differentiable graph and from the model, is
+    the clean answer; must be 1. `certificate_bound`: share of worst images that keep to size, range and region, as they
+    are and in whole stored steps; must be 1. `certificate_monotone`: number of sizes at which more cases are right than
+    at the size before; none. `certificate_chance`: one-sided 95 % lower bound of the clean share right, classes
+    weighing alike, less that of the best constant answer; above 0. `certificate_gradient`: share of the cases that are
+    right anyway whose gradient is finite and not zero; at least 0.99. `certificate_finite_difference`: share of cases
+    whose gradient predicts small changes of the margin, to 1 % in float64; at least 0.9. `certificate_path`: share of
+    pairs of cases of different answers between which the gradients add up to the difference of the margins, to 10 %, of
+    masks to that of a pixel; at least 0.8. `certificate_descent`: share of the cases right without an attack whose
+    margin a least step along the gradient lowers; at least 0.9. `certificate_noise`: share right under random signs
+    minus share right under the attack, same size; at least 0. `certificate_one_step`: share of cases that one step
+    breaks at the headline size and the search alone, from a random start, does not; at most 0.05. `certificate_steps`:
+    share of cases right at the headline size that twice the steps from another start turn; at most 0.05.
+    `certificate_query`: the same for an attack that only asks; at most 0.05. `certificate_large_epsilon`: share right
+    when the whole range may be used; at most 0.05.
 
     A check that cannot be made is left out: without classes or an operating point there is no chance level, and no
     attack by asking keeps to a share of pixels.
@@ -162,8 +161,10 @@ def _counted(outcome: Outcome, patients: NDArray[np.int64], bounds: Bounds | Non
     stored = np.column_stack([outcome.right_clean, outcome.right_stored]).mean(axis=0)
     rises = (np.diff(right) > 0).sum() + (np.diff(stored) > 0).sum()
     standing = outcome.right_clean
+    # A case that is wrong anyway is not attacked; a mask with no overlap at all has no slope, and need not have one.
+    asked = standing if standing.any() else np.ones_like(standing)
     yield "certificate_monotone", (float(rises), patients)
-    yield "certificate_gradient", (float(outcome.gradient.mean()), patients)
+    yield "certificate_gradient", (float(outcome.gradient[asked].mean()), patients[asked])
     yield "certificate_noise", (float(outcome.right_noise.mean() - outcome.right_attack.mean()), patients)
     if standing.any():
         yield "certificate_descent", (float(outcome.descends[standing].mean()), patients[standing])

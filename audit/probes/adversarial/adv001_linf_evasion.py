@@ -45,22 +45,22 @@ class LinfEvasion(Probe):
         changes no answer (1). `certificate_bound`: share of worst images that keep to size, range and region, measured
         on the images, as they are and in whole stored steps (1). `certificate_monotone`: sizes at which more cases
         stand than at the one before (0). `certificate_chance`: one-sided 95 % lower bound of the clean share right,
-        classes weighing alike, less that of the best constant answer (above 0). `certificate_gradient`: share of
-        cases with a finite gradient that is not zero (at least 0.99). `certificate_finite_difference`: share of a
-        sample whose gradient predicts small changes of the margin along random directions, to 1 % in float64, or 10 %
-        where the network takes float32 only (at least 0.9). `certificate_path`: share of pairs of cases of different
-        answers, eight at most, between which the gradients at 64 places add up to the difference of the margins, to
-        10 % (at least 0.8); of masks the height of a pixel is followed that is in one mask and not in the other, and
-        where no case is answered otherwise, the way to an inverted or even image. It fails where the answer turns on a
-        jump or a saturated step that gradients elsewhere do not show. `certificate_descent`: share of right cases whose
-        margin one least step lowers (at least 0.9). `certificate_noise`: share right under random signs of the same
-        size minus that under the attack (at least 0). `certificate_one_step`: share of a sample that one step breaks
-        and the search alone does not (at most 0.05). `certificate_steps`, `certificate_query`: share of a sample that
-        stands at the headline size and falls to twice the steps from another start, and to an attack that only asks (at
-        most 0.05 each). `certificate_large_epsilon`: with the whole range hardly a case stands (at most 0.05).
-        Where a check fails, the method of each number names it with the likely cause, told from the model's answers:
-        random transform, constant answer, saturated output, argmax in the graph, quantised input, masked gradient,
-        graph of another function, too few steps.
+        classes weighing alike, less that of the best constant answer (above 0). `certificate_gradient`: share of the
+        cases that are right anyway whose gradient is finite and not zero (at least 0.99).
+        `certificate_finite_difference`: share of a sample whose gradient predicts small changes of the margin along
+        random directions, to 1 % in float64, or 10 % where the network takes float32 only (at least 0.9).
+        `certificate_path`: share of pairs of cases of different answers, eight at most, between which the gradients at
+        64 places add up to the difference of the margins, to 10 % (at least 0.8); of masks the height of a pixel is
+        followed that is in one mask and not in the other, and where no case is answered otherwise, the way to an
+        inverted or even image. It fails where the answer turns on a jump or a saturated step that gradients elsewhere
+        do not show. `certificate_descent`: share of right cases whose margin one least step lowers (at least 0.9).
+        `certificate_noise`: share right under random signs of the same size minus that under the attack (at least 0).
+        `certificate_one_step`: share of a sample that one step breaks and the search alone does not (at most 0.05).
+        `certificate_steps`, `certificate_query`: share of a sample that stands at the headline size and falls to twice
+        the steps from another start, and to an attack that only asks (at most 0.05 each). `certificate_large_epsilon`:
+        with the whole range hardly a case stands (at most 0.05). Where a check fails, the method of each number names
+        it with the likely cause, told from the model's answers: random transform, constant answer, saturated output,
+        argmax in the graph, quantised input, masked gradient, graph of another function, too few steps.
 
     Why it matters clinically:
         A model that turns on changes below the noise of the scanner rests on features that no reader sees, and may

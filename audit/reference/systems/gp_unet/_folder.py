@@ -8,8 +8,8 @@ from pathlib import Path
 from audit.reference._spaces_folder import SCALED_ON, bright_parts, filled, write_cases
 from audit.reference.systems.gp_unet._learning import AUDIT, DEVELOPMENT, Settings, cohort
 
-PATIENTS = {"smoke": 60, "standard": 120, "full": 500}
-RESCANS = {"smoke": 20, "standard": 36, "full": 80}
+PATIENTS = {"smoke": 60, "standard": 200, "full": 500}
+RESCANS = {"smoke": 20, "standard": 40, "full": 80}
 _HERE = Path(__file__).parent
 
 
