@@ -1,4 +1,4 @@
-"""pytester, and a finished run for the plugin to judge."""
+"""A finished run for the plugin to judge."""
 
 from __future__ import annotations
 
@@ -7,8 +7,6 @@ from pathlib import Path
 import pytest
 
 from tests.verification._runs import make
-
-pytest_plugins = ["pytester"]
 
 
 @pytest.fixture(scope="session")

@@ -98,9 +98,9 @@ def test_a_simpson_reversal_fails() -> None:
 def test_a_metadata_only_model_fails() -> None:
     """It reads age and ward: better than neither comparator by the 0.02 that is asked for."""
     rng = np.random.default_rng(2)
-    age, ward = rng.uniform(30, 90, 1500), rng.integers(0, 2, 1500)
+    age, ward = rng.uniform(30, 90, 5000), rng.integers(0, 2, 5000)
     risk = (age - 60) / 15 + 1.2 * ward - 0.6
-    label = (rng.random(1500) < 1 / (1 + np.exp(-risk))).astype(int)
+    label = (rng.random(5000) < 1 / (1 + np.exp(-risk))).astype(int)
     given = [number("age", age, "covariate"), attribute("ward", np.array(["a", "b"])[ward], "confounder")]
     ctx = saved_context(1 / (1 + np.exp(-risk)), small_cohort(label, attributes=given))
     assert judged(ctx, "file") == {"file": "FAIL"}
