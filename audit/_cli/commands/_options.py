@@ -1,0 +1,37 @@
+"""Options that several commands have."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Literal
+
+import typer
+
+Profile = Literal["smoke", "standard", "full"]
+RunFolder = Annotated[Path, typer.Argument(metavar="RUN", help="Folder of a finished run.", show_default=False)]
+Out = Annotated[
+    Path | None,
+    typer.Option("--out", metavar="DIR", help="Folder of the run.  default: audit-runs/<UTC time>", show_default=False),
+]
+Workers = Annotated[int, typer.Option("--workers", metavar="N", min=1, help="Parallel workers.")]
+MinCell = Annotated[
+    int,
+    typer.Option(
+        "--min-cell", metavar="N", min=0, show_default=False,
+        help="Leave cells of fewer patients out of report, summary, JUnit and SARIF.  default: none",
+    ),
+]  # fmt: skip
+Github = Annotated[bool, typer.Option("--github", help="Print GitHub annotations, too; always on its runners.")]
+Overwrite = Annotated[bool, typer.Option("--overwrite", help="Replace the run that is in the folder.")]
+Isolate = Annotated[bool, typer.Option("--isolate/--no-isolate", help="Load the model in a process of its own.")]
+Seconds = Annotated[float, typer.Option("--seconds", metavar="S", min=1, help="Time that this process has.")]
+Memory = Annotated[float, typer.Option("--memory", metavar="GIB", min=1, help="Address space that it has.")]
+Root = Annotated[Path, typer.Option("--root", metavar="DIR", help="Configurations and policies lie below it.")]
+Map = Annotated[
+    Path,
+    typer.Option(
+        "--map", metavar="FILE", help="Your own TOML file, [models.NAME]: config, policy, alias.", show_default=False
+    ),
+]
+State = Annotated[Path, typer.Option("--state", metavar="DIR", help="Folder of the gate: its queue and its runs.")]
+Isolated = Annotated[bool, typer.Option("--isolate/--no-isolate", help="Load models in a process of their own.")]
