@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import json
 import time
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -79,6 +82,31 @@ def learn_counts(
         if say is not None:
             say(f"epoch {epoch + 1} of {settings.epochs}: loss {total / n:.3f}, {time.perf_counter() - start:.0f} s")
     return net.to(memory_format=torch.contiguous_format).eval()
+
+
+def sizes_and_seeds(
+    name: str, folder: Path, sizes: Sequence[int], seeds: Sequence[int], cell: Callable[[int, int], dict[str, object]],
+    say: Say,
+) -> None:  # fmt: skip
+    """Train on growing numbers of patients, one file a number and seed; what is there already is not done again.
+
+    Args:
+        name: The system.
+        folder: Made if absent.
+        sizes: Numbers of training patients.
+        seeds: Of patients, weights and order.
+        cell: From a number and a seed to what the file holds.
+        say: Is told how far it is.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    for size in sizes:
+        for seed in seeds:
+            file = folder / f"{name}-{size:04d}-{seed}.json"
+            if not file.is_file():
+                say(f"{size} patients, seed {seed}")
+                part = file.with_suffix(".part")
+                part.write_text(json.dumps(cell(size, seed), indent=1) + "\n", encoding="utf-8")
+                part.replace(file)
 
 
 def answers(net: Any, images: NDArray[Any], *, full: float, batch: int = 32) -> NDArray[np.float64]:

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
 import pytest
 import torch
 
-from audit.attacks import CHECKS, Bounds, Cases, Certificate, Plan, attack_cases, certify, questions
+from audit.attacks import CHECKS, Bounds, Cases, Certificate, Plan, _certificate, attack_cases, certify, questions
 from audit.core import Estimate
 from tests.attacks.nets import Linear, Masked, convolutional, wrap
 
@@ -59,6 +60,19 @@ def test_saturated_probabilities_fail_the_certificate() -> None:
     """Probabilities that are exactly 0 or 1 in float32 have no gradient; robust numbers on them are not believed."""
     model = wrap(Linear(np.linspace(-1, 1, 36), squash="sigmoid", gain=1e4), output="probabilities")
     assert "certificate_gradient" in certificate_of(model).failed
+
+
+@pytest.mark.parametrize(("without", "share"), [(3, 1.0), (0, 2 / 3)])
+def test_only_cases_that_are_right_anyway_need_a_gradient(without: int, share: float) -> None:
+    """A case that is wrong without an attack may lie where nothing slopes; one that is right may not."""
+    right, slopes = np.array([True, True, True, False]), np.arange(4) != without
+    left = SimpleNamespace(
+        right_clean=right, right=right[:, None], right_stored=right[:, None], gradient=slopes, right_noise=right,
+        right_attack=right, descends=right,
+    )  # fmt: skip
+    found = dict(_certificate._counted(left, np.arange(4), None))
+    value, patients = found["certificate_gradient"]
+    assert (value, patients.tolist()) == (pytest.approx(share), [0, 1, 2])
 
 
 def test_random_noise_that_does_better_fails_the_certificate() -> None:

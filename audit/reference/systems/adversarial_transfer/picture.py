@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from audit.reference._drawing import points, two_parts
 from audit.reference._files import read_figures
 from audit.reference.systems.adversarial_transfer._attacking import HEADLINE, perturbed
 from audit.reference.systems.adversarial_transfer._learning import TEST, Settings, patches
@@ -24,37 +25,23 @@ def draw(path: Path) -> None:
     Args:
         path: The file.
     """
-    import matplotlib as mpl
+    two_parts(path, (9, 3.2), 1.7, _patches, _figures)
 
-    mpl.use("Agg")
-    from matplotlib import pyplot as plt
 
-    figure = plt.figure(figsize=(9, 3.2), dpi=110)
-    parts: Any = figure.subfigures(1, 2, width_ratios=(1, 1.7))
-    left, right = parts
-    _patches(left)
-    axes = right.subplots()
+def _figures(axes: Any) -> None:
     for k, name in enumerate(("adversarial-transfer", "adversarial-apart")):
         found = {f.name: f for f in read_figures(HERE / f"{name}.figures.json")[1]}
-        for attack, mark in (("20 steps", ("s", "o")[k]), ("shuffled", "x")):
+        for attack, style in (("20 steps", {}), ("shuffled", {"fmt": "x"})):
             keys = [f"per cent of the clean auc, {attack}, {on}" for on in SHOWN]
             at = np.array([i for i, key in enumerate(keys) if key in found])
             figures = [found[key] for key in keys if key in found]
-            values = np.array([f.value for f in figures], dtype=float)
-            ends = np.array([[f.low for f in figures], [f.high for f in figures]], dtype=float)
-            axes.errorbar(
-                at + (k - 0.5) * 0.25, values, np.abs(ends - values), fmt=mark, color=("#b5483a", "#3a6ea5")[k],
-                capsize=3, ms=6, label=f"{name}, {attack}",
-            )  # fmt: skip
+            points(axes, at + (k - 0.5) * 0.25, figures, k, label=f"{name}, {attack}", **style)
     axes.set_xticks(range(len(SHOWN)), WORDS, fontsize=8)
     axes.set_ylim(0, 108)
     axes.set_ylabel("% of the clean AUC", fontsize=8)
     axes.set_title("phantom, 400 test patients, 1 % of full scale; 95 % intervals", fontsize=9)
     axes.legend(fontsize=7, loc="lower right", frameon=False)
-    axes.spines[["top", "right"]].set_visible(False)
-    right.subplots_adjust(bottom=0.2)
-    figure.savefig(path)
-    plt.close(figure)
+    axes.figure.subplots_adjust(bottom=0.2)
 
 
 def _patches(part: Any) -> None:

@@ -7,7 +7,7 @@ from dataclasses import replace
 from functools import cache
 from pathlib import Path
 
-from audit.reference._counting import agreement, answers
+from audit.reference._counting import agreement, answers, sizes_and_seeds
 from audit.reference._system import Say
 from audit.reference.phantoms import SpacesTable
 from audit.reference.systems.epvs._learning import FULL, READER, TEST, TRAINING, Settings, tables, trained
@@ -30,16 +30,7 @@ def curves(name: str, folder: Path, *, say: Say) -> None:
         folder: Made if absent; what is there already is not done again.
         say: Is told how far it is.
     """
-    folder.mkdir(parents=True, exist_ok=True)
-    for size in SIZES:
-        for seed in SEEDS:
-            file = folder / f"{name}-{size:04d}-{seed}.json"
-            if not file.is_file():
-                say(f"{size} patients, seed {seed}")
-                found = cell(size, seed)
-                part = file.with_suffix(".part")
-                part.write_text(json.dumps(found, indent=1) + "\n", encoding="utf-8")
-                part.replace(file)
+    sizes_and_seeds(name, folder, SIZES, SEEDS, cell, say)
 
 
 def cell(size: int, seed: int) -> dict[str, object]:

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import replace
 from functools import cache
 from pathlib import Path
 
+from audit.reference._counting import sizes_and_seeds
 from audit.reference._system import Say
 from audit.reference.phantoms import SpacesTable, scanned
 from audit.reference.systems.gp_unet._learning import TEST, TRAINING, Settings, cohort, trained
@@ -28,15 +28,7 @@ def curves(name: str, folder: Path, *, say: Say) -> None:
         folder: Made if absent; what is there already is not done again.
         say: Is told how far it is.
     """
-    folder.mkdir(parents=True, exist_ok=True)
-    for size in SIZES:
-        for seed in SEEDS:
-            file = folder / f"{name}-{size:04d}-{seed}.json"
-            if not file.is_file():
-                say(f"{size} patients, seed {seed}")
-                part = file.with_suffix(".part")
-                part.write_text(json.dumps(cell(size, seed), indent=1) + "\n", encoding="utf-8")
-                part.replace(file)
+    sizes_and_seeds(name, folder, SIZES, SEEDS, cell, say)
 
 
 def cell(size: int, seed: int) -> dict[str, object]:

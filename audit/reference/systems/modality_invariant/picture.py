@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from audit.reference._drawing import points, two_parts
 from audit.reference._files import read_figures
 from audit.reference.phantoms import SEQUENCES, PairedPatches
 
@@ -22,35 +23,21 @@ def draw(path: Path) -> None:
     Args:
         path: The file.
     """
-    import matplotlib as mpl
+    two_parts(path, (9, 3.4), 1.6, _patches, _figures)
 
-    mpl.use("Agg")
-    from matplotlib import pyplot as plt
 
-    figure = plt.figure(figsize=(9, 3.4), dpi=110)
-    parts: Any = figure.subfigures(1, 2, width_ratios=(1, 1.6))
-    left, right = parts
-    _patches(left)
-    axes = right.subplots()
+def _figures(axes: Any) -> None:
     for k, name in enumerate(("modality-naive", "modality-invariant")):
         found = {f.name: f for f in read_figures(HERE / f"{name}.figures.json")[1]}
-        figures = [found[f"auc, {words}"] for words in SHOWN]
-        values = np.array([f.value for f in figures], dtype=float)
-        ends = np.array([[f.low for f in figures], [f.high for f in figures]], dtype=float)
-        axes.errorbar(
-            np.arange(len(SHOWN)) + (k - 0.5) * 0.25, values, np.abs(ends - values), fmt=("s", "o")[k],
-            color=("#b5483a", "#3a6ea5")[k], capsize=3, ms=6, label=name,
-        )  # fmt: skip
+        at = np.arange(len(SHOWN)) + (k - 0.5) * 0.25
+        points(axes, at, [found[f"auc, {words}"] for words in SHOWN], k, label=name)
     axes.set_xticks(range(len(SHOWN)), [s.replace("+", "\n") for s in SHOWN], fontsize=8)
     axes.axhline(0.5, color="0.4", lw=0.8, ls=":")
     axes.set_ylim(0.4, 1.03)
     axes.set_ylabel("AUC", fontsize=8)
     axes.set_title("phantom, 400 test patients, by sequences that are there; 95 % intervals", fontsize=9)
     axes.legend(fontsize=8, loc="center left", frameon=False)
-    axes.spines[["top", "right"]].set_visible(False)
-    right.subplots_adjust(bottom=0.2)
-    figure.savefig(path)
-    plt.close(figure)
+    axes.figure.subplots_adjust(bottom=0.2)
 
 
 def _patches(part: Any) -> None:
