@@ -62,6 +62,7 @@ from audit.core.outputs import (
     sigmoid,
     softmax,
 )
+from audit.core.parts import Arrays, InlineParts, Parts, Work, joined, shards
 from audit.core.policy import ComparisonRule, Limit, Policy, Rule, Waiver
 from audit.core.probe import (
     FAMILIES,
@@ -105,6 +106,7 @@ __all__ = [
     "UNGRADABLE",
     "YES",
     "Access",
+    "Arrays",
     "Artifact",
     "Aside",
     "Attribute",
@@ -130,6 +132,7 @@ __all__ = [
     "Finding",
     "ImageSource",
     "ImagingModel",
+    "InlineParts",
     "InputSpec",
     "IntendedUse",
     "KnobRange",
@@ -147,6 +150,7 @@ __all__ = [
     "OtherSplit",
     "Outcome",
     "OutputKind",
+    "Parts",
     "Policy",
     "Predictions",
     "Prevalence",
@@ -177,6 +181,7 @@ __all__ = [
     "Unverified",
     "Verdict",
     "Waiver",
+    "Work",
     "bounds_at",
     "canonical_json",
     "class_views",
@@ -184,8 +189,10 @@ __all__ = [
     "digest",
     "family_weight",
     "foreground_probability",
+    "joined",
     "plain",
     "scores",
+    "shards",
     "sigmoid",
     "softmax",
     "worst_first",

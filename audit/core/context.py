@@ -15,6 +15,7 @@ from audit.core.envelope import Envelope
 from audit.core.levels import Levels
 from audit.core.model import ImagingModel, ModelCard, Surrogate
 from audit.core.outputs import ClassView, class_views, scores
+from audit.core.parts import InlineParts, Parts
 from audit.core.probe import Artifact
 from audit.core.training import Training
 
@@ -254,6 +255,7 @@ class ProbeContext:
             where none is declared.
         explain: How decisions are explained, as the run asks for it.
         training: What may be trained, where a recipe is declared; None elsewhere.
+        parts: Who does the shards of work that a probe can part.
     """
 
     model: ImagingModel
@@ -276,6 +278,7 @@ class ProbeContext:
     monitor: Callable[[Any], Any] | None = None
     explain: ExplainSpec = field(default_factory=ExplainSpec)
     training: Training | None = None
+    parts: Parts = field(default_factory=InlineParts)
 
     @property
     def card(self) -> ModelCard:
