@@ -26,8 +26,8 @@ class Parts(Protocol):
 
         Args:
             name: What is done, for progress and for the plan.
-            work: From rising positions (m,) to named arrays of numbers, truth values or texts. Its result rests on these
-                positions alone: not on the others of the shard, nor on `size`.
+            work: From rising positions (m,) to named arrays of numbers, truth values or texts. What it says of a
+                position rests on that alone: not on the others of the shard, nor on `size`.
             count: How many positions there are; 0 gives an empty list.
             size: Positions a shard, 1 or more.
 
