@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
+from audit.core.clock import timed
 from audit.errors import InputError, ReadError
 
 if TYPE_CHECKING:
@@ -76,7 +77,9 @@ def _ahead(source: ImageSource, chunks: Sequence[Sequence[int]], workers: int) -
             if not waiting:
                 return
             chunk, futures = waiting.popleft()
-            yield _batch(chunk, [f.result() for f in futures])
+            with timed("reading"):
+                batch = _batch(chunk, [f.result() for f in futures])
+            yield batch
     finally:
         pool.shutdown(wait=True, cancel_futures=True)
 
