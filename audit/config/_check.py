@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from audit.config._beside import development_columns, other_tables
 from audit.config._crosscheck import URIS, saved_faults, table
 from audit.config._faults import did_you_mean, listed, one_line, shown, unknown
+from audit.config._stopping import sequential_faults
 from audit.core import Policy, ProbeInfo, Rule
 from audit.errors import AuditError, ConfigError, FaultsError, ManifestError, PolicyError
 
@@ -57,6 +58,7 @@ def policy_faults(
         known = prevalence or (rule.probe in _BY_DESIGN and design in ("consecutive", "random"))
         faults += _rule_faults(rule, infos, known)
     for pattern in policy.allow_not_applicable:
+    faults += sequential_faults(policy, infos)
         if not any(fnmatch.fnmatchcase(code, pattern) for code in infos):
             faults.append(_as_policy(unknown("[not_applicable] allow", pattern, sorted(infos), noun="probe")))
     return faults

@@ -151,6 +151,7 @@ def cohort_spec(t: CohortTable) -> CohortSpec:
         distractors=tuple(t.distractors.items()),
         annotated_plane=t.annotated_plane,
         phantom=t.phantom,
+        read_timeout=t.read_timeout,
     )
 
 
@@ -222,4 +223,5 @@ def _rule(r: RuleTable) -> Rule:
         blocking=r.blocking,
         rationale=r.rationale,
         margin_source=r.margin_source,
+        sequential=r.sequential,
     )

@@ -92,6 +92,7 @@ class RuleTable(Table):
     blocking: bool = True
     rationale: str = ""
     margin_source: str = ""
+    sequential: bool = Field(default=False, description="whether the probe stops as soon as this rule is settled")
 
 
 class WaiverTable(Table):

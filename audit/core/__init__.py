@@ -76,11 +76,13 @@ from audit.core.probe import (
     StoredArtifact,
 )
 from audit.core.stored import StoredPredictions, StoredRows
+from audit.core.stopping import BLOCK, Stop
 from audit.core.training import Meter, Trainer, Training, TrainingSpec, TrainingsSpent
 from audit.core.verdict import EXIT_CODES, STATUSES, Finding, Outcome, Status, Verdict
 
 __all__ = [
     "BUDGETS",
+    "BLOCK",
     "CHOSEN_ON",
     "CLASSIFICATION",
     "COMPARATOR_OUTPUTS",
@@ -169,6 +171,7 @@ __all__ = [
     "Status",
     "StoredArtifact",
     "StoredPredictions",
+    "Stop",
     "StoredRows",
     "Surrogate",
     "SurrogateSpec",

@@ -13,6 +13,9 @@ from typing import Any
 # Most values by far, of which nothing else need be asked.
 _PLAIN = frozenset({str, int, float, bool, type(None)})
 
+SPARSE = {"sparse": True}
+"""Metadata of a field that is left out where it has its default: what knows nothing of it keeps its JSON and digest."""
+
 
 def plain(value: Any) -> Any:
     """Return dataclasses, mappings, tuples, dates and numpy scalars as plain JSON types.
@@ -25,7 +28,9 @@ def plain(value: Any) -> Any:
     if type(value) is dict:
         return {str(k): plain(v) for k, v in value.items()}
     if dataclasses.is_dataclass(value) and not isinstance(value, type):
-        return {f.name: plain(getattr(value, f.name)) for f in dataclasses.fields(value)}
+        return {
+            f.name: plain(given) for f in dataclasses.fields(value) if not _left_out(f, given := getattr(value, f.name))
+        }
     if isinstance(value, Enum):
         return value.name
     if isinstance(value, Mapping):
@@ -40,6 +45,10 @@ def plain(value: Any) -> Any:
     if hasattr(value, "item"):
         return plain(value.item())
     raise TypeError(f"no JSON form for {type(value).__name__}")
+
+
+def _left_out(field: dataclasses.Field[Any], value: Any) -> bool:
+    return bool(field.metadata) and "sparse" in field.metadata and value == field.default
 
 
 def canonical_json(value: Any) -> str:

@@ -17,6 +17,7 @@ from audit.core.model import ImagingModel, ModelCard, Surrogate
 from audit.core.outputs import ClassView, class_views, scores
 from audit.core.parts import InlineParts, Parts
 from audit.core.probe import Artifact
+from audit.core.stopping import Stop
 from audit.core.training import Training
 
 if TYPE_CHECKING:
@@ -256,6 +257,8 @@ class ProbeContext:
         explain: How decisions are explained, as the run asks for it.
         training: What may be trained, where a recipe is declared; None elsewhere.
         parts: Who does the shards of work that a probe can part.
+        states: Digests of the model as other workers held it when they had done their part.
+        stop: Whether enough is known, where rules ask the probe to stop then; None: it looks at all of its cases.
     """
 
     model: ImagingModel
@@ -279,6 +282,8 @@ class ProbeContext:
     explain: ExplainSpec = field(default_factory=ExplainSpec)
     training: Training | None = None
     parts: Parts = field(default_factory=InlineParts)
+    states: tuple[str, ...] = ()
+    stop: Stop | None = None
 
     @property
     def card(self) -> ModelCard:

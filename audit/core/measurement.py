@@ -8,6 +8,7 @@ from dataclasses import dataclass, field, replace
 from types import MappingProxyType
 from typing import Literal
 
+from audit.core.canonical import SPARSE
 from audit.core.levels import LADDER
 
 Scalar = str | int | float | bool | None
@@ -140,6 +141,8 @@ class Measurement:
         missing: Why there is no value.
         simultaneous: Interval that holds for all subgroups together, where there is one.
         contrast: The same text on two measurements that are mirror images of one contrast.
+        planned: Patients that there were to look at, where the probe could stop before all of them; its interval then
+            holds whenever it stopped. None where the number of patients was fixed.
     """
 
     metric: str
@@ -159,8 +162,11 @@ class Measurement:
     missing: str | None = None
     simultaneous: tuple[float, float] | None = None
     contrast: str | None = None
+    planned: int | None = field(default=None, metadata=SPARSE)
 
     def __post_init__(self) -> None:
+        if self.planned is not None and self.planned < self.n_patients:
+            raise ValueError(f"{self.metric}: expected at most {self.planned} patients, got {self.n_patients}")
         object.__setattr__(self, "subgroup", frozen(self.subgroup))
         object.__setattr__(self, "condition", frozen(self.condition))
         for key, value in self.condition.items():

@@ -7,7 +7,7 @@ import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from audit.core.canonical import digest
+from audit.core.canonical import SPARSE, digest
 from audit.core.measurement import Scalar, frozen
 
 
@@ -51,6 +51,7 @@ class Rule:
         blocking: False: reported, never changes the outcome.
         rationale: Why this limit.
         margin_source: Where the margin comes from.
+        sequential: Whether the probe looks at patients in a drawn order and stops as soon as this rule is settled.
     """
 
     id: str
@@ -62,6 +63,7 @@ class Rule:
     blocking: bool = True
     rationale: str = ""
     margin_source: str = ""
+    sequential: bool = field(default=False, metadata=SPARSE)
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "where", frozen(self.where))

@@ -50,6 +50,7 @@ class ProbeInfo:
         metrics: Every metric that it may give, in the order of the report.
         at_prevalence: Metrics that are given only where the prevalence in the intended population is declared.
         descriptive: Metrics that explain and never decide: no blocking rule may rest on one.
+        sequential: Metrics whose rules may ask the probe to stop as soon as they are settled.
         title: Short title.
         question: The plain question that it answers, for example "Does it lean on the patient's sex?".
         method: The method in one sentence.
@@ -71,6 +72,7 @@ class ProbeInfo:
     metrics: tuple[str, ...]
     at_prevalence: tuple[str, ...] = ()
     descriptive: tuple[str, ...] = ()
+    sequential: tuple[str, ...] = ()
     title: str
     question: str
     method: str
@@ -88,6 +90,8 @@ class ProbeInfo:
             raise ValueError(f"{self.code}: expected at least one metric")
         if not set(self.descriptive) <= set(self.metrics):
             raise ValueError(f"{self.code}: expected descriptive metrics among its metrics")
+        if not set(self.sequential) <= set(self.metrics) - set(self.descriptive):
+            raise ValueError(f"{self.code}: expected sequential metrics among those that decide")
         if not self.doc_url:
             object.__setattr__(self, "doc_url", f"probes/{self.code}.md")
 

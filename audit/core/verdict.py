@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Literal
 
+from audit.core.canonical import SPARSE
 from audit.core.policy import Limit, Waiver
 
 Status = Literal["PASS", "FAIL", "INCONCLUSIVE", "NOT_APPLICABLE", "ERROR", "NOT_RUN"]
@@ -38,6 +39,9 @@ class Finding:
         holm_level: One-sided level at which a FAIL was tested.
         rationale: The rule's rationale.
         margin_source: Where its margin comes from.
+        patients_spent: Patients that were looked at for the measurement that decided, where the probe could stop
+            early; None elsewhere.
+        patients_saved: Patients that need not be looked at any more, None likewise.
     """
 
     rule: str
@@ -58,6 +62,8 @@ class Finding:
     holm_level: float | None = None
     rationale: str = ""
     margin_source: str = ""
+    patients_spent: int | None = field(default=None, metadata=SPARSE)
+    patients_saved: int | None = field(default=None, metadata=SPARSE)
 
     @property
     def open_because(self) -> str:

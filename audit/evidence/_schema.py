@@ -70,8 +70,13 @@ _MEASUREMENT = _closed(
         "missing": {"type": ["string", "null"]},
         "simultaneous": {"type": ["array", "null"], "items": {"type": "number"}, "minItems": 2, "maxItems": 2},
         "contrast": {"type": ["string", "null"]},
+        "planned": {
+            "description": "patients that there were to look at, where the probe could stop before all of them",
+            "type": "integer",
+            "minimum": 0,
+        },
     },
-    optional=("simultaneous", "contrast"),
+    optional=("simultaneous", "contrast", "planned"),
 )
 _ARTIFACT = _closed(
     {
@@ -135,8 +140,10 @@ _FINDING = _closed(
         "holm_level": _NUMBER_OR_NULL,
         "rationale": {"type": "string"},
         "margin_source": {"type": "string"},
+        "patients_spent": {"type": "integer", "minimum": 0},
+        "patients_saved": {"type": "integer", "minimum": 0},
     },
-    optional=("settled_distance",),
+    optional=("settled_distance", "patients_spent", "patients_saved"),
 )
 _RULE = _closed(
     {
@@ -149,7 +156,9 @@ _RULE = _closed(
         "blocking": {"type": "boolean"},
         "rationale": {"type": "string"},
         "margin_source": {"type": "string"},
-    }
+        "sequential": {"const": True},
+    },
+    optional=("sequential",),
 )
 _FAMILY_KEYS: dict[str, Any] = {
     "policy_digest": {"type": "string"},
@@ -172,6 +181,11 @@ _FAMILY_KEYS: dict[str, Any] = {
     "by_rule": {"type": "object", "additionalProperties": {"type": "integer", "minimum": 0}},
     "built": {"type": ["integer", "null"], "minimum": 0},
     "undeclared": _TEXTS,
+    "sequential": {
+        "description": "one-sided level of a FAIL of each rule that lets its probe stop early, fixed before the run",
+        "type": "object",
+        "additionalProperties": {"type": "number", "exclusiveMinimum": 0},
+    },
 }
 # Empty in evidence that was written before families were declared.
 _FAMILY = _closed(_FAMILY_KEYS, optional=tuple(_FAMILY_KEYS))

@@ -7,16 +7,19 @@ from audit.judge._judge import judge
 from audit.judge._match import epsilon_value
 from audit.judge._needed import settled_distance
 from audit.judge._numbers import MINUS, decimals_for, figures, number, whole
+from audit.judge._sequential import Settling, fail_levels, stops
 from audit.judge._words import headline, interval, metric_words, patients, place
 
 __all__ = [
     "MINUS",
     "Family",
+    "Settling",
     "count_family",
     "decide",
     "decimals_for",
     "declare",
     "epsilon_value",
+    "fail_levels",
     "family_values",
     "figures",
     "headline",
@@ -27,6 +30,7 @@ __all__ = [
     "patients",
     "place",
     "settled_distance",
+    "stops",
     "whole",
     "worst_first",
 ]

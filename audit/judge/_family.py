@@ -9,6 +9,7 @@ from typing import Any
 from audit.core import Levels, Measurement, Policy, ProbeResult, Rule
 from audit.judge._holm import hypotheses, sides
 from audit.judge._match import matched
+from audit.judge._sequential import fail_levels
 
 _SHOWN = 20
 
@@ -117,4 +118,5 @@ def family_values(family: Family, policy: Policy) -> dict[str, Any]:
         "declared": [dict(h) for h in family.declared],
         "used": family.used, "by_rule": dict(family.by_rule or {}), "built": family.built,
         "undeclared": list(family.undeclared),
+        **({"sequential": alone} if (alone := fail_levels(policy)) else {}),
     }  # fmt: skip

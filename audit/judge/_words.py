@@ -109,7 +109,11 @@ def patients(measurement: Measurement) -> str:
     """Return k/n and the number of patients in words."""
     m = measurement
     share = f"{m.k:g}/{m.n}" if m.k is not None and float(m.k).is_integer() else counted(m.n, "case")
-    return f"{share}, {counted(m.n_patients, 'patient')}"
+    if m.planned is None:
+        return f"{share}, {counted(m.n_patients, 'patient')}"
+    if m.planned == m.n_patients:
+        return f"{share}, all {counted(m.planned, 'patient')}"
+    return f"{share}, {m.n_patients} of {counted(m.planned, 'patient')}, after which it stopped"
 
 
 def headline(rule: Rule, measurement: Measurement, confidence: float | None = None) -> str:

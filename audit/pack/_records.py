@@ -105,6 +105,7 @@ def _waived(finding: Finding) -> list[tuple[str, Cell]]:
 def _criterion(rule: Rule, confidence: float) -> str:
     where = ", ".join(f"{k} {v}" for k, v in rule.where.items())
     least = f"; at least {plural(rule.min_patients, 'patient')} in its own denominator" if rule.min_patients else ""
+    least += "; the probe stops as soon as that is settled" if rule.sequential else ""
     return (
         f"{capital(metric_name(rule.metric, rule.probe))}{f' ({where})' if where else ''} {limit_text(rule.limit)}, "
         f"whole {number(confidence * 100)} % interval inside{least}; {'blocks' if rule.blocking else 'does not block'} "

@@ -39,6 +39,7 @@ from audit.stats._repeats import (
     within_patient_sd,
 )
 from audit.stats._selective import SelectiveRisk, selective_risk
+from audit.stats._sequential import RESERVE, Drawn, gap_so_far, mean_so_far, share_so_far
 from audit.stats._shrinkage import shrunken_proportions
 from audit.stats._simultaneous import simultaneous
 from audit.stats._strata import gaps_within
@@ -47,18 +48,18 @@ from audit.stats._survival import kaplan_meier
 from audit.stats._trainings import over_trainings
 
 __all__ = [
-    "BENEFIT_AT_HORIZON", "CALIBRATION_AT_HORIZON", "RANDOM_FROM", "RATES", "REPEATABILITY", "AbsoluteIcc",
-    "CalibrationFit", "Faced", "Followed", "GapParts", "Kappa", "Marks", "Measure", "NearnessOfNumbers", "Panel",
-    "Ranking", "Repeats", "SelectiveRisk", "SequentialState", "SequentialTest", "Shown", "agreement",
-    "agreement_difference", "area_error", "association", "association_p", "auc", "auc_difference",
-    "auc_difference_at_horizon", "auc_gap",
-    "benefit_at_horizon", "best_proportion_low", "betting_interval", "between_patient_sd", "bootstrap",
-    "bootstrap_many", "brier", "by_reader", "calibration", "calibration_at_horizon", "chance_of_calibrated",
-    "chance_of_equal_aucs", "chance_of_equal_rates", "ece", "equal_groups_p", "equivalence", "froc_curve",
-    "froc_sensitivity", "gap_parts", "gaps_within", "icc", "kaplan_meier", "limit_of_agreement", "mean", "mean_auc",
-    "mean_gap", "median", "non_inferiority", "observed_risk", "opened_by_fall", "over_trainings", "p_above", "p_below",
+    "BENEFIT_AT_HORIZON", "CALIBRATION_AT_HORIZON", "RANDOM_FROM", "RATES", "REPEATABILITY", "RESERVE",
+    "AbsoluteIcc", "CalibrationFit", "Drawn", "Faced", "Followed", "GapParts", "Kappa", "Marks", "Measure",
+    "NearnessOfNumbers", "Panel", "Ranking", "Repeats", "SelectiveRisk", "SequentialState", "SequentialTest",
+    "Shown", "agreement", "agreement_difference", "area_error", "association", "association_p", "auc",
+    "auc_difference", "auc_difference_at_horizon", "auc_gap", "benefit_at_horizon", "best_proportion_low",
+    "betting_interval", "between_patient_sd", "bootstrap", "bootstrap_many", "brier", "by_reader", "calibration",
+    "calibration_at_horizon", "chance_of_calibrated", "chance_of_equal_aucs", "chance_of_equal_rates", "ece",
+    "equal_groups_p", "equivalence", "froc_curve", "froc_sensitivity", "gap_parts", "gap_so_far", "gaps_within",
+    "icc", "kaplan_meier", "limit_of_agreement", "mean", "mean_auc", "mean_gap", "mean_so_far", "median",
+    "non_inferiority", "observed_risk", "opened_by_fall", "over_trainings", "p_above", "p_below",
     "paired_difference", "patients_for_gap", "proportion", "proportion_gap", "ranking_at_horizon", "rate_difference",
-    "ratio_of_means", "repeat_icc", "resampled_auc", "resampled_sums", "selective_risk", "shrunken_proportions",
-    "simultaneous", "smallest_detectable_gap", "stratified_auc", "stratified_auc_difference", "within_patient_cv",
-    "within_patient_sd",
+    "ratio_of_means", "repeat_icc", "resampled_auc", "resampled_sums", "selective_risk", "share_so_far",
+    "shrunken_proportions", "simultaneous", "smallest_detectable_gap", "stratified_auc", "stratified_auc_difference",
+    "within_patient_cv", "within_patient_sd",
 ]  # fmt: skip
