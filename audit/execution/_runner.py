@@ -29,6 +29,7 @@ from audit.core import (
     ProbeInfo,
     ProbeResult,
     Sink,
+    Stop,
     StoredArtifact,
     Surrogate,
     Training,
@@ -68,6 +69,7 @@ class Setting:
         explain: How decisions are explained.
         training: What may be trained, where a recipe is declared.
         monitor: The model's declared monitor.
+        stops: What tells a probe that enough is known, by its code, where rules ask for it.
     """
 
     model: ImagingModel
@@ -91,6 +93,7 @@ class Setting:
     explain: ExplainSpec = field(default_factory=ExplainSpec)
     training: Training | None = None
     monitor: Callable[[Any], Any] | None = None
+    stops: Mapping[str, Stop] = field(default_factory=dict)
 
 
 Condition = tuple[str, "NDArray[np.int64]", "NDArray[np.float64]"]
@@ -142,7 +145,7 @@ def run_probe(probe: type[Probe], setting: Setting, progress: Progress) -> Ran:
         layer=setting.layer, monitor=setting.monitor, unverified=setting.unverified,
         fairlearn_metrics=setting.fairlearn_metrics,
         attacks=setting.attacks, surrogates=setting.surrogates, envelope=setting.envelope, training=_metered(setting),
-        explain=setting.explain,
+        explain=setting.explain, stop=setting.stops.get(info.code),
     )  # fmt: skip
     try:
         measurements = tuple(probe().run(context))

@@ -57,7 +57,7 @@ from audit.execution import (
     order,
     run_probe,
 )
-from audit.judge import count_family, decide, family_values, judge
+from audit.judge import count_family, decide, family_values, judge, stops
 from audit.models import fitting_threads
 from audit.probes import Catalogue, catalogue
 from audit.session._before import Before, look_ahead, tell
@@ -226,7 +226,7 @@ def _audit(
         store=lambda artifact: store_artifact(folder, artifact), show_pixels=options.show_pixels,
         fairlearn_metrics=options.fairlearn_metrics, attacks=options.attacks, surrogates=options.surrogates,
         envelope=options.envelope, monitor=options.monitor, explain=options.explain,
-        unverified=clean.unverified, training=options.training,
+        unverified=clean.unverified, training=options.training, stops=stops(policy, model.card.input.range),
     )  # fmt: skip
     ran: dict[str, Ran] = {}
     for index, probe in enumerate(order(probes)):
