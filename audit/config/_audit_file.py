@@ -8,7 +8,7 @@ from pydantic import Field
 
 from audit.config._envelope_table import EnvelopeTable
 from audit.config._fields import Edges, LevelNames, Pair, Point, Population, Size, Spacing, Table, Texts
-from audit.core import YES, OutputKind, Profile, Relation, Role, Task
+from audit.core import READ_SECONDS, YES, OutputKind, Profile, Relation, Role, Task
 
 Kind = Literal["torch", "torch-export", "torchscript", "onnx", "sklearn", "callable", "predictions", "mlflow", "http"]
 Modality = Literal["ct", "mr", "xray", "us", "photo", "microscopy"]
@@ -169,6 +169,7 @@ class CohortTable(Table):
     event: str | None = Field(default=None, min_length=1)
     ungradable: str | None = Field(default=None, min_length=1)
     ungradable_values: LevelNames = Field(default_factory=lambda: list(YES))
+    read_timeout: float = Field(default=READ_SECONDS, gt=0, le=86400)
     training: TrainingTable | None = None
     other: list[OtherTable] = Field(default_factory=list)
     comparators: dict[str, ComparatorTable] = Field(default_factory=dict)

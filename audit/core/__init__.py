@@ -8,6 +8,7 @@ from audit.core.comparison import COMPARED, MIXED, Comparison, Difference
 from audit.core.context import BUDGETS, Budget, IntendedUse, Predictions, Prevalence, ProbeContext, Profile, Sink
 from audit.core.declared import (
     COMPARATOR_OUTPUTS,
+    READ_SECONDS,
     YES,
     CohortSpec,
     Comparator,
@@ -75,14 +76,14 @@ from audit.core.probe import (
     State,
     StoredArtifact,
 )
-from audit.core.stored import StoredPredictions, StoredRows
 from audit.core.stopping import BLOCK, Stop
+from audit.core.stored import StoredPredictions, StoredRows
 from audit.core.training import Meter, Trainer, Training, TrainingSpec, TrainingsSpent
 from audit.core.verdict import EXIT_CODES, STATUSES, Finding, Outcome, Status, Verdict
 
 __all__ = [
-    "BUDGETS",
     "BLOCK",
+    "BUDGETS",
     "CHOSEN_ON",
     "CLASSIFICATION",
     "COMPARATOR_OUTPUTS",
@@ -100,6 +101,7 @@ __all__ = [
     "NO_TARGET",
     "OUTPUTS_OF",
     "OUTPUT_KINDS",
+    "READ_SECONDS",
     "RELATIONS",
     "ROLES",
     "SCHEMA_VERSION",
@@ -169,9 +171,9 @@ __all__ = [
     "SourceView",
     "State",
     "Status",
+    "Stop",
     "StoredArtifact",
     "StoredPredictions",
-    "Stop",
     "StoredRows",
     "Surrogate",
     "SurrogateSpec",

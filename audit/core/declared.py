@@ -11,6 +11,8 @@ from audit.core.attributes import AttributeSpec
 ComparatorOutput = Literal["probabilities", "value", "decision"]
 COMPARATOR_OUTPUTS: tuple[ComparatorOutput, ...] = ("probabilities", "value", "decision")
 YES = ("1", "1.0", "true", "yes")
+READ_SECONDS = 300.0
+"""How long one image may take to be read, where nobody declares another time."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -119,6 +121,7 @@ class CohortSpec:
         annotated_plane: Column with the index of the plane, along the first axis of a volume, that was read for the
             target.
         phantom: True where the cases are simulated; every number of the report then says so.
+        read_timeout: Seconds that reading one image may take before its case is set aside.
     """
 
     manifest: str
@@ -146,3 +149,4 @@ class CohortSpec:
     distractors: tuple[tuple[str, str], ...] = ()
     annotated_plane: str | None = None
     phantom: bool = False
+    read_timeout: float = READ_SECONDS

@@ -43,7 +43,7 @@ def to_plain(evidence: Evidence) -> dict[str, Any]:
         "model": plain(evidence.model),
         "cohort": plain(evidence.cohort),
         "policy": policy_to_plain(evidence.policy),
-        "results": [_result_to_plain(r) for r in evidence.results],
+        "results": [result_to_plain(r) for r in evidence.results],
         "findings": [_finding_to_plain(f) for f in evidence.findings],
         "verdict": {
             "outcome": evidence.verdict.outcome,
@@ -106,7 +106,7 @@ def _typed(values: Mapping[str, Any]) -> Evidence:
         model=values["model"],
         cohort=values["cohort"],
         policy=policy_from_plain(values["policy"]),
-        results=tuple(_result(r) for r in values["results"]),
+        results=tuple(result_from_plain(r) for r in values["results"]),
         findings=tuple(_finding(f) for f in values["findings"]),
         verdict=Verdict(
             outcome=verdict["outcome"],
@@ -160,7 +160,8 @@ def _limit_to_plain(limit: Limit) -> dict[str, float]:
     return {k: v for k, v in (("min", limit.min), ("max", limit.max)) if v is not None}
 
 
-def _result_to_plain(result: ProbeResult) -> dict[str, Any]:
+def result_to_plain(result: ProbeResult) -> dict[str, Any]:
+    """Return one result as evidence.json holds it."""
     info = plain(result.info)
     return {
         "probe": result.probe,
@@ -176,7 +177,12 @@ def _result_to_plain(result: ProbeResult) -> dict[str, Any]:
     }
 
 
-def _result(values: Mapping[str, Any]) -> ProbeResult:
+def result_from_plain(values: Mapping[str, Any]) -> ProbeResult:
+    """Return a typed result from plain values.
+
+    Raises:
+        KeyError, TypeError, ValueError: The values are none of a result.
+    """
     info = {k: values[k] for k in _INFO_KEYS if k in values}
     lists = ("tasks", "needs", "metrics", "references", "descriptive", "at_prevalence")
     info |= {k: tuple(info[k]) for k in lists if k in info}

@@ -45,18 +45,34 @@ def store_artifact(folder: Path, artifact: Artifact) -> StoredArtifact:
         folder: The run's folder.
         artifact: Arrays of numbers or texts, never objects.
     """
+    stored, data = pack_artifact(artifact)
+    write_artifact(folder, stored.file, data)
+    return stored
+
+
+def write_artifact(folder: Path, file: str, data: bytes) -> None:
+    """Write the bytes of an artifact to where the evidence names it."""
+    (folder / "artifacts").mkdir(exist_ok=True)
+    write_atomically(folder / file, data)
+
+
+def pack_artifact(artifact: Artifact) -> tuple[StoredArtifact, bytes]:
+    """Return an artifact as the evidence names it, and the bytes of its file.
+
+    Args:
+        artifact: Arrays of numbers or texts, never objects.
+    """
     import numpy as np
 
     buffer = BytesIO()
     np.savez_compressed(buffer, allow_pickle=False, **{k: artifact.arrays[k] for k in sorted(artifact.arrays)})
     data = buffer.getvalue()
     sha = hashlib.sha256(data).hexdigest()
-    (folder / "artifacts").mkdir(exist_ok=True)
-    write_atomically(folder / "artifacts" / f"{sha}.npz", data)
-    return StoredArtifact(
+    stored = StoredArtifact(
         name=artifact.name, title=artifact.title, file=f"artifacts/{sha}.npz", sha256=sha,
         columns=tuple(sorted(artifact.arrays)), meta=dict(artifact.meta), pixels=artifact.pixels,
     )  # fmt: skip
+    return stored, data
 
 
 def loader(folder: Path) -> Arrays:

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import hashlib
-from collections.abc import Mapping
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
@@ -19,13 +18,17 @@ from audit.core import (
     Predictions,
     Unverified,
     digest,
+    shards,
 )
-from audit.errors import AuditError, InputError, ModelError
-from audit.execution._progress import Progress
+from audit.errors import InputError
+from audit.execution._progress import Progress, Silent
+from audit.execution._shards import Answers, ask_shard, shard_size
+from audit.execution._tasks import TaskKind
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
+Ask = Callable[[Cohort, TaskKind], Answers]
 NO_NUMBER = "the model's answer is no finite number"
 OUTSIDE = "score outside [0, 1] though probabilities were declared"
 SEGMENTATION_COLUMNS = (
@@ -51,15 +54,17 @@ class Clean:
         cohort: The cases used, with the full ledger and a digest that covers what was read.
         predictions: One row a case used.
         unverified: One row a case of `cohort.unverified`; None where there is none that the model answered.
+        batch: Images that were asked about at a time; fewer than the budget says where memory ran out.
     """
 
     cohort: Cohort
     predictions: Predictions
     unverified: Predictions | None = None
+    batch: int
 
 
 def clean_predictions(
-    model: ImagingModel, cohort: Cohort, budget: Budget, *, workers: int, progress: Progress
+    model: ImagingModel, cohort: Cohort, budget: Budget, *, workers: int, progress: Progress, ask: Ask | None = None
 ) -> Clean:
     """Ask the model about every case once.
 
@@ -69,6 +74,8 @@ def clean_predictions(
         budget: Gives the batch size.
         workers: Threads that read images ahead.
         progress: Somebody who watches.
+        ask: From cases to answers, where others than this process ask the model; its second argument is "clean", or
+            "unverified" for cases without a reference standard.
 
     Returns:
         The cases used with their predictions.
@@ -77,7 +84,8 @@ def clean_predictions(
         InputError: No case is left, or a model that must see images has a cohort without any.
         ModelError: The model fails on readable images, or answers in a shape that was not declared.
     """
-    raw, why, seen = _answers(model, cohort, budget, workers, progress)
+    asked = ask or (lambda cases, kind: ask_here(model, cases, budget, workers=workers, progress=progress))
+    raw, why, seen, batch = _answers(model, cohort, "clean", asked, budget)
     why = _declined(why, cohort)
     keep = np.array([w is None for w in why], dtype=bool)
     if not keep.any():
@@ -88,27 +96,29 @@ def clean_predictions(
             fix="correct the manifest or the declaration in [model]",
         )  # fmt: skip
     used = cohort.set_aside(why)
-    used, pending, beside = _unverified(model, used, budget, workers, progress)
+    used, pending, beside = _unverified(model, used, asked, budget)
     used = replace(used, digest=digest([cohort.digest, seen, *beside]))
     columns = SEGMENTATION_COLUMNS if model.card.task == "segmentation" else ()
     return Clean(
         cohort=used,
         predictions=Predictions(raw=raw[keep], card=model.card, targets=used.targets, columns=columns),
         unverified=pending,
+        batch=batch,
     )
 
 
 def _answers(
-    model: ImagingModel, cohort: Cohort, budget: Budget, workers: int, progress: Progress
-) -> tuple[NDArray[np.float64], list[str | None], str]:
-    """Return raw outputs, why each case has none that can be used, and the digest of the images read."""
+    model: ImagingModel, cohort: Cohort, kind: TaskKind, ask: Ask, budget: Budget
+) -> tuple[NDArray[np.float64], list[str | None], str, int]:
+    """Return raw outputs, why each case has none that can be used, the digest of the images read, and the batch."""
     if isinstance(model, AnswersByCase):
         raw, reasons = model.raw_for(cohort.case_ids)
-        seen = ""
+        seen, batch = "", budget.batch_size
     else:
-        raw, reasons, seen = _ask(model, cohort, budget, workers, progress)
+        answers = ask(cohort, kind)
+        raw, reasons, seen, batch = answers.raw, answers.reasons, answers.seen, answers.batch
     raw = np.asarray(raw, dtype=np.float64)
-    return raw, _why_not(raw, reasons, model.card), seen
+    return raw, _why_not(raw, reasons, model.card), seen, batch
 
 
 def _declined(why: list[str | None], cohort: Cohort) -> list[str | None]:
@@ -121,13 +131,13 @@ def _declined(why: list[str | None], cohort: Cohort) -> list[str | None]:
 
 
 def _unverified(
-    model: ImagingModel, cohort: Cohort, budget: Budget, workers: int, progress: Progress
+    model: ImagingModel, cohort: Cohort, ask: Ask, budget: Budget
 ) -> tuple[Cohort, Predictions | None, list[str]]:
     """Ask about the cases without a reference standard, too: whom nobody verified is a question of the scores."""
     if cohort.unverified is None:
         return cohort, None, []
     cases = cohort.unverified.cohort
-    raw, why, seen = _answers(model, cases, budget, workers, progress)
+    raw, why, seen, _ = _answers(model, cases, "unverified", ask, budget)
     keep = np.array([w is None for w in why], dtype=bool)
     answered = Unverified(cohort=cases.subset(keep), unanswered=int((~keep).sum()))
     cohort = replace(cohort, unverified=answered)
@@ -136,72 +146,28 @@ def _unverified(
     return cohort, Predictions(raw=raw[keep], card=model.card, targets=answered.cohort.targets), [seen]
 
 
-def _ask(
-    model: ImagingModel, cohort: Cohort, budget: Budget, workers: int, progress: Progress
-) -> tuple[NDArray[np.float64], tuple[str | None, ...], str]:
-    from audit.cohorts import read_batches
+def ask_here(
+    model: ImagingModel, cohort: Cohort, budget: Budget, *, workers: int = 1, progress: Progress | None = None
+) -> Answers:
+    """Ask the model about every case of a cohort, shard by shard, in this process.
 
-    seen = hashlib.sha256()
-    rows: dict[int, NDArray[np.float64]] = {}
-    reasons: dict[int, str] = {}
-    for batch in read_batches(cohort, range(len(cohort)), budget.batch_size, workers):
-        reasons.update(batch.failures)
-        if len(batch.kept):
-            seen.update(np.ascontiguousarray(batch.images).tobytes())
-            answer = _predict(model, batch.images)
-            answers, failed = _per_case(model.card, cohort, batch.kept, answer)
-            rows.update(answers)
-            reasons.update(failed)
-        progress.advance(len(rows) + len(reasons), len(cohort))
-    widths = sorted({len(r) for r in rows.values()}) or [1]
-    if len(widths) > 1:
-        # One number would otherwise be spread over all outputs in silence.
-        raise ModelError(
-            "the model gives more outputs for some images than for others", expected="as many for every image",
-            got=" and ".join(str(w) for w in widths), fix="return the same outputs whatever the images of a batch",
-        )  # fmt: skip
-    width = widths[0]
-    raw = np.full((len(cohort), width), np.nan)
-    for index, row in rows.items():
-        raw[index] = row
-    return raw, tuple(reasons.get(i) for i in range(len(cohort))), seen.hexdigest()
+    Args:
+        model: The model.
+        cohort: The cohort, with images.
+        budget: Gives the batch size.
+        workers: Threads that read images ahead.
+        progress: Somebody who watches.
+    """
+    watcher, count = progress or Silent(), len(cohort)
+    parts = []
+    for positions in shards(count, shard_size(count, budget.batch_size)):
+        before = int(positions[0])
 
+        def told(done: int, before: int = before) -> None:
+            watcher.advance(before + done, count)
 
-def _predict(model: ImagingModel, images: NDArray[Any]) -> NDArray[np.float64]:
-    try:
-        answer = np.asarray(model.predict(images), dtype=np.float64)
-    except AuditError:
-        raise
-    except (Exception, SystemExit) as error:  # the model is the user's code: whatever it raises is theirs to read
-        raise ModelError(
-            "the model failed on a batch of readable images", got=f"{type(error).__name__}: {error}"[:300],
-            fix="check [model.input]: size, channels, range and normalise",
-        ) from error  # fmt: skip
-    if answer.ndim < 2 or len(answer) != len(images):
-        raise ModelError(
-            "the model answers in another shape than declared", expected=f"({len(images)}, outputs, ...)",
-            got=str(answer.shape), fix="return one row of outputs a case",
-        )  # fmt: skip
-    return answer
-
-
-def _per_case(
-    card: ModelCard, cohort: Cohort, kept: NDArray[np.int64], answer: NDArray[np.float64]
-) -> tuple[dict[int, NDArray[np.float64]], Mapping[int, str]]:
-    if card.task != "segmentation":
-        flat = answer.reshape(len(answer), -1)
-        return dict(zip(kept.tolist(), flat, strict=True)), {}
-    from audit.execution._masks import mask_row
-
-    rows: dict[int, NDArray[np.float64]] = {}
-    failed: dict[int, str] = {}
-    for index, logits in zip(kept.tolist(), answer, strict=True):
-        row = mask_row(card, cohort, index, logits)
-        if isinstance(row, str):
-            failed[index] = row
-        else:
-            rows[index] = row
-    return rows, failed
+        parts.append(ask_shard(model, cohort, positions, budget.batch_size, readers=workers, progress=told))
+    return Answers.joined(parts)
 
 
 def _why_not(raw: NDArray[np.float64], reasons: tuple[str | None, ...], card: ModelCard) -> list[str | None]:

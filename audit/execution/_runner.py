@@ -6,7 +6,7 @@ import hashlib
 import re
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -19,10 +19,12 @@ from audit.core import (
     Envelope,
     ExplainSpec,
     ImagingModel,
+    InlineParts,
     IntendedUse,
     Levels,
     Measurement,
     NotApplicable,
+    Parts,
     Predictions,
     Probe,
     ProbeContext,
@@ -35,12 +37,13 @@ from audit.core import (
     Training,
 )
 from audit.execution._progress import Progress
+from audit.execution._shards import out_of_memory
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 Store = Callable[[Artifact], StoredArtifact]
-_PATH = re.compile(r"(?:[A-Za-z]:)?(?:[\\/][\w.~+-]+){2,}")
+_PATH = re.compile(r"[A-Za-z][\w+.-]*://[^\s'\",;()\[\]{}]+|(?:[A-Za-z]:)?(?:[\\/][\w.~+-]+){2,}")
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -70,6 +73,7 @@ class Setting:
         training: What may be trained, where a recipe is declared.
         monitor: The model's declared monitor.
         stops: What tells a probe that enough is known, by its code, where rules ask for it.
+        states: Digests of the model as other workers held it when they had done their part.
     """
 
     model: ImagingModel
@@ -94,6 +98,7 @@ class Setting:
     training: Training | None = None
     monitor: Callable[[Any], Any] | None = None
     stops: Mapping[str, Stop] = field(default_factory=dict)
+    states: tuple[str, ...] = ()
 
 
 Condition = tuple[str, "NDArray[np.int64]", "NDArray[np.float64]"]
@@ -101,10 +106,11 @@ Condition = tuple[str, "NDArray[np.int64]", "NDArray[np.float64]"]
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Ran:
-    """One result and the predictions that its headline rests on."""
+    """One result, the predictions that its headline rests on, and how many images it asked about at a time."""
 
     result: ProbeResult
     conditions: tuple[Condition, ...] = ()
+    batch: int = 0
 
 
 def probe_seed(seed: int, code: str) -> int:
@@ -121,9 +127,34 @@ def order(probes: Sequence[type[Probe]]) -> tuple[type[Probe], ...]:
     return tuple(sorted(probes, key=lambda p: (p.info.last, p.info.self_check == p.info.last)))
 
 
-def run_probe(probe: type[Probe], setting: Setting, progress: Progress) -> Ran:
-    """Run one probe; a crash becomes the state `error` with its message, and the audit goes on."""
-    info, began = probe.info, time.perf_counter()
+def run_probe(
+    probe: type[Probe], setting: Setting, progress: Progress, parts: Callable[[], Parts] = InlineParts
+) -> Ran:
+    """Run one probe; a crash becomes the state `error` with its message, and the audit goes on.
+
+    Where memory runs out it is run again with half as many images a batch, down to one.
+
+    Args:
+        probe: The probe.
+        setting: What all probes share.
+        progress: Somebody who watches.
+        parts: Makes who does the shards of its work.
+    """
+    began, batch = time.perf_counter(), setting.budget.batch_size
+    while True:
+        ran, error = _attempt(probe, setting, batch, progress, parts())
+        if batch == 1 or not out_of_memory(error):
+            return replace(
+                ran, batch=batch, result=replace(ran.result, seconds=time.perf_counter() - began)
+            )  # fmt: skip
+        batch //= 2
+
+
+def _attempt(
+    probe: type[Probe], setting: Setting, batch: int, progress: Progress, parts: Parts
+) -> tuple[Ran, BaseException | None]:
+    """Run one probe once, and return what it raised where that made it fail."""
+    info = probe.info
     seed = probe_seed(setting.seed, info.code)
     sink = Sink(progress=progress.advance)
 
@@ -131,34 +162,33 @@ def run_probe(probe: type[Probe], setting: Setting, progress: Progress) -> Ran:
         stored = () if state != "completed" else tuple(_store(sink.artifacts, setting))
         result = ProbeResult(
             info=info, state=state, reason=reason, measurements=measurements, artifacts=stored, seed=seed,
-            seconds=time.perf_counter() - began,
         )  # fmt: skip
         return Ran(result=result, conditions=tuple(sink.conditions) if state == "completed" else ())
 
     lacking = why_not_applicable(info, setting.model, setting.cohort, trainable=setting.training is not None)
     if lacking:
-        return ended("not_applicable", lacking)
+        return ended("not_applicable", lacking), None
     context = ProbeContext(
         model=setting.model, cohort=setting.cohort, clean=setting.clean, rng=np.random.default_rng(seed),
-        budget=setting.budget, levels=setting.levels, intended_use=setting.intended_use, sink=sink,
-        golden=setting.golden, golden_tolerance=setting.golden_tolerance, digest_before=setting.digest_before,
-        layer=setting.layer, monitor=setting.monitor, unverified=setting.unverified,
-        fairlearn_metrics=setting.fairlearn_metrics,
+        budget=replace(setting.budget, batch_size=batch), levels=setting.levels, intended_use=setting.intended_use,
+        sink=sink, golden=setting.golden, golden_tolerance=setting.golden_tolerance,
+        digest_before=setting.digest_before, layer=setting.layer, monitor=setting.monitor,
+        unverified=setting.unverified, fairlearn_metrics=setting.fairlearn_metrics,
         attacks=setting.attacks, surrogates=setting.surrogates, envelope=setting.envelope, training=_metered(setting),
-        explain=setting.explain, stop=setting.stops.get(info.code),
+        explain=setting.explain, parts=parts, states=setting.states, stop=setting.stops.get(info.code),
     )  # fmt: skip
     try:
         measurements = tuple(probe().run(context))
         undeclared = sorted({m.metric for m in measurements} - set(info.metrics))
         if undeclared:
-            return ended("error", f"gave metrics that it does not declare: {', '.join(undeclared)}")
+            return ended("error", f"gave metrics that it does not declare: {', '.join(undeclared)}"), None
         if not measurements:
-            return ended("error", "completed without a single measurement")
-        return ended("completed", measurements=measurements)
+            return ended("error", "completed without a single measurement"), None
+        return ended("completed", measurements=measurements), None
     except NotApplicable as absent:
-        return ended("not_applicable", redact(absent.reason, setting.cohort))
+        return ended("not_applicable", redact(absent.reason, setting.cohort)), None
     except (Exception, SystemExit) as error:  # noqa: BLE001 - isolation: what one probe raises must not end the audit
-        return ended("error", redact(f"{type(error).__name__}: {error}", setting.cohort))
+        return ended("error", redact(f"{type(error).__name__}: {error}", setting.cohort)), error
 
 
 def _metered(setting: Setting) -> Training | None:

@@ -56,6 +56,10 @@ class RecipeTrainer:
         """Whether the recipe takes a weight a case."""
         return self._weighted
 
+    def rests_on(self) -> tuple[Any, ...]:
+        """Return what its models depend on, beside the cases that they learn from: recipe, cohort, declaration."""
+        return self._recipe, self._cohort, self._spec
+
     def load(self, rows: NDArray[np.int64]) -> NDArray[np.float32]:
         """Return (m, channels, *spatial) stored intensities of some cases."""
         if self._held is None:

@@ -54,7 +54,8 @@ class DigestChanged(Probe):
         """Count the failed checks; see `Probe.run`."""
         everything = np.arange(len(ctx.cohort))
         if ctx.digest_before:
-            found = [counted(ctx, "weights", ctx.model.state_digest() != ctx.digest_before, everything)]
+            states = {ctx.model.state_digest(), *ctx.states}
+            found = [counted(ctx, "weights", states != {ctx.digest_before}, everything)]
         else:
             found = [unknown(ctx, "weights", "no digest was taken before the audit", everything)]
         if ctx.cohort.images is None or ctx.card.task == "segmentation":

@@ -1,0 +1,111 @@
+"""Where tasks are done: a model, the cases, and, once they are known, what the model says of them."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+
+import numpy as np
+
+from audit.core import Cohort, ImagingModel, Probe, digest
+from audit.execution._kept import Gathered, keep
+from audit.execution._keys import Basis
+from audit.execution._parts import KeptParts, NotKept, ShardDone, Waiting
+from audit.execution._progress import Progress, Silent
+from audit.execution._runner import Setting, run_probe
+from audit.execution._shards import Answers, ask_shard
+from audit.execution._store import Kept, Store
+from audit.execution._tasks import Done, Task
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Workshop:
+    """Does tasks, wherever it stands.
+
+    Args:
+        model: The model.
+        cohort: The cases as the manifest gives them.
+        batch: Images a batch.
+        store: Where results are kept.
+        basis: What the model's answers rest on.
+        probes: The probes of the run, by code.
+        setting: What all probes share; None before the clean predictions are known.
+        readers: Threads that read images ahead.
+        sends: Whether results reach whoever asked for them through the store alone.
+        progress: Told of the task at hand.
+    """
+
+    model: ImagingModel
+    cohort: Cohort
+    batch: int
+    store: Store
+    basis: Basis
+    probes: Mapping[str, type[Probe]] = field(default_factory=dict)
+    setting: Setting | None = None
+    readers: int = 1
+    sends: bool = False
+    progress: Progress = field(default_factory=Silent)
+
+    def do(self, task: Task) -> Done:
+        """Do one task.
+
+        Raises:
+            AuditError: The model fails on the cases of a shard.
+            OSError: A result that others wait for cannot be written.
+        """
+        began = time.perf_counter()
+        if task.kind == "state":
+            done = Done(task=task, state="kept", reason=self.model.state_digest())
+        elif task.kind in ("clean", "unverified"):
+            done = self._shard(task)
+        else:
+            done = self._probe(task)
+        return replace(done, seconds=time.perf_counter() - began)
+
+    def _shard(self, task: Task) -> Done:
+        unverified = self.cohort.unverified
+        cohort = self.cohort if task.kind == "clean" or unverified is None else unverified.cohort
+        key = digest([self.basis.answers, task.kind, task.start, task.stop, self.batch])
+        kept = self.store.get(key)
+        known = None if kept is None else Answers.of(kept.arrays)
+        answers = ask_shard(
+            self.model, cohort, np.arange(task.start, task.stop), self.batch, readers=self.readers, known=known,
+            progress=lambda done: self.progress.advance(task.start + done, len(cohort)),
+        )  # fmt: skip
+        reused = known is not None and np.array_equal(known.digests, answers.digests)
+        return self._put(task, key, Kept(arrays=answers.arrays()), reused=reused)
+
+    def _put(self, task: Task, key: str, kept: Kept, *, reused: bool = False) -> Done:
+        try:
+            self.store.put(key, kept)
+        except OSError:
+            # What is handed over by hand need not be kept; a later run then does it again.
+            if self.sends:
+                raise
+        return Done(task=task, state="kept", key=key, reused=reused, made=None if self.sends else kept)
+
+    def _probe(self, task: Task) -> Done:
+        if self.setting is None:
+            raise ValueError("a probe was asked for before the clean predictions were known")
+        probe = self.probes[task.code]
+        key = self.basis.probe(probe)
+        only = (task.call, task.shard) if task.kind == "part" else None
+        gathered, made = Gathered(), []
+
+        def parts() -> KeptParts:
+            made.append(KeptParts(key, self.store, only=only, spread=task.spread, progress=self.progress.advance))
+            return made[-1]
+
+        try:
+            ran = run_probe(probe, replace(self.setting, store=gathered), self.progress, parts)
+        except ShardDone:
+            return Done(task=task, state="kept", key=key)
+        except Waiting as absent:
+            return Done(task=task, state="waiting", key=key, call=absent.call, shards=absent.absent, count=absent.count)
+        except NotKept as lost:
+            raise lost.cause from lost
+        if only is not None:
+            # It never came to the shard: the probe ends otherwise here than where it was asked for.
+            return Done(task=task, state="failed", key=key, reason=ran.result.reason or "the shard was not reached")
+        return self._put(task, key, keep(ran, gathered.files))
