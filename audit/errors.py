@@ -74,6 +74,10 @@ class ReadError(InputError):
     """One image cannot be read; the case is set aside with this reason, the run goes on."""
 
 
+class StorageError(InputError):
+    """Shared storage does not answer, or not as it should; nothing is concluded from what it did not give."""
+
+
 class ModelError(InputError):
     """The model cannot be loaded or does not answer as declared."""
 

@@ -10,6 +10,7 @@ from audit._cli.outcome import coloured, print_findings
 from audit._cli.runs import writable
 from audit._cli.shell import say
 from audit.errors import EXIT_INCONCLUSIVE, EXIT_PASS
+from audit.storage import Location
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -19,7 +20,9 @@ if TYPE_CHECKING:
 _ROWS = 40
 
 
-def compare_runs(baseline: Path, candidate: Path, policy: Path | None, out: Path | None, *, min_cell: int) -> int:
+def compare_runs(
+    baseline: Location, candidate: Location, policy: Path | None, out: Path | None, *, min_cell: int
+) -> int:
     """Compare two runs, print a table, and return an exit code.
 
     0, 1 or 3 by the policy's margins; without margins 0 where the runs are paired and 3 where they are not.

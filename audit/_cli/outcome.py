@@ -11,6 +11,7 @@ import typer
 
 from audit._cli.folders import relative
 from audit._cli.shell import command, on_github, say
+from audit.storage import Location
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -22,7 +23,7 @@ _REASONS = 5
 _COLOURS = {"PASS": "green", "FAIL": "red", "INCONCLUSIVE": "yellow"}
 
 
-def print_outcome(evidence: Evidence, folder: Path | None, *, github: bool = False) -> int:
+def print_outcome(evidence: Evidence, folder: Location | None, *, github: bool = False) -> int:
     """Print the outcome and return its exit code.
 
     Args:
@@ -51,8 +52,8 @@ def print_outcome(evidence: Evidence, folder: Path | None, *, github: bool = Fal
     for line in ledger_lines(evidence):
         say(line)
     if folder is not None:
-        say(f"  report    {relative(folder / 'report.html')}")
-        say(f"  evidence  {relative(folder / 'evidence.json')}")
+        for word, name in (("report  ", "report.html"), ("evidence", "evidence.json")):
+            say(f"  {word}  {relative(folder / name) if isinstance(folder, Path) else f'{folder}/{name}'}")
     if github or on_github():
         _annotate(evidence)
     return verdict.exit_code

@@ -11,6 +11,7 @@ from audit._cli.outcome import print_outcome
 from audit._cli.progress import shown_progress
 from audit._cli.shell import say
 from audit.errors import EXIT_PASS, InputError
+from audit.storage import Location
 
 if TYPE_CHECKING:
     from audit.core import Profile
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
 
 def run_config(
     path: Path,
-    out: Path | None,
+    out: Location | None,
     profile: Profile | None,
     probes: str | None,
     *,
@@ -32,7 +33,8 @@ def run_config(
     from audit import session
 
     folder = out or session.default_folder()
-    session.check_folder(folder, overwrite=overwrite)
+    if isinstance(folder, Path):
+        session.check_folder(folder, overwrite=overwrite)
     from audit.config import load_audit
     from audit.probes import catalogue
 
@@ -71,7 +73,7 @@ def again(*words: str, **options: object) -> str:
     return " ".join(["audit", *(shlex.quote(w) for w in words), *given])
 
 
-def gate_run(run: Path, policy_path: Path | None, baseline: Path | None = None, *, github: bool = False) -> int:
+def gate_run(run: Location, policy_path: Path | None, baseline: Location | None = None, *, github: bool = False) -> int:
     """Judge a finished run again and return the verdict's exit code; writes nothing."""
     from audit import session
     from audit.config import load_policy
@@ -86,9 +88,9 @@ def gate_run(run: Path, policy_path: Path | None, baseline: Path | None = None, 
     return code
 
 
-def write_report(run: Path, out: Path | None, *, static: bool, min_cell: int = 0) -> int:
+def write_report(run: Location, out: Path | None, *, static: bool, min_cell: int = 0) -> int:
     """Write the report of a finished run to a file outside of it."""
-    target = writable(out if out is not None else Path(f"{run.resolve().name}-report.html"), run)
+    target = writable(out if out is not None else Path(f"{name_of(run)}-report.html"), run)
     from audit import session
 
     html = session.render_report(run, static=static, min_cell=min_cell)
@@ -97,14 +99,19 @@ def write_report(run: Path, out: Path | None, *, static: bool, min_cell: int = 0
     return EXIT_PASS
 
 
-def writable(target: Path, *runs: Path) -> Path:
+def name_of(run: Location) -> str:
+    """Return what a run is called."""
+    return run.resolve().name if isinstance(run, Path) else run.name
+
+
+def writable(target: Path, *runs: Location) -> Path:
     """Return a file that may be written: none inside of a finished run, and none where a folder is.
 
     Raises:
         InputError: It may not be written.
     """
     for run in runs:
-        if target.resolve().is_relative_to(run.resolve()):
+        if isinstance(run, Path) and target.resolve().is_relative_to(run.resolve()):
             raise InputError(
                 "a finished run is never changed", expected="a file outside of the run's folder", got=str(target),
                 fix=f"--out {run.resolve().name}-{target.name}",

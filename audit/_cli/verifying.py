@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from audit._cli.progress import shown_progress
 from audit._cli.shell import say
+from audit.storage import Location
 
 if TYPE_CHECKING:
     from audit.verification import Again, Checked
@@ -14,13 +15,13 @@ if TYPE_CHECKING:
 _NAMED = 40
 
 
-def verify_run(path: Path, key: Path | None) -> int:
+def verify_run(path: Location, key: Path | None) -> int:
     """Check a run or a pack, say what was found, and return 0 where it is intact, 1 where it was changed."""
     from audit import session
 
     with shown_progress() as progress:
         checked = session.verify(path, key=key, watch=lambda code: progress.start(code, "made again", 0, 0))
-    for line in lines(checked, path.resolve().name):
+    for line in lines(checked, path.resolve().name if isinstance(path, Path) else path.name):
         say(line)
     return checked.exit_code
 

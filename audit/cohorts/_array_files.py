@@ -14,7 +14,8 @@ from typing import TYPE_CHECKING, Any, BinaryIO
 import numpy as np
 
 from audit.cohorts._limits import MAX_VALUES, TOO_LARGE
-from audit.errors import ReadError
+from audit.errors import ReadError, StorageError
+from audit.storage import Location, Remote, fetch
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -30,14 +31,16 @@ class ArrayFiles:
     """Open arrays of one process, by file and key.
 
     A stored member of an .npz is mapped where it lies. A compressed one is unpacked once into a temporary file, which
-    goes when the object does. Objects (pickle) are never read. A copy sent to a worker opens the files anew.
+    goes when the object does; a file of shared storage is copied there, since all its rows are asked for. Objects
+    (pickle) are never read. A copy sent to a worker opens the files anew.
     """
 
     def __init__(self) -> None:
         self._start()
 
     def _start(self) -> None:
-        self._open: dict[tuple[Path, str | None], NDArray[Any]] = {}
+        self._open: dict[tuple[Location, str | None], NDArray[Any]] = {}
+        self._copies: dict[Remote, Path] = {}
         self._lock = threading.Lock()
         self._folder: Path | None = None
 
@@ -63,16 +66,29 @@ class ArrayFiles:
             if array.size > MAX_VALUES:
                 raise ReadError(TOO_LARGE)
             return np.array(array)
-        except (ReadError, FileNotFoundError, PermissionError):
+        except (ReadError, StorageError, FileNotFoundError, PermissionError):
             raise
         except Exception as error:  # a decoder may raise anything on bytes that are not what they claim to be
             raise ReadError(_DAMAGED) from error
 
-    def _array(self, path: Path, key: str | None) -> NDArray[Any]:
+    def _array(self, path: Location, key: str | None) -> NDArray[Any]:
         with self._lock:
             if (path, key) not in self._open:
-                self._open[path, key] = self._opened(path, key)
+                self._open[path, key] = self._opened(self._here(path), key)
             return self._open[path, key]
+
+    def _here(self, path: Location) -> Path:
+        if isinstance(path, Path):
+            return path
+        if path not in self._copies:
+            self._copies[path] = fetch(path, self._temporary(), name=f"fetched-{len(self._copies)}{path.suffix}")
+        return self._copies[path]
+
+    def _temporary(self) -> Path:
+        if self._folder is None:
+            self._folder = Path(tempfile.mkdtemp(prefix="audit-arrays-"))
+            weakref.finalize(self, shutil.rmtree, self._folder, ignore_errors=True)
+        return self._folder
 
     def _opened(self, path: Path, key: str | None) -> NDArray[Any]:
         if path.suffix.lower() == ".npy":
@@ -90,12 +106,10 @@ class ArrayFiles:
     def _unpacked(self, archive: zipfile.ZipFile, info: zipfile.ZipInfo) -> NDArray[Any]:
         with archive.open(info) as stream:
             _check_header(stream, info.file_size)
-        if self._folder is None:
-            self._folder = Path(tempfile.mkdtemp(prefix="audit-arrays-"))
-            weakref.finalize(self, shutil.rmtree, self._folder, ignore_errors=True)
-        if info.file_size > _SPARE_DISK * shutil.disk_usage(self._folder).free:
+        folder = self._temporary()
+        if info.file_size > _SPARE_DISK * shutil.disk_usage(folder).free:
             raise ReadError("array is larger than the space left for temporary files")
-        target = self._folder / f"{len(self._open)}.npy"
+        target = folder / f"{len(self._open)}.npy"
         with archive.open(info) as stream, target.open("wb") as out:
             shutil.copyfileobj(stream, out, 1 << 20)
         return np.lib.format.open_memmap(target, mode="r")

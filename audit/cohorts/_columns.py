@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from difflib import get_close_matches
-from pathlib import Path
 
 from audit.cohorts._table import read_columns
 from audit.core import CohortSpec, Task
 from audit.errors import AuditError, FaultsError, ManifestError
+from audit.storage import Location
 
 
 def wanted_columns(spec: CohortSpec) -> tuple[str, ...]:
@@ -24,7 +24,7 @@ def wanted_columns(spec: CohortSpec) -> tuple[str, ...]:
     return tuple(dict.fromkeys(names))
 
 
-def check_columns(spec: CohortSpec, path: Path, task: Task) -> None:
+def check_columns(spec: CohortSpec, path: Location, task: Task) -> None:
     """Check that the columns which a cohort names are declared for the task and are in its manifest.
 
     Raises:

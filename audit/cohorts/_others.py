@@ -14,6 +14,7 @@ from audit.cohorts._source import FileSource
 from audit.cohorts._table import Table, read_columns, read_table
 from audit.core import MISSING_LEVEL, CohortSpec, InputSpec, OtherSpec, OtherSplit
 from audit.errors import AuditError, ManifestError
+from audit.storage import locate
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -85,7 +86,7 @@ def other_split(
 
 def read_other(spec: OtherSpec, root: Path, input: InputSpec, faults: list[AuditError]) -> OtherSplit | None:
     """Return the split of a table of its own, None where it cannot be read; what is wrong is added to the faults."""
-    path = root / spec.manifest
+    path = locate(spec.manifest, root)
     wanted = [c for c in (spec.case, spec.patient, spec.image, spec.date) if c]
     try:
         missing = absent_columns(wanted, read_columns(path))

@@ -7,13 +7,14 @@ from typing import TYPE_CHECKING
 
 from audit.cohorts._references import NOT_FOUND, resolve
 from audit.errors import ReadError
+from audit.storage import Location, Remote, there
 
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
 
-def unreadable(cells: NDArray[np.str_], *, folder: Path, root: Path) -> dict[int, str]:
+def unreadable(cells: NDArray[np.str_], *, folder: Location, root: Path) -> dict[int, str]:
     """Return why references cannot be followed, by row; a file that many rows share is looked for once.
 
     Args:
@@ -22,18 +23,20 @@ def unreadable(cells: NDArray[np.str_], *, folder: Path, root: Path) -> dict[int
         root: The folder of audit.toml.
     """
     reasons: dict[int, str] = {}
-    there: dict[Path, bool] = {}
+    paths: dict[int, Location] = {}
     for index, cell in enumerate(cells.tolist()):
         try:
-            path = resolve(cell, folder=folder, root=root).path
+            paths[index] = resolve(cell, folder=folder, root=root).path
         except ReadError as error:
             reasons[index] = error.problem
-            continue
-        if path not in there:
-            there[path] = readable(path)
-        if not there[path]:
-            reasons[index] = NOT_FOUND
-    return reasons
+    found = _found(set(paths.values()))
+    reasons |= {index: NOT_FOUND for index, path in paths.items() if path not in found}
+    return dict(sorted(reasons.items()))
+
+
+def _found(places: set[Location]) -> set[Location]:
+    on_disk: set[Location] = {p for p in places if isinstance(p, Path) and readable(p)}
+    return on_disk | there([p for p in places if isinstance(p, Remote)])
 
 
 def readable(path: Path) -> bool:

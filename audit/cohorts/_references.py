@@ -7,7 +7,8 @@ import re
 from dataclasses import dataclass
 from pathlib import Path
 
-from audit.errors import ReadError
+from audit.errors import InputError, ReadError
+from audit.storage import Location, Remote, is_url, join, locate
 
 _ARRAY = re.compile(r"^(?P<file>.+\.np[yz])(?:#(?P<key>[^\[\]#]*)(?:\[(?P<row>\d{1,12})\])?)?$", re.IGNORECASE)
 RASTER = (".png", ".jpg", ".jpeg", ".tif", ".tiff")
@@ -28,18 +29,22 @@ class Reference:
         row: Row of the array.
     """
 
-    path: Path
+    path: Location
     kind: str
     key: str | None = None
     row: int | None = None
 
 
-def resolve(cell: str, *, folder: Path, root: Path) -> Reference:
+def resolve(cell: str, *, folder: Location, root: Path) -> Reference:
     """Return what an image cell means.
 
     A relative path starts at the manifest's folder and may not climb out of it, nor out of the folder of audit.toml:
     such a path is a mistake or a trap. An absolute path says openly where it points and is taken as it is. Only the
     text is judged, so that a link inside the folder may lead to the disk where the images really lie.
+
+    A URL says where it points as an absolute path does. Below a manifest that lies on shared storage a relative path
+    may not climb at all, and what is absolute must name the same bucket: a table that somebody put there chooses no
+    file of this machine.
 
     Args:
         cell: The cell's text.
@@ -62,7 +67,9 @@ def resolve(cell: str, *, folder: Path, root: Path) -> Reference:
     return Reference(path=path, kind=_kind(path))
 
 
-def _inside(name: str, folder: Path, root: Path) -> Path:
+def _inside(name: str, folder: Location, root: Path) -> Location:
+    if is_url(name) or isinstance(folder, Remote):
+        return _on_storage(name, folder)
     if Path(name).is_absolute():
         return Path(name)
     path = Path(os.path.normpath(folder / name))
@@ -72,7 +79,19 @@ def _inside(name: str, folder: Path, root: Path) -> Path:
     return path
 
 
-def _kind(path: Path) -> str:
+def _on_storage(name: str, folder: Location) -> Location:
+    try:
+        if not isinstance(folder, Remote):
+            return locate(name)
+        place = locate(name) if is_url(name) else join(folder, name)
+    except InputError as error:
+        raise ReadError(OUTSIDE) from error
+    if not isinstance(place, Remote) or place.bucket != folder.bucket:
+        raise ReadError(OUTSIDE)
+    return place
+
+
+def _kind(path: Location) -> str:
     name = path.name.lower()
     if name.endswith(RASTER):
         return "raster"

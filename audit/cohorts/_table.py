@@ -6,16 +6,17 @@ import csv
 import math
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from audit.errors import ManifestError
+from audit.storage import Location, fetched
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from numpy.typing import NDArray
 
 PARQUET = (".parquet", ".pq")
@@ -51,7 +52,7 @@ class Table:
         return Table(name=self.name, columns=self.columns, cells=kept, numbers=self.numbers[inside])
 
 
-def read_columns(path: Path) -> tuple[str, ...]:
+def read_columns(path: Location) -> tuple[str, ...]:
     """Return the names of a manifest's columns, without reading its rows.
 
     Args:
@@ -60,14 +61,18 @@ def read_columns(path: Path) -> tuple[str, ...]:
     Raises:
         ManifestError: The file is absent, empty, not UTF-8, or names a column twice.
     """
-    _check_file(path)
+    with _here(path) as file:
+        return _columns(file)
+
+
+def _columns(path: Path) -> tuple[str, ...]:
     if path.suffix.lower() in PARQUET:
         return _parquet_columns(path)
     with _translated(path), path.open(encoding="utf-8-sig", newline="") as stream:
         return _header(csv.reader(stream, strict=True), path.name)
 
 
-def read_table(path: Path, columns: Sequence[str] | None = None) -> Table:
+def read_table(path: Location, columns: Sequence[str] | None = None) -> Table:
     """Read columns of a manifest as text.
 
     Args:
@@ -77,7 +82,12 @@ def read_table(path: Path, columns: Sequence[str] | None = None) -> Table:
     Raises:
         ManifestError: The file is absent, empty or damaged, or a row has more or fewer cells than the header.
     """
-    there = read_columns(path)
+    with _here(path) as file:
+        return _table(file, columns)
+
+
+def _table(path: Path, columns: Sequence[str] | None) -> Table:
+    there = _columns(path)
     wanted = [c for c in there if columns is None or c in set(columns)]
     if path.suffix.lower() in PARQUET:
         cells, rows = _parquet_cells(path, wanted)
@@ -91,12 +101,31 @@ def read_table(path: Path, columns: Sequence[str] | None = None) -> Table:
     return Table(name=path.name, columns=there, cells=cells, numbers=np.arange(rows))
 
 
-def _check_file(path: Path) -> None:
-    if not path.is_file():
+@contextmanager
+def _here(path: Location) -> Iterator[Path]:
+    """Give a manifest as a file of this machine, after checking that it is there and may be one."""
+    if isinstance(path, Path) and not path.is_file():
+        raise _absent(path)
+    _check_suffix(path)
+    try:
+        with fetched(path) as file:
+            yield file
+    except (FileNotFoundError, IsADirectoryError):
+        raise _absent(path) from None
+    except PermissionError:
         raise ManifestError(
-            f"{path.name}: no such file", expected="a CSV or Parquet file", got="nothing at the path given",
-            fix="paths are relative to the folder of audit.toml; check the spelling",
-        )  # fmt: skip
+            f"{path.name} cannot be read", got="no permission", fix="check the rights that you have there"
+        ) from None
+
+
+def _absent(path: Location) -> ManifestError:
+    return ManifestError(
+        f"{path.name}: no such file", expected="a CSV or Parquet file", got="nothing at the path given",
+        fix="paths are relative to the folder of audit.toml; check the spelling",
+    )  # fmt: skip
+
+
+def _check_suffix(path: Location) -> None:
     if path.suffix.lower() not in (".csv", *PARQUET):
         raise ManifestError(
             f"{path.name}: not a manifest", expected="a file that ends in .csv or .parquet",

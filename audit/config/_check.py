@@ -13,7 +13,8 @@ from audit.config._crosscheck import URIS, saved_faults, table
 from audit.config._faults import did_you_mean, listed, one_line, shown, unknown
 from audit.config._stopping import sequential_faults
 from audit.core import Policy, ProbeInfo, Rule
-from audit.errors import AuditError, ConfigError, FaultsError, ManifestError, PolicyError
+from audit.errors import AuditError, ConfigError, FaultsError, InputError, ManifestError, PolicyError
+from audit.storage import is_url, locate
 
 if TYPE_CHECKING:
     from audit.config._types import AuditConfig
@@ -170,8 +171,8 @@ def file_faults(raw: Mapping[str, Any], root: Path, *, columns: bool) -> list[Au
     wanted["training.manifest"] = developed
     faults: list[AuditError] = []
     for key, named in wanted.items():
-        if isinstance(named, str) and named and not is_file(root / named):
-            faults.append(absent_file(f"{key}: no such file '{one_line(named)}'", root / named, "a file"))
+        if isinstance(named, str) and named:
+            faults += _file_fault(key, named, root)
     # After the files: a path with a typing error looks like a second file.
     faults += saved_faults(model, cohort)
     if columns:
@@ -187,6 +188,21 @@ def file_faults(raw: Mapping[str, Any], root: Path, *, columns: bool) -> list[Au
     return list({str(f): f for f in faults}.values())
 
 
+def _file_fault(key: str, named: str, root: Path) -> list[AuditError]:
+    if not is_url(named):
+        absent = not is_file(root / named)
+        return [absent_file(f"{key}: no such file '{one_line(named)}'", root / named, "a file")] if absent else []
+    # What is read from shared storage is a manifest; whether one is there is seen when its columns are read.
+    if not key.endswith("manifest"):
+        fix = "copy it to this machine and name its path"
+        return [ConfigError(f"{key}: a URL", expected="a path", got=shown(named), fix=fix)]
+    try:
+        locate(named)
+    except InputError as error:
+        return [ConfigError(f"{key}: {error.problem}", expected=error.expected, got=error.got, fix=error.fix)]
+    return []
+
+
 def _score_columns(model: Mapping[str, Any]) -> dict[str, str]:
     scores = model.get("scores")
     named = {"model.case": model.get("case"), "model.score": model.get("score")}
@@ -195,12 +211,12 @@ def _score_columns(model: Mapping[str, Any]) -> dict[str, str]:
 
 
 def _column_faults(source: Any, root: Path, named: Mapping[str, str]) -> list[AuditError]:
-    if not isinstance(source, str) or not is_file(root / source):
+    if not isinstance(source, str) or (not is_url(source) and not is_file(root / source)):
         return []
     from audit.cohorts import read_columns
 
     try:
-        columns = read_columns(root / source)
+        columns = read_columns(locate(source, root))
     except AuditError as error:
         return [error]
     separated = other_separator(columns, source)

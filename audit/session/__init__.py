@@ -29,10 +29,12 @@ if TYPE_CHECKING:
 from audit.session._compare import Gated, compare, gate
 from audit.session._folder import check_folder, default_folder
 from audit.session._open import known_attacks, known_metrics, load_cohort, load_golden, load_model, with_own_map
+from audit.session._place import audit_at, check_place
 from audit.session._reference import run_reference
 from audit.session._training import make_training, open_training
 from audit.session._verify import verify
 from audit.session.saved import Asked, score_table, scores
+from audit.storage import Location, held_run, locate
 
 __all__ = [
     "Asked", "Gated", "check_folder", "compare", "default_folder", "gate", "load_cohort", "load_model",
@@ -49,7 +51,7 @@ def run(
     probes: str | Sequence[str] | None = None,
     profile: Profile = "standard",
     seed: int = 1,
-    out: Path | str | None = None,
+    out: Location | str | None = None,
     workers: int = 1,
     overwrite: bool = False,
     intended_use: IntendedUse | None = None,
@@ -75,7 +77,7 @@ def run(
         probes: Codes, families or globs; None for all.
         profile: smoke, standard or full.
         seed: Seed of the run.
-        out: Folder of the run; audit-runs/<UTC time> by default.
+        out: Folder of the run, or a URL of shared storage; audit-runs/<UTC time> by default.
         workers: Threads that read images ahead.
         overwrite: Whether an earlier run in that folder is replaced.
         intended_use: Declared use and prevalence, as in `[intended_use]` of audit.toml.
@@ -105,8 +107,8 @@ def run(
     rules = load_policy(Path(policy)) if isinstance(policy, (str, Path)) else policy or Policy(name="none")
     chosen = ",".join(probes) if probes is not None and not isinstance(probes, str) else probes
     options = Options(
-        profile=profile, seed=seed, workers=workers, probes=chosen, out=None if out is None else Path(out),
-        overwrite=overwrite, intended_use=intended_use or IntendedUse(), golden_tolerance=golden_tolerance, layer=layer,
+        profile=profile, seed=seed, workers=workers, probes=chosen, overwrite=overwrite,
+        intended_use=intended_use or IntendedUse(), golden_tolerance=golden_tolerance, layer=layer,
         monitor=monitor,
         golden=load_golden(Path(golden)) if isinstance(golden, (str, Path)) else golden,
         fairlearn_metrics=known_metrics(fairlearn_metrics),
@@ -114,13 +116,14 @@ def run(
         envelope=envelope or Envelope(), explain=explain or ExplainSpec(),
         training=training,
     )  # fmt: skip
-    return audit_model(model, cohort, rules, options, progress)
+    place = check_place(out, overwrite=overwrite)
+    return audit_at(place, options, lambda o: audit_model(model, cohort, rules, o, progress))
 
 
 def run_config(
     config: AuditConfig,
     *,
-    out: Path | None = None,
+    out: Location | str | None = None,
     profile: Profile | None = None,
     probes: str | None = None,
     seed: int | None = None,
@@ -135,7 +138,7 @@ def run_config(
 
     Args:
         config: The typed file.
-        out: Folder of the run; audit-runs/<UTC time> by default.
+        out: Folder of the run, or a URL of shared storage; audit-runs/<UTC time> by default.
         profile: Instead of the file's.
         probes: Instead of the file's.
         seed: Instead of the file's.
@@ -155,14 +158,13 @@ def run_config(
     from audit import cohorts, models
     from audit.session._run import Options, audit_model
 
-    if out is not None:
-        check_folder(out, overwrite=overwrite)
+    place = check_place(out, overwrite=overwrite)
     spec = config.model
     cohort = cohorts.load_cohort(config.cohort, config.root, task=spec.task, classes=spec.classes, input=spec.input)
     model = model or models.load_model(spec, config.root)
     options = Options(
         profile=profile or config.profile, seed=config.seed if seed is None else seed, workers=workers,
-        probes=probes or ",".join(config.probes) or None, out=out, overwrite=overwrite, command=command,
+        probes=probes or ",".join(config.probes) or None, overwrite=overwrite, command=command,
         show_pixels=config.show_pixels, show_ids=config.show_ids,
         config_digest=config.digest, intended_use=config.intended_use,
         golden=None if spec.golden is None else load_golden(config.root / spec.golden),
@@ -177,7 +179,8 @@ def run_config(
         training=open_training(config, model, cohort),
         min_cell=config.min_cell if min_cell is None else min_cell,
     )  # fmt: skip
-    return audit_model(model, cohort, config.policy or Policy(name="none"), options, progress)
+    rules = config.policy or Policy(name="none")
+    return audit_at(place, options, lambda o: audit_model(model, cohort, rules, o, progress))
 
 
 def run_demo(
@@ -222,11 +225,11 @@ def run_demo(
     return audit_model(demo.model, demo.cohort, demo.policy, options, progress)
 
 
-def render_report(folder: Path, *, static: bool = False, min_cell: int = 0) -> str:
+def render_report(folder: Location | str, *, static: bool = False, min_cell: int = 0) -> str:
     """Return the HTML report of a finished run, from its evidence alone.
 
     Args:
-        folder: The run's folder.
+        folder: The run's folder, or its URL on shared storage.
         static: Pictures only, no script.
         min_cell: Cells with fewer patients are left out, and so are those with fewer than the run itself asked for.
 
@@ -236,6 +239,7 @@ def render_report(folder: Path, *, static: bool = False, min_cell: int = 0) -> s
     from audit.evidence import loader, read_run, suppress
     from audit.report import render
 
-    evidence = read_run(folder)
-    shared = suppress(evidence, max(min_cell, int(evidence.run.get("min_cell", 0))))
-    return render(shared, loader(folder), static=static)
+    with held_run(locate(folder)) as held:
+        evidence = read_run(held)
+        shared = suppress(evidence, max(min_cell, int(evidence.run.get("min_cell", 0))))
+        return render(shared, loader(held), static=static)

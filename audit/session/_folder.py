@@ -44,7 +44,7 @@ def check_folder(folder: Path, *, overwrite: bool) -> None:
             f"{folder} is not empty", expected="an empty or new folder", got=f"one with {held[0]}",
             fix="name another folder, or add --overwrite to replace the run in it",
         )  # fmt: skip
-    foreign = [n for n in held if not _is_ours(n)]
+    foreign = [n for n in held if not is_ours(n)]
     if foreign or not _MARKS & set(held):
         raise InputError(
             f"{folder} is not the folder of a run, so it is not replaced", expected="what 'audit run' wrote, only",
@@ -52,7 +52,8 @@ def check_folder(folder: Path, *, overwrite: bool) -> None:
         )  # fmt: skip
 
 
-def _is_ours(name: str) -> bool:
+def is_ours(name: str) -> bool:
+    """Return whether a name at the top of a folder is one of a run's."""
     return name in _OURS or (name.startswith(".") and name.endswith(".part") and name[1:-5] in _OURS)
 
 

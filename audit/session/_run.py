@@ -66,6 +66,7 @@ from audit.session._describe import describe_cohort, describe_machine, describe_
 from audit.session._folder import check_folder, default_folder, make_folder
 from audit.session._history import History
 from audit.session._selected import all_results, check_rules, probes_of
+from audit.storage import Location
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -76,10 +77,10 @@ class Run(Evidence):
     """Evidence with the folder that holds it; a notebook shows its verdict.
 
     Args:
-        folder: The run's folder.
+        folder: The run's folder, or where it lies on shared storage.
     """
 
-    folder: Path
+    folder: Location
 
     def _repr_html_(self) -> str:
         from audit.report import fragment

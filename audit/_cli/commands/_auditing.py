@@ -7,8 +7,9 @@ from typing import Annotated, Literal
 
 import typer
 
-from audit._cli.commands._options import Github, MinCell, Out, Overwrite, Profile, Workers
+from audit._cli.commands._options import Github, MinCell, Out, OutPlace, Overwrite, Profile, Workers
 from audit._cli.shell import Debug
+from audit.storage import locate
 
 app = typer.Typer()
 
@@ -36,7 +37,7 @@ def demo(
 @app.command(epilog="Example: [bold]audit run audit.toml --profile smoke --probes 'PERF001,FAIR*' --out run1[/bold]")
 def run(
     config: Annotated[Path, typer.Argument(metavar="audit.toml", help="The configuration.", show_default=False)],
-    out: Out = None,
+    out: OutPlace = None,
     profile: Annotated[
         Profile | None, typer.Option(help="How much to spend.  default: as in audit.toml", show_default=False)
     ] = None,
@@ -69,7 +70,8 @@ def run(
 
     del debug, executor
     raise typer.Exit(run_config(
-        config, out, profile, probes, seed=seed, workers=workers, overwrite=overwrite, min_cell=min_cell,
+        config, None if out is None else locate(out),
+        profile, probes, seed=seed, workers=workers, overwrite=overwrite, min_cell=min_cell,
         github=github,
     ))  # fmt: skip
 

@@ -9,6 +9,7 @@ import typer
 
 from audit._cli.commands._options import Github, MinCell, RunFolder
 from audit._cli.shell import Debug
+from audit.storage import held_run, locate
 
 app = typer.Typer()
 
@@ -23,7 +24,7 @@ def gate(
         Path | None, typer.Option(metavar="FILE", help="Another policy.  default: the run's own", show_default=False)
     ] = None,
     baseline: Annotated[
-        Path | None,
+        str | None,
         typer.Option(
             "--baseline",
             metavar="RUN",
@@ -38,7 +39,7 @@ def gate(
     from audit._cli.runs import gate_run
 
     del debug
-    raise typer.Exit(gate_run(run, policy, baseline, github=github))
+    raise typer.Exit(gate_run(locate(run), policy, None if baseline is None else locate(baseline), github=github))
 
 
 @app.command(
@@ -46,8 +47,8 @@ def gate(
     "verdict where the policy has margins; without margins 0, or 3 where the runs cannot be paired"
 )
 def compare(
-    baseline: Annotated[Path, typer.Argument(metavar="A", help="The baseline's run.", show_default=False)],
-    candidate: Annotated[Path, typer.Argument(metavar="B", help="The candidate's run.", show_default=False)],
+    baseline: Annotated[str, typer.Argument(metavar="A", help="The baseline's run.", show_default=False)],
+    candidate: Annotated[str, typer.Argument(metavar="B", help="The candidate's run.", show_default=False)],
     policy: Annotated[
         Path | None,
         typer.Option(metavar="FILE", help="Margins (comparison tables).  default: B's own policy", show_default=False),
@@ -62,7 +63,7 @@ def compare(
     from audit._cli.comparing import compare_runs
 
     del debug
-    raise typer.Exit(compare_runs(baseline, candidate, policy, out, min_cell=min_cell))
+    raise typer.Exit(compare_runs(locate(baseline), locate(candidate), policy, out, min_cell=min_cell))
 
 
 @app.command(
@@ -70,7 +71,9 @@ def compare(
     "[bold]audit verify pack.zip --key release.pub[/bold]   ·   Exit codes: 0 intact, 1 changed, 2 unreadable"
 )
 def verify(
-    run: Annotated[Path, typer.Argument(metavar="RUN|PACK", help="A run's folder, or a pack.", show_default=False)],
+    run: Annotated[
+        str, typer.Argument(metavar="RUN|PACK", help="A run's folder or its URL, or a pack.", show_default=False)
+    ],
     key: Annotated[
         Path | None,
         typer.Option("--key", metavar="PUB", help="Public key (Ed25519) that signed the pack.", show_default=False),
@@ -84,7 +87,7 @@ def verify(
     from audit._cli.verifying import verify_run
 
     del debug
-    raise typer.Exit(verify_run(run, key))
+    raise typer.Exit(verify_run(locate(run), key))
 
 
 @app.command(epilog="Example: [bold]audit report audit-runs/20261122T101500Z --static --out report.html[/bold]")
@@ -101,7 +104,7 @@ def report(
     from audit._cli.runs import write_report
 
     del debug
-    raise typer.Exit(write_report(run, out, static=static, min_cell=min_cell))
+    raise typer.Exit(write_report(locate(run), out, static=static, min_cell=min_cell))
 
 
 @app.command(

@@ -8,10 +8,22 @@ from typing import Annotated, Literal
 import typer
 
 Profile = Literal["smoke", "standard", "full"]
-RunFolder = Annotated[Path, typer.Argument(metavar="RUN", help="Folder of a finished run.", show_default=False)]
+# Texts, not paths: a Path would take one slash out of s3://.
+RunFolder = Annotated[
+    str, typer.Argument(metavar="RUN", help="Folder of a finished run, or its URL, s3://...", show_default=False)
+]
 Out = Annotated[
     Path | None,
     typer.Option("--out", metavar="DIR", help="Folder of the run.  default: audit-runs/<UTC time>", show_default=False),
+]
+OutPlace = Annotated[
+    str | None,
+    typer.Option(
+        "--out",
+        metavar="DIR",
+        help="Folder of the run, or a URL, s3://...  default: audit-runs/<UTC time>",
+        show_default=False,
+    ),
 ]
 Workers = Annotated[int, typer.Option("--workers", metavar="N", min=1, help="Parallel workers.")]
 MinCell = Annotated[

@@ -1,0 +1,48 @@
+"""A run that shall lie on shared storage: made here, copied there, its seal last."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from audit.evidence import SUMS
+from audit.session._folder import check_folder, is_ours
+from audit.storage import Location, Remote, locate, run_folder
+
+if TYPE_CHECKING:
+    from audit.session._run import Options, Run
+
+
+def check_place(out: Location | str | None, *, overwrite: bool) -> Location | None:
+    """Return where a run shall lie, after checking that it may be written there where that is a folder.
+
+    Args:
+        out: Path or URL; None for the default folder.
+        overwrite: Whether a run that lies there may be replaced.
+
+    Raises:
+        InputError: It may not.
+    """
+    place = None if out is None else locate(out)
+    if isinstance(place, Path):
+        check_folder(place, overwrite=overwrite)
+    return place
+
+
+def audit_at(place: Location | None, options: Options, audit: Callable[[Options], Run]) -> Run:
+    """Make a run in a folder, or in a temporary one that is copied to shared storage.
+
+    Args:
+        place: Where the run shall lie.
+        options: Seed, budget; `out` is set here.
+        audit: Makes the run in `out`.
+
+    Raises:
+        InputError: Something lies there that may not be replaced.
+        StorageError: The store does not answer, or does not let anybody write.
+    """
+    with run_folder(place, overwrite=options.overwrite, ours=is_ours, last=SUMS) as folder:
+        made = audit(replace(options, out=folder))
+    return replace(made, folder=place) if isinstance(place, Remote) else made

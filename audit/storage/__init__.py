@@ -1,0 +1,20 @@
+"""Shared storage: cohorts and finished runs that lie in a bucket or on another store that fsspec reaches."""
+
+from audit.storage._fetch import (
+    MOST_FILE,
+    fetch,
+    fetched,
+    fetched_files,
+    file_size,
+    is_file,
+    marks,
+    sizes,
+    there,
+)
+from audit.storage._location import Location, Remote, is_url, join, locate
+from audit.storage._runs import held_run, run_folder
+
+__all__ = [
+    "MOST_FILE", "Location", "Remote", "fetch", "fetched", "fetched_files", "file_size", "held_run", "is_file",
+    "is_url", "join", "locate", "marks", "run_folder", "sizes", "there",
+]  # fmt: skip

@@ -1,0 +1,42 @@
+"""What a store raises, in words that hold no path, no address and no credential."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from audit.errors import AuditError, StorageError
+
+_FIX = "check the network, the endpoint and the credentials in the environment, then run it again"
+
+
+@contextmanager
+def storage_faults(what: str) -> Iterator[None]:
+    """Turn whatever a store raises into `StorageError`; what is absent or forbidden stays what it is.
+
+    Args:
+        what: What was tried, in words.
+
+    Raises:
+        FileNotFoundError: There is no such thing, or no such bucket.
+        PermissionError: It may not be read or written.
+        StorageError: The store does not answer, or not as it should.
+    """
+    try:
+        yield
+    except (AuditError, FileNotFoundError, PermissionError, IsADirectoryError, NotADirectoryError):
+        raise
+    except Exception as error:  # noqa: BLE001 - each protocol's package has errors of its own
+        # The text of such an error names endpoints, buckets and key ids; its type does not.
+        name = _kind(error)
+        raise StorageError(f"storage: {what} failed", expected="an answer", got=name, fix=_FIX) from None
+
+
+def _kind(error: BaseException) -> str:
+    """Return the types of an error and of what caused it."""
+    names = [type(error).__name__]
+    cause = error.__cause__
+    while cause is not None and len(names) < 3:
+        names.append(type(cause).__name__)
+        cause = cause.__cause__
+    return " from ".join(dict.fromkeys(names))

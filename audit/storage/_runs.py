@@ -1,0 +1,190 @@
+"""Run folders on shared storage: written so that half a run is no evidence, read with distrust."""
+
+from __future__ import annotations
+
+import shutil
+import tempfile
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from audit.errors import EvidenceError, InputError, StorageError
+from audit.storage._faults import storage_faults
+from audit.storage._fetch import fetch, sizes
+from audit.storage._location import Location, Remote, join
+
+_MOST_BYTES = 8 * 2**30
+_MOST_RUN_FILES = 50_000
+_LOG = "log.jsonl"
+_WITH_FOLDERS = ("hdfs", "sftp", "smb", "ssh", "webhdfs")
+
+
+@contextmanager
+def held_run(place: Location) -> Iterator[Path]:
+    """Give a finished run as a folder of this machine: itself, or a copy that goes afterwards.
+
+    What is copied is checked by whoever reads it, as any other folder is; here only its names and its size are.
+
+    Args:
+        place: Where the run lies.
+
+    Raises:
+        EvidenceError: Nothing is there, it is larger than any run, or a name in it leads elsewhere.
+        StorageError: The store does not answer.
+    """
+    if isinstance(place, Path):
+        yield place
+        return
+    held = sizes(place, most=_MOST_RUN_FILES)
+    if not held:
+        raise EvidenceError(
+            "there is no such run", expected="a folder that 'audit run' wrote", got=place.name,
+            fix="name the folder that holds evidence.json",
+        )  # fmt: skip
+    if sum(held.values()) > _MOST_BYTES:
+        raise EvidenceError(
+            "the folder is too large for a run", expected=f"at most {_MOST_BYTES} bytes", got=str(sum(held.values())),
+            fix="name the run itself",
+        )  # fmt: skip
+    with tempfile.TemporaryDirectory(prefix="audit-held-") as name:
+        folder = Path(name) / place.name
+        folder.mkdir()
+        for remote in sorted(held):
+            inner = remote.path[len(place.path) + 1 :].split("/")
+            if any(not _plain(part) for part in inner):
+                raise EvidenceError(
+                    "a name in the run's folder leads elsewhere", expected="plain names", got="another",
+                    fix="take the run from where it was made",
+                )  # fmt: skip
+            home = folder.joinpath(*inner[:-1])
+            home.mkdir(parents=True, exist_ok=True)
+            fetch(remote, home, name=inner[-1])
+        yield folder
+
+
+@contextmanager
+def run_folder(
+    place: Location | None, *, overwrite: bool, ours: Callable[[str], bool], last: str
+) -> Iterator[Path | None]:
+    """Give the folder of this machine in which a run is made; one for shared storage is copied there at the end.
+
+    File by file, and the seal last: what breaks off in between has no seal and is no evidence. Where the copy fails,
+    the run stays on this machine, and the message says where.
+
+    Args:
+        place: Where the run shall lie.
+        overwrite: Whether a run that lies there may be replaced.
+        ours: Whether a name, at the top of a folder, is one of a run's.
+        last: Name of the seal.
+
+    Raises:
+        InputError: Something lies there that may not be replaced.
+        StorageError: The store does not answer, or does not let anybody write.
+    """
+    if not isinstance(place, Remote):
+        yield place
+        return
+    earlier = _earlier(place, overwrite=overwrite, ours=ours)
+    for remote in earlier:
+        if remote.name == last:
+            # The seal goes first, so that a folder that is half replaced is no evidence.
+            _remove(remote)
+    # A run takes hours; that its end cannot be written is better known before. A log without a seal is an unfinished
+    # run to every reader.
+    _put(b"", place, _LOG)
+    folder = Path(tempfile.mkdtemp(prefix="audit-run-")) / place.name
+    try:
+        yield folder
+    except InputError:
+        # Nothing was measured: the next try finds the folder as it was.
+        shutil.rmtree(folder.parent, ignore_errors=True)
+        if not earlier:
+            _remove(join(place, _LOG))
+        raise
+    except BaseException:
+        shutil.rmtree(folder.parent, ignore_errors=True)
+        raise
+    try:
+        _upload(folder, place, earlier, last)
+    except (StorageError, OSError) as error:
+        raise StorageError(
+            "storage: the finished run could not be copied", expected=f"all of it at {place}",
+            got=error.got if isinstance(error, StorageError) else type(error).__name__,
+            fix=f"copy it from {folder}, {last} last",
+        ) from None  # fmt: skip
+    shutil.rmtree(folder.parent, ignore_errors=True)
+
+
+def _earlier(place: Remote, *, overwrite: bool, ours: Callable[[str], bool]) -> tuple[Remote, ...]:
+    """Return the files of a run that is replaced."""
+    held = sizes(place, most=_MOST_RUN_FILES)
+    if held and not overwrite:
+        raise InputError(
+            f"{place} is not empty", expected="an empty or new folder", got="one with files",
+            fix="name another folder, or add --overwrite to replace the run in it",
+        )  # fmt: skip
+    foreign = [r for r in held if not ours(r.path[len(place.path) + 1 :].partition("/")[0])]
+    if foreign:
+        raise InputError(
+            f"{place} is not the folder of a run, so it is not replaced", expected="what 'audit run' wrote, only",
+            got=", ".join(r.name for r in sorted(foreign)[:5]), fix="name another folder",
+        )  # fmt: skip
+    return tuple(sorted(held))
+
+
+def _upload(folder: Path, place: Remote, earlier: tuple[Remote, ...], last: str) -> None:
+    names = sorted(p.relative_to(folder).as_posix() for p in folder.rglob("*") if p.is_file())
+    if last not in names:
+        raise StorageError("storage: the run is unfinished", expected=last, got="no such file", fix="run it again")
+    for remote in earlier:
+        if remote.path[len(place.path) + 1 :] not in names:
+            _remove(remote)
+    for name in (*(n for n in names if n != last), last):
+        _copy(folder / name, place, name)
+
+
+def _copy(file: Path, place: Remote, name: str) -> None:
+    system, path = place.filesystem()
+    with storage_faults("writing a file"):
+        _make_folder(system, place, f"{path}/{name}".rpartition("/")[0])
+        system.put_file(str(file), f"{path}/{name}")
+        written = int(system.info(f"{path}/{name}")["size"])
+    if written != file.stat().st_size:
+        raise StorageError(
+            "storage: a file was not written whole", expected=f"{file.stat().st_size} bytes", got=str(written),
+            fix="run it again",
+        )  # fmt: skip
+
+
+def _put(data: bytes, place: Remote, name: str) -> None:
+    system, path = place.filesystem()
+    try:
+        with storage_faults("writing a file"):
+            _make_folder(system, place, path)
+            system.pipe_file(f"{path}/{name}", data)
+    except (FileNotFoundError, PermissionError) as error:
+        raise StorageError(
+            f"{place}: nothing can be written there", expected="a bucket or folder that may be written",
+            got=type(error).__name__, fix="check its name and the rights of the credentials in the environment",
+        ) from None  # fmt: skip
+
+
+def _remove(remote: Remote) -> None:
+    system, path = remote.filesystem()
+    try:
+        with storage_faults("removing a file"):
+            system.rm_file(path)
+    except FileNotFoundError:
+        # Of the earlier seal, gone already.
+        return
+
+
+def _make_folder(system: Any, place: Remote, path: str) -> None:
+    # An object store has no folders, and asked for one it would make the bucket that somebody misspelt.
+    if place.protocol in _WITH_FOLDERS:
+        system.makedirs(path, exist_ok=True)
+
+
+def _plain(part: str) -> bool:
+    return part not in ("", ".", "..") and "\\" not in part and all(ord(c) > 31 and ord(c) != 127 for c in part)

@@ -1,0 +1,57 @@
+"""Where something lies is judged by its text, before anything is opened."""
+
+from pathlib import Path
+
+import pytest
+
+from audit.errors import AuditError, InputError
+from audit.storage import Remote, is_url, join, locate
+
+
+@pytest.mark.parametrize("url", [
+    "s3://key:secret@bucket/cases.csv", "s3://bucket/cases.csv?X-Amz-Signature=secret", "s3://bucket/a#b",
+    "http://host/cases.csv", "https://host/cases.csv", "simplecache::s3://bucket/x", "zip://x.csv::s3://bucket/x.zip",
+    "reference://x", "data://x", "s3://bucket/../other/x", "s3://bucket/./x", "s3://bucket//x", "s3://", "s3:///x",
+    "s3://bucket/a\nb", "s3://bucket/a\\b", "file://host/x", "local-exec://x",
+])  # fmt: skip
+def test_a_url_that_is_no_plain_place_of_storage_is_refused_without_its_secrets(url: str) -> None:
+    with pytest.raises(InputError) as caught:
+        locate(url, Path("/home"))
+    assert "secret" not in str(caught.value)
+
+
+@pytest.mark.parametrize(("text", "expected"), [("s3://b/x", True), ("C:/x", False), ("a/b.png", False)])
+def test_what_has_a_protocol_is_a_url(text: str, expected: bool) -> None:
+    assert is_url(text) is expected
+
+
+def test_a_relative_path_starts_at_the_root_and_a_file_url_is_a_path() -> None:
+    assert locate("cases.csv", Path("/home")) == Path("/home/cases.csv")
+    assert locate("/data/cases.csv", Path("/home")) == Path("/data/cases.csv")
+    assert locate("file:///data/cases.csv", Path("/home")) == Path("/data/cases.csv")
+
+
+def test_a_remote_place_has_the_parts_of_a_path() -> None:
+    place = locate("S3://bucket/cohort/cases.csv")
+    assert place == Remote(protocol="s3", path="bucket/cohort/cases.csv")
+    assert isinstance(place, Remote)
+    assert (place.name, place.suffix, str(place.parent)) == ("cases.csv", ".csv", "s3://bucket/cohort")
+    assert place.bucket == ("s3", "bucket")
+
+
+@pytest.mark.parametrize("name", ["../x.png", "a/../../x.png", "/etc/passwd", "C:\\x", "~/x", "a//b", "", ".", ".."])
+def test_a_name_that_leaves_its_folder_is_refused(name: str) -> None:
+    with pytest.raises(InputError):
+        join(Remote(protocol="s3", path="bucket/cohort"), name)
+
+
+def test_a_name_below_its_folder_is_joined() -> None:
+    folder = Remote(protocol="s3", path="bucket/cohort")
+    assert str(join(folder, "images/a b.png")) == "s3://bucket/cohort/images/a b.png"
+    assert join(folder, "./x.png") == join(folder, "x.png")
+
+
+def test_a_protocol_without_its_package_says_which_one_to_install() -> None:
+    with pytest.raises(AuditError, match="smb:// needs a package") as caught:
+        locate("smb://host/share/x").filesystem()
+    assert caught.value.fix == "pip install smbprotocol"
