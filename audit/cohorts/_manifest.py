@@ -34,6 +34,7 @@ from audit.core import (
     Task,
 )
 from audit.errors import AuditError, FaultsError, ManifestError
+from audit.storage import Location, locate
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -61,7 +62,7 @@ def load_cohort(
         FaultsError: Columns that are not there, ids twice, undeclared target values, numbers without bins, or no case
             left: all that is wrong at once.
     """
-    path, input = Path(root) / spec.manifest, input or InputSpec()
+    path, input = locate(spec.manifest, Path(root)), input or InputSpec()
     check_columns(spec, path, task)
     table, splits, remarks = divided(spec, read_table(path, wanted_columns(spec)))
     verified = _verified(spec, table, task)
@@ -81,7 +82,7 @@ class _Rows:
 
     spec: CohortSpec
     table: Table
-    folder: Path
+    folder: Location
     root: Path
     input: InputSpec
     verified: NDArray[np.bool_] | None

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from audit.core import Comparison, Evidence, Policy
+from audit.storage import Location, held_run, locate
 
 if TYPE_CHECKING:
     from audit.judge.comparison import Side
@@ -25,12 +26,12 @@ class Gated(Evidence):
 
 
 def gate(
-    folder: Path | str, policy: Policy | Path | str | None = None, *, baseline: Path | str | None = None
+    folder: Location | str, policy: Policy | Path | str | None = None, *, baseline: Location | str | None = None
 ) -> Evidence:
     """Judge a finished run again, from its evidence alone; nothing in the folder is changed.
 
     Args:
-        folder: The run's folder.
+        folder: The run's folder, or its URL on shared storage.
         policy: Instead of the policy in the evidence; a policy or the path of policy.toml.
         baseline: Folder of the run that this one is held against by the policy's `[[comparison]]` tables.
 
@@ -43,21 +44,23 @@ def gate(
     """
     from audit.evidence import read_run
 
-    evidence = read_run(Path(folder))
-    judged = _judged(evidence, _policy(policy) or evidence.policy)
-    if baseline is None:
-        return judged
-    return _against(judged, Path(folder), Path(baseline))
+    with held_run(locate(folder)) as mine:
+        evidence = read_run(mine)
+        judged = _judged(evidence, _policy(policy) or evidence.policy)
+        if baseline is None:
+            return judged
+        with held_run(locate(baseline)) as theirs:
+            return _against(judged, mine, theirs)
 
 
 def compare(
-    baseline: Path | str, candidate: Path | str, policy: Policy | Path | str | None = None, *, min_cell: int = 0
+    baseline: Location | str, candidate: Location | str, policy: Policy | Path | str | None = None, *, min_cell: int = 0
 ) -> Comparison:
     """Return what differs between two finished runs on the same cases, from their stored predictions alone.
 
     Args:
-        baseline: Folder of the run that the other is held against.
-        candidate: Folder of the run that is judged.
+        baseline: Folder or URL of the run that the other is held against.
+        candidate: Folder or URL of the run that is judged.
         policy: Instead of the candidate's own policy; its `[[comparison]]` tables are the margins.
         min_cell: Attributes with a level of fewer patients are left out, and so where one of the runs asked for it.
 
@@ -71,12 +74,12 @@ def compare(
     from audit.judge.comparison import compare as held_against
     from audit.judge.comparison import without_small_cells
 
-    mine, theirs = Path(candidate), Path(baseline)
-    evidence, other = read_run(mine), read_run(theirs)
-    rules = _policy(policy) or evidence.policy
-    least = max(min_cell, *(int(e.run.get("min_cell") or 0) for e in (evidence, other)))
-    found = held_against(_side(mine, evidence), _side(theirs, other), rules, today=_today())
-    return without_small_cells(found, least)
+    with held_run(locate(candidate)) as mine, held_run(locate(baseline)) as theirs:
+        evidence, other = read_run(mine), read_run(theirs)
+        rules = _policy(policy) or evidence.policy
+        least = max(min_cell, *(int(e.run.get("min_cell") or 0) for e in (evidence, other)))
+        found = held_against(_side(mine, evidence), _side(theirs, other), rules, today=_today())
+        return without_small_cells(found, least)
 
 
 def _policy(given: Policy | Path | str | None) -> Policy | None:

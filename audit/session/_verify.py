@@ -9,19 +9,22 @@ from typing import TYPE_CHECKING
 
 from audit.errors import EvidenceError, InputError
 
+from audit.storage import Location, held_run, locate
 if TYPE_CHECKING:
     from audit.pack import Pack
     from audit.verification import Checked, Fault
 
 
-def verify(path: Path | str, *, key: Path | str | None = None, watch: Callable[[str], None] | None = None) -> Checked:
+def verify(
+    path: Location | str, *, key: Path | str | None = None, watch: Callable[[str], None] | None = None
+) -> Checked:
     """Check that a run or a pack is what it was when it was made.
 
     Every byte of every file is held against SHA256SUMS, the digest in the evidence against its content, the verdict
     against the numbers, and the numbers against those that the stored predictions give, without a model.
 
     Args:
-        path: The run's folder, or the zip of a pack.
+        path: The run's folder, its URL on shared storage, or the zip of a pack.
         key: File of the Ed25519 public key that signed the pack.
         watch: Told of each probe before its numbers are made again.
 
@@ -34,15 +37,16 @@ def verify(path: Path | str, *, key: Path | str | None = None, watch: Callable[[
     from audit.probes import PROBES
     from audit.verification import verify_folder
 
-    place = Path(path)
-    if place.is_file():
+    place = locate(path)
+    if isinstance(place, Path) and place.is_file():
         return _pack(place, None if key is None else _key(Path(key)), watch)
     if key is not None:
         raise InputError(
             "a run's folder has no signature", expected="the zip of a pack beside --key", got=place.name,
             fix="leave --key out, or name a pack that 'audit pack --sign' wrote",
         )  # fmt: skip
-    return verify_folder(place, PROBES, watch)
+    with held_run(place) as folder:
+        return verify_folder(folder, PROBES, watch)
 
 
 def _key(path: Path) -> bytes:

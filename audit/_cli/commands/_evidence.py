@@ -183,4 +183,5 @@ def pack(
         timestamp_ca=timestamp_ca, commit=commit, policy=policy, validation=validation, tester=tester,
         min_cell=min_cell,
     )  # fmt: skip
-    raise typer.Exit(pack_run(run, out, words, overwrite=overwrite))
+    with held_run(locate(run)) as folder:
+        raise typer.Exit(pack_run(folder, out, words, overwrite=overwrite))
