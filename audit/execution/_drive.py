@@ -9,6 +9,7 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 
 from audit.core import Cohort, Probe, ProbeResult, shards
+from audit.core.clock import Clock
 from audit.errors import InternalError
 from audit.execution._crew import Crew, flow
 from audit.execution._kept import restore
@@ -29,10 +30,12 @@ class Tally:
     Args:
         done: Units that were worked out.
         reused: Units that an earlier run had worked out.
+        clock: Where the time of the workers went.
     """
 
     done: int = 0
     reused: int = 0
+    clock: Clock = field(default_factory=Clock)
 
     def count(self, *, reused: bool) -> None:
         """Count one unit."""
@@ -49,6 +52,7 @@ def asked_of(crew: Crew, store: Store, batch: int, progress: Progress, tally: Ta
         found: dict[int, Answers] = {}
         ready = 0
         for done in flow(crew, tasks, deque()):
+            tally.clock.merge(done.spent)
             kept = _result(done, store)
             found[done.task.start] = Answers.of(kept.arrays)
             tally.count(reused=done.reused)
@@ -114,6 +118,7 @@ class ProbeRuns:
             yield known
         for done in flow(self.crew, self._tasks(left, started), self._more):
             code = done.task.code
+            self.tally.clock.merge(done.spent)
             self._seconds[code] = self._seconds.get(code, 0.0) + done.seconds
             ran = self._heard(by_code[code], done)
             if ran is not None:

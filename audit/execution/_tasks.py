@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Literal
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Literal
 
 from audit.execution._store import Kept
 
@@ -58,6 +59,7 @@ class Done:
         reason: Why it failed or was lost; for "state" the digest of the model.
         reused: Whether the result was there already.
         error: Of a task that failed, what it raised, where that can be sent.
+        spent: Where its time went, as `Clock.to_plain` gives it; empty where nobody looked.
         made: The result itself, where it need not be sent.
     """
 
@@ -71,4 +73,5 @@ class Done:
     reason: str = ""
     reused: bool = False
     error: Exception | None = None
+    spent: Mapping[str, Any] = field(default_factory=dict)
     made: Kept | None = None

@@ -20,13 +20,13 @@ if TYPE_CHECKING:
 
 
 @contextmanager
-def watching(clock: Clock, models: Sequence[ImagingModel], cohort: Cohort | None = None) -> Iterator[None]:
+def watching(clock: Clock, models: Sequence[ImagingModel], cohorts: Sequence[Cohort] = ()) -> Iterator[None]:
     """Let a clock count and time what passes through models and what is read.
 
     Args:
         clock: The clock; it is told only of what happens in a thread where it runs.
         models: The model under audit, and others that stand in for it.
-        cohort: The cases whose reading is timed, with what stands beside them.
+        cohorts: The cases whose reading is timed, with what stands beside them.
 
     Raises:
         InputError: An object cannot be watched.
@@ -39,7 +39,7 @@ def watching(clock: Clock, models: Sequence[ImagingModel], cohort: Cohort | None
                 modules.append(module)
                 ends.callback(_unhook, _hook(module, clock))
             ends.callback(_put(model, "predict", _Asked(model.predict, clock)))
-        for source in {id(s): s for s in _sources(cohort)}.values():
+        for source in {id(s): s for cohort in cohorts for s in _sources(cohort)}.values():
             for name in ("load", "stored"):
                 if hasattr(source, name):
                     ends.callback(_put(source, name, _Read(getattr(type(source), name), source)))
@@ -48,10 +48,8 @@ def watching(clock: Clock, models: Sequence[ImagingModel], cohort: Cohort | None
         yield
 
 
-def _sources(cohort: Cohort | None) -> Iterator[Any]:
+def _sources(cohort: Cohort) -> Iterator[Any]:
     """Give the sources that images and masks come from in the end, below every choice of rows."""
-    if cohort is None:
-        return
     for source in (cohort.images, cohort.masks, *(split.images for split in cohort.others)):
         inner: Any = source
         while isinstance(inner, SourceView):

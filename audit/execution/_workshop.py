@@ -9,6 +9,7 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 
 from audit.core import Cohort, ImagingModel, Probe, digest
+from audit.core.clock import Clock
 from audit.execution._kept import Gathered, keep
 from audit.execution._keys import Basis
 from audit.execution._parts import KeptParts, NotKept, ShardDone, Waiting
@@ -17,6 +18,10 @@ from audit.execution._runner import Setting, run_probe
 from audit.execution._shards import Answers, ask_shard
 from audit.execution._store import Kept, Store
 from audit.execution._tasks import Done, Task
+from audit.execution._watched import watching
+
+PREDICTIONS = "predictions"
+"""What the clean predictions are called where it is told where the time went."""
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -34,6 +39,7 @@ class Workshop:
         readers: Threads that read images ahead.
         sends: Whether results reach whoever asked for them through the store alone.
         progress: Told of the task at hand.
+        timed: Whether it is told where the time of a task went.
     """
 
     model: ImagingModel
@@ -46,6 +52,7 @@ class Workshop:
     readers: int = 1
     sends: bool = False
     progress: Progress = field(default_factory=Silent)
+    timed: bool = False
 
     def do(self, task: Task) -> Done:
         """Do one task.
@@ -55,13 +62,27 @@ class Workshop:
             OSError: A result that others wait for cannot be written.
         """
         began = time.perf_counter()
-        if task.kind == "state":
-            done = Done(task=task, state="kept", reason=self.model.state_digest())
-        elif task.kind in ("clean", "unverified"):
-            done = self._shard(task)
+        if self.timed and task.kind != "state":
+            clock = Clock()
+            with watching(clock, self._models(), self._cohorts()), clock.part(task.code or PREDICTIONS):
+                done = self._done(task)
+            done = replace(done, spent=clock.to_plain())
         else:
-            done = self._probe(task)
+            done = self._done(task)
         return replace(done, seconds=time.perf_counter() - began)
+
+    def _done(self, task: Task) -> Done:
+        if task.kind == "state":
+            return Done(task=task, state="kept", reason=self.model.state_digest())
+        return self._shard(task) if task.kind in ("clean", "unverified") else self._probe(task)
+
+    def _models(self) -> list[ImagingModel]:
+        """Return the model, and those that stand in for it."""
+        return [self.model, *(s.model for s in (self.setting.surrogates if self.setting else ()))]
+
+    def _cohorts(self) -> list[Cohort]:
+        training = self.setting.training if self.setting else None
+        return [self.cohort, *(() if training is None else (training.cohort,))]
 
     def _shard(self, task: Task) -> Done:
         unverified = self.cohort.unverified

@@ -138,7 +138,7 @@ def measured(watched):
     given = context(model, cases, seed=5, raw=raw)
     if not watched:
         return list(probe().run(given)), clock
-    with watching(clock, [model], cases), clock.part("ADV001"):
+    with watching(clock, [model], [cases]), clock.part("ADV001"):
         return list(probe().run(given)), clock
 
 
@@ -177,7 +177,7 @@ def test_reading_is_charged_wherever_an_image_is_read():
     split = replace(other_split(["a", "b", "c"]), images=others)
     view = SourceView(source=images, rows=np.array([2, 1, 0]))
     cases = replace(cohort(np.linspace(0, 1, 3)), images=view, masks=masks, others=(split,))
-    with watching(clock, [], cases), clock.part("x"):
+    with watching(clock, [], [cases]), clock.part("x"):
         assert cases.images.load(0).max() == 2
         assert cases.subset(np.array([1])).images.load(0).max() == 1
         assert cases.masks.load(1).max() == 1
@@ -191,7 +191,7 @@ def test_reading_is_charged_wherever_an_image_is_read():
 def test_waiting_for_what_others_read_ahead_is_reading():
     """Threads that read ahead are not timed themselves; who waits for them is, and nobody reads twice."""
     clock = Clock(now=iter(range(1000)).__next__)
-    with watching(clock, [], cohort(np.linspace(0, 1, 8))), clock.part("x"):
+    with watching(clock, [], [cohort(np.linspace(0, 1, 8))]), clock.part("x"):
         batches = list(read_batches(cohort(np.linspace(0, 1, 8)), range(8), 4, workers=2))
     assert [len(b.kept) for b in batches] == [4, 4]
     # One tick from begin to end of the wait for each of the two batches.
@@ -202,6 +202,6 @@ def test_a_watched_source_can_be_sent_to_another_process():
     """It is read there, where no clock of ours runs."""
     source = Source()
     cases = replace(cohort(np.linspace(0, 1, 3)), images=source)
-    with watching(Clock(), [], cases):
+    with watching(Clock(), [], [cases]):
         sent = pickle.loads(pickle.dumps(source))
     assert sent.load(2).max() == 2
