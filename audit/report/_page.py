@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from audit.core import STATUSES, Evidence, StoredArtifact
-from audit.evidence import suppress
+from audit.evidence import suppress, time_table
 from audit.report._about import attribute_facts, cohort_facts, ledger_text, methods, model_facts, reproduction, short
 from audit.report._facts import cases, first, ledger, patients, phantom, words_of
 from audit.report._numbers import whole
@@ -87,6 +87,7 @@ def _page(evidence: Evidence, arrays: ArrayLoader, *, static: bool, thrift: Thri
         phantom=phantom(evidence),
         header=_header(evidence), model=model_facts(evidence), cohort=cohort_facts(evidence),
         attributes=attribute_facts(evidence), families=found, methods=methods(evidence), again=reproduction(evidence),
+        spent=time_table(evidence.run),
         filters=_filters(shown), whole=whole, css=_template("report.css"), script=script, packed=packed,
         specs="" if static else _packed(budget.specs), interactive=not static,
         policy_csp=_policy([script] if static else [script, plotly]),
