@@ -20,7 +20,7 @@ AT_THE_END = "betting, and Korn-Graubard after the last patient"
 GAP = "difference of two betting bounds, valid whenever it stops"
 RESERVE = 0.2
 """Share of a level that is kept for one look at all patients, should none be left to draw."""
-_HALVINGS = 26
+_HALVINGS = 24
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -181,11 +181,12 @@ def _lower(sums: Floats, sizes: Floats, level: Floats, drawn: Drawn) -> Floats:
     centre = (most / 2 + np.cumsum(sums)) / (most + np.cumsum(sizes))
     squares = 0.25 + np.cumsum(((sums - centre * sizes) / most) ** 2)
     before = np.concatenate([[0.25], squares[:-1]]) / seen
-    stake = np.sqrt(2 * -np.log(level) / (before[:, None] * (drawn.patients / 2)))
+    stake = np.sqrt(-2 * np.log(level)[:, None] / (before * (drawn.patients / 2)))
     low, high = np.zeros(len(level)), np.ones(len(level))
     for _ in range(_HALVINGS):
         limit = (low + high) / 2
-        gain = (sums[:, None] - limit * sizes[:, None]) / most
-        won = np.cumsum(np.log1p(np.minimum(stake, SHARE / limit) * gain), axis=0).max(axis=0) >= -np.log(level)
+        gain = (sums - limit[:, None] * sizes) / most
+        gain *= np.minimum(stake, SHARE / limit[:, None])
+        won = np.cumsum(np.log1p(gain, out=gain), axis=1).max(axis=1) >= -np.log(level)
         low, high = np.where(won, limit, low), np.where(won, high, limit)
     return low

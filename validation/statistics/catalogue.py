@@ -17,6 +17,7 @@ from validation.statistics import (
     _proportions,
     _resampled,
     _sequential,
+    _stopped,
     judge,
 )
 from validation.statistics._study import Study
@@ -39,7 +40,7 @@ JOBS: dict[str, str] = {
 """Title of every job, in the order of the page."""
 _MODULES = (
     _proportions, _areas, _gaps, _other_gaps, _holm, _calibration, _agreement, _means, _folds, _detection,
-    _resampled, _sequential, judge,
+    _resampled, _sequential, _stopped, judge,
 )  # fmt: skip
 
 
