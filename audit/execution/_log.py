@@ -13,11 +13,13 @@ class RunLog:
 
     Args:
         path: File to write.
+        on: Whether a log that is there is gone on with.
     """
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, *, on: bool = False) -> None:
         self._path = path
-        path.write_text("", encoding="utf-8")
+        if not on or not path.is_file():
+            path.write_text("", encoding="utf-8")
 
     def event(self, name: str, **facts: Any) -> None:
         """Write one event with its time (UTC)."""

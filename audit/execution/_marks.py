@@ -144,10 +144,11 @@ def code_mark() -> str:
     files = sorted(p for p in root.rglob("*") if p.suffix in (".py", ".npz", ".json", ".toml", ".safetensors"))
     lines = [file_mark(p) for p in files]
     device = [platform.python_version(), platform.machine(), bfloat16_allowed() and cpu_has_bfloat16()]
-    return digest([audit.__version__, device, _libraries(), lines])
+    return digest([audit.__version__, device, libraries(), lines])
 
 
-def _libraries() -> dict[str, str]:
+def libraries() -> dict[str, str]:
+    """Return the versions of the packages that compute, "" for one that is not installed."""
     found = {}
     for name in _LIBRARIES:
         try:

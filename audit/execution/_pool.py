@@ -217,16 +217,17 @@ def _work(workshop: Workshop, pipe: Connection, shut: Sequence[int], parent: int
     for descriptor in shut:
         _close(descriptor)
     threading.Thread(target=_leave_with, args=(parent,), daemon=True).start()
-    _one_thread()
+    one_thread()
     while True:
         try:
             task = pipe.recv()
         except (EOFError, OSError):
             os._exit(0)
-        pipe.send(_done(workshop, task))
+        pipe.send(done_by(workshop, task))
 
 
-def _done(workshop: Workshop, task: Task) -> Done:
+def done_by(workshop: Workshop, task: Task) -> Done:
+    """Do a task, and return what it raised as part of the answer, which can be sent."""
     try:
         return replace(workshop.do(task), made=None)
     except (AuditError, OSError) as error:
@@ -258,7 +259,7 @@ def _leave_with(parent: int) -> None:
     os._exit(1)
 
 
-def _one_thread() -> None:
+def one_thread() -> None:
     """Let a worker compute in one thread: the threads of the parent's pools did not come along."""
     from threadpoolctl import threadpool_limits
 

@@ -16,10 +16,10 @@ SMALL_IMAGE = 128 * 128
 
 @contextmanager
 def fitting_threads(model: ImagingModel) -> Iterator[int | None]:
-    """Let torch use one thread for a small network on small images, and what it would for others.
+    """Let torch use one thread for a small network on small images, and what it would for others; numpy always one.
 
-    The rule looks at sizes, never at a clock, since another number of threads adds up in another order and would change
-    the last digit of a result.
+    The rule looks at sizes, never at a clock, and products of matrices are taken in one thread on every machine, since
+    another number of threads adds up in another order and would change the last digit of a result.
 
     Args:
         model: The model under audit.
@@ -27,6 +27,14 @@ def fitting_threads(model: ImagingModel) -> Iterator[int | None]:
     Yields:
         The number of threads, None for a model that is not a torch module.
     """
+    from threadpoolctl import threadpool_limits
+
+    with threadpool_limits(limits=1, user_api="blas"), _torch_threads(model) as count:
+        yield count
+
+
+@contextmanager
+def _torch_threads(model: ImagingModel) -> Iterator[int | None]:
     module = getattr(model, "module", None)
     if module is None or not hasattr(module, "parameters"):
         yield None

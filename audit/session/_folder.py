@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import datetime as dt
+import json
 import shutil
 from pathlib import Path
 
+from audit.core import Evidence
 from audit.errors import InputError
-from audit.evidence import FILES, SUMS
+from audit.evidence import FILES, SUMS, read_run
+from audit.session._folder_lock import busy, is_locked
 
+LOG = "log.jsonl"
 _OURS = {*FILES, SUMS, "artifacts"}
 _MARKS = {"evidence.json", "log.jsonl", SUMS}
 
@@ -22,15 +26,17 @@ def default_folder() -> Path:
     return folder
 
 
-def check_folder(folder: Path, *, overwrite: bool) -> None:
+def check_folder(folder: Path, *, overwrite: bool, resume: bool = False) -> None:
     """Check that a run may be written into a folder; nothing is changed yet.
 
     Args:
         folder: A folder, there or not.
         overwrite: Whether a run that it holds may be replaced.
+        resume: Whether a run that it holds may be taken up again.
 
     Raises:
-        InputError: It is a file, holds something and `overwrite` is not given, or holds something that is not a run's.
+        InputError: It is a file, holds something and neither is given, holds something that is not a run's, or another
+            run is writing to it.
     """
     if folder.is_symlink() or (folder.exists() and not folder.is_dir()):
         raise InputError(
@@ -39,10 +45,12 @@ def check_folder(folder: Path, *, overwrite: bool) -> None:
     held = sorted(p.name for p in folder.iterdir()) if folder.is_dir() else []
     if not held:
         return
-    if not overwrite:
+    if is_locked(folder):
+        raise busy(folder)
+    if not overwrite and not resume:
         raise InputError(
             f"{folder} is not empty", expected="an empty or new folder", got=f"one with {held[0]}",
-            fix="name another folder, or add --overwrite to replace the run in it",
+            fix="name another folder, or add --overwrite to replace the run in it, or --resume to take it up again",
         )  # fmt: skip
     foreign = [n for n in held if not is_ours(n)]
     if foreign or not _MARKS & set(held):
@@ -57,10 +65,50 @@ def is_ours(name: str) -> bool:
     return name in _OURS or (name.startswith(".") and name.endswith(".part") and name[1:-5] in _OURS)
 
 
-def make_folder(folder: Path) -> None:
-    """Make an empty folder; one that `check_folder` let pass is emptied first."""
-    if folder.is_dir() and any(folder.iterdir()):
-        # The seal goes first, so that a folder that is half deleted is no evidence.
-        (folder / SUMS).unlink(missing_ok=True)
-        shutil.rmtree(folder)
+def make_folder(folder: Path, *, keep_log: bool = False) -> None:
+    """Make a folder, and empty one that `check_folder` let pass.
+
+    Args:
+        folder: The folder; it stays the same one, so that a lock on it holds.
+        keep_log: Whether the log of a run that was stopped is gone on with.
+    """
     folder.mkdir(parents=True, exist_ok=True)
+    # The seal goes first, so that a folder that is half deleted is no evidence.
+    (folder / SUMS).unlink(missing_ok=True)
+    for path in folder.iterdir():
+        if path.is_dir() and not path.is_symlink():
+            shutil.rmtree(path)
+        elif not (keep_log and path.name == LOG):
+            path.unlink()
+
+
+def finished(folder: Path, identity: str) -> Evidence | None:
+    """Return the evidence of a run that has ended, None where there is none.
+
+    Args:
+        folder: The folder, there or not.
+        identity: Digest of what is asked for now.
+
+    Raises:
+        InputError: The run that has ended there was one of something else.
+        EvidenceError: It has ended, and was changed since.
+    """
+    if not (folder / SUMS).is_file():
+        return None
+    evidence = read_run(folder)
+    if _identity(folder / LOG) != identity:
+        raise InputError(
+            f"{folder} holds a finished run of something else", expected="the same model, cohort, policy and options",
+            got="others", fix="name another folder, or add --overwrite in place of --resume",
+        )  # fmt: skip
+    return evidence
+
+
+def _identity(log: Path) -> str:
+    """Return what the last start in a log was of."""
+    found = ""
+    for line in log.read_text(encoding="utf-8", errors="replace").splitlines():
+        event = json.loads(line)
+        if event.get("event") == "start":
+            found = str(event.get("identity", ""))
+    return found

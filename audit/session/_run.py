@@ -5,8 +5,9 @@ from __future__ import annotations
 import datetime as dt
 import shutil
 import time
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field, replace
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -27,6 +28,7 @@ from audit.core import (
     Surrogate,
     ThreatModel,
     Training,
+    digest,
     plain,
 )
 from audit.errors import InputError
@@ -36,6 +38,7 @@ from audit.evidence import (
     junit,
     load_pseudonyms,
     loader,
+    policy_to_plain,
     sarif,
     seal,
     store_artifact,
@@ -48,14 +51,12 @@ from audit.evidence import (
 )
 from audit.execution import (
     Clean,
+    Executor,
     Progress,
-    Ran,
     RunLog,
     Setting,
     Silent,
     clean_predictions,
-    order,
-    run_probe,
 )
 from audit.judge import count_family, decide, family_values, judge, stops
 from audit.models import fitting_threads
@@ -63,7 +64,9 @@ from audit.probes import Catalogue, catalogue
 from audit.session._before import Before, look_ahead, tell
 from audit.session._check import check_fit, check_use
 from audit.session._describe import describe_cohort, describe_machine, describe_model, describe_training, not_tested
-from audit.session._folder import check_folder, default_folder, make_folder
+from audit.session._execute import Execution, executor_of, opened_store
+from audit.session._folder import LOG, check_folder, default_folder, finished, make_folder
+from audit.session._folder_lock import locked
 from audit.session._history import History
 from audit.session._selected import all_results, check_rules, probes_of
 from audit.storage import Location
@@ -95,7 +98,7 @@ class Options:
     Args:
         profile: smoke, standard or full.
         seed: Seed of the run, 0 or more.
-        workers: Threads that read images ahead.
+        workers: Processes that share the work.
         probes: Codes, families or globs with commas; None for all.
         out: The run's folder; None for audit-runs/<UTC time>.
         overwrite: Whether an earlier run in that folder is replaced.
@@ -116,6 +119,10 @@ class Options:
         explain: How decisions are explained.
         training: What probes may train, where a recipe is declared.
         min_cell: Cells with fewer patients are left out of report, summary, JUnit and SARIF; 0: none is.
+        resume: Whether a run in the folder that was stopped is taken up again, with what its cache holds.
+        cache: Folder of that cache; None: nothing is kept.
+        root: The folder of audit.toml, None for a run from Python.
+        executor: Who works, in place of processes of this machine.
     """
 
     profile: Profile = "standard"
@@ -141,6 +148,10 @@ class Options:
     explain: ExplainSpec = field(default_factory=ExplainSpec)
     training: Training | None = None
     min_cell: int = 0
+    resume: bool = False
+    cache: Path | None = None
+    root: Path | None = None
+    executor: Executor | None = None
 
 
 def audit_model(
@@ -170,17 +181,45 @@ def audit_model(
     if options.profile not in BUDGETS:
         raise InputError("no such profile", expected=", ".join(BUDGETS), got=options.profile, fix="choose one of them")
     folder = options.out or default_folder()
-    check_folder(folder, overwrite=options.overwrite)
+    check_folder(folder, overwrite=options.overwrite, resume=options.resume)
     created = not folder.exists()
-    make_folder(folder)
+    folder.mkdir(parents=True, exist_ok=True)
+    state = model.state_digest()
+    identity = digest([
+        audit.__version__, model.card.digest, state, cohort.digest, policy_to_plain(policy), options.config_digest,
+        options.seed, options.profile, selected, options.min_cell,
+    ])  # fmt: skip
     try:
-        with fitting_threads(model):
-            return _audit(model, cohort, policy, options, watcher, known, selected, folder)
+        with locked(folder) as shut:
+            ended = finished(folder, identity) if options.resume else None
+            if ended is not None:
+                watcher.note(f"the run in {folder.name} is finished already; nothing is run again")
+                return Run(**{f.name: getattr(ended, f.name) for f in fields(ended)}, folder=folder)
+            make_folder(folder, keep_log=options.resume)
+            with fitting_threads(model), _execution(model, cohort, options, folder, shut, watcher) as execution:
+                execution.log.event(
+                    "start", version=audit.__version__, profile=options.profile, seed=options.seed,
+                    cases=len(cohort), identity=identity, resume=options.resume,
+                )  # fmt: skip
+                return _audit(model, cohort, policy, options, watcher, known, selected, execution, state)
     except InputError:
         # Nothing was measured: the next try finds the folder as it was.
         if created:
             shutil.rmtree(folder, ignore_errors=True)
         raise
+
+
+@contextmanager
+def _execution(
+    model: ImagingModel, cohort: Cohort, options: Options, folder: Path, shut: Sequence[int], progress: Progress
+) -> Iterator[Execution]:
+    executor = executor_of(options.executor, options.workers, shut)
+    with opened_store(options.cache, resume=options.resume, sends=executor.sends) as store:
+        yield Execution(
+            executor=executor, store=store, model=model, cohort=cohort, root=options.root,
+            batch=BUDGETS[options.profile].batch_size, folder=folder, progress=progress,
+            log=RunLog(folder / LOG, on=options.resume),
+        )  # fmt: skip
 
 
 def _audit(
@@ -191,17 +230,16 @@ def _audit(
     progress: Progress,
     known: Catalogue,
     selected: tuple[str, ...],
-    folder: Path,
+    execution: Execution,
+    before: str,
 ) -> Run:
     began, clock = dt.datetime.now(dt.UTC), time.perf_counter()
     # First, since a key that cannot be read must not cost a run.
     pseudonyms = Plain() if options.show_ids else load_pseudonyms()
-    log = RunLog(folder / "log.jsonl")
+    folder, log = execution.folder, execution.log
     budget = BUDGETS[options.profile]
-    log.event("start", version=audit.__version__, profile=options.profile, seed=options.seed, cases=len(cohort))
     probes = probes_of(known, selected)
     total = len(probes) + 2
-    before = model.state_digest()
     ahead = look_ahead(
         model,
         cohort,
@@ -217,7 +255,7 @@ def _audit(
     history = History(model, cohort, policy, options, before, selected, log, progress)
     history.began()
     progress.start("predictions", "Clean predictions", 0, total)
-    clean = clean_predictions(model, cohort, budget, workers=options.workers, progress=progress)
+    clean = execution.clean(lambda ask: clean_predictions(model, cohort, budget, workers=1, progress=progress, ask=ask))
     progress.finish("predictions", "completed")
     log.event("predictions", used=len(clean.cohort), set_aside=dict(clean.cohort.ledger.set_aside))
     setting = Setting(
@@ -229,13 +267,8 @@ def _audit(
         envelope=options.envelope, monitor=options.monitor, explain=options.explain,
         unverified=clean.unverified, training=options.training, stops=stops(policy, model.card.input.range),
     )  # fmt: skip
-    ran: dict[str, Ran] = {}
-    for index, probe in enumerate(order(probes)):
-        progress.start(probe.info.code, probe.info.title, index + 1, total)
-        one = run_probe(probe, setting, progress)
-        ran[probe.info.code] = one
-        log.event("probe", probe=one.result.probe, state=one.result.state, reason=one.result.reason)
-        progress.finish(probe.info.code, one.result.state)
+    execution.probes(probes, setting, total)
+    ran = execution.ran
     results = all_results(known, policy, ran, clean.cohort)
     progress.start("report", "Report", total - 1, total)
     write_predictions(
@@ -243,7 +276,7 @@ def _audit(
         [c for code in known.probes if code in ran for c in ran[code].conditions], pseudonyms,
         unverified=clean.unverified,
     )  # fmt: skip
-    evidence = _evidence(model, clean, policy, results, known, options, budget, ahead, folder)
+    evidence = _evidence(model, clean, policy, results, known, options, budget, ahead, execution)
     log.event("hypotheses", used=evidence.family["used"], undeclared=evidence.family["undeclared"])
     run = {
         **evidence.run, "started": began.isoformat(timespec="seconds"), "key_id": pseudonyms.key_id,
@@ -269,7 +302,7 @@ def _evidence(
     options: Options,
     budget: Budget,
     ahead: Before,
-    folder: Path,
+    execution: Execution,
 ) -> Run:
     family = count_family(ahead.family, results, policy, model.card.input.range)
     findings = judge(results, policy, today=dt.datetime.now(dt.UTC).date(), input_range=model.card.input.range)
@@ -277,7 +310,7 @@ def _evidence(
     return Run(
         run={
             "version": audit.__version__, "seed": options.seed, "profile": options.profile, "budget": plain(budget),
-            "workers": options.workers, "executor": "local", "command": options.command,
+            **execution.described(clean.batch), "command": options.command,
             "config_digest": options.config_digest, "intended_use": plain(options.intended_use),
             "unattainable": list(ahead.unattainable), "warnings": list(ahead.warnings), "machine": describe_machine(),
             **({} if options.threat_model is None else {"threat_model": plain(options.threat_model)}),
@@ -294,7 +327,7 @@ def _evidence(
         verdict=decide(findings, results, policy, described),
         family=family_values(family, policy),
         not_tested=not_tested(results, known.infos, clean.cohort),
-        folder=folder,
+        folder=execution.folder,
     )  # fmt: skip
 
 
