@@ -79,11 +79,11 @@ class Room:
             most = epsilon * _INSIDE * np.sqrt(self.values)
             length = float(np.sqrt(np.square(inside).sum()))
             inside = inside * (most / length) if length > most else inside
-        x = np.clip((self.x0 + inside).astype(np.float32), self.low, self.high)
+        x: NDArray[np.float32] = np.clip((self.x0 + inside).astype(np.float32), self.low, self.high)
         limit = epsilon if self.norm == "linf" else np.abs(inside)
         over = np.abs(x.astype(np.float64) - self.x0) > limit
-        out: NDArray[np.float32] = np.where(over, np.nextafter(x, self.x0), x)
-        return out
+        np.nextafter(x, self.x0, out=x, where=over)
+        return x
 
     def scaled(self, delta: NDArray[Any], epsilon: float) -> NDArray[np.float64]:
         """Return a perturbation of the region, grown or shrunk to an L2 size; what changes nothing stays so."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -19,6 +20,8 @@ _HALVED_AFTER = (10, 50, 200, 500, 1000, 2000, 4000, 6000, 8000)
 _PLANNED = 10000
 _TILES = 5
 _TRIES = 10
+_HELD = 2**14
+"""Pixels of the largest window whose bump is held for the next query: 16 MiB for all that are."""
 
 
 def window_share(done: int, queries: int) -> float:
@@ -77,7 +80,8 @@ class Moves(ABC):
         return tuple(window)
 
     def _signs(self, shape: tuple[int, ...]) -> NDArray[np.float64]:
-        return self.rng.choice(np.array([-1.0, 1.0]), size=shape)
+        # What `rng.choice` draws from -1 and 1, without its checks.
+        return np.where(self.rng.integers(0, 2, size=shape) > 0, 1.0, -1.0)
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -151,9 +155,20 @@ def bump(shape: tuple[int, ...], rng: np.random.Generator) -> NDArray[np.float64
     if not axes:
         return np.ones(shape)
     axis = int(rng.choice(axes))
+    # Thousands of queries draw from a handful of windows; those of volumes are too large to be held.
+    return (_held_bump if np.prod(shape) <= _HELD else _bump)(shape, axis)
+
+
+def _bump(shape: tuple[int, ...], axis: int) -> NDArray[np.float64]:
+    """Return the two nested boxes side by side along an axis; whoever holds it must not write into it."""
     half = shape[axis] // 2
     sides = [tuple(size if a == axis else s for a, s in enumerate(shape)) for size in (half, shape[axis] - half)]
-    return _unit(np.concatenate([_nested(sides[0]), -_nested(sides[1])], axis=axis))
+    made = _unit(np.concatenate([_nested(sides[0]), -_nested(sides[1])], axis=axis))
+    made.setflags(write=False)
+    return made
+
+
+_held_bump = lru_cache(maxsize=128)(_bump)
 
 
 def _nested(shape: tuple[int, ...]) -> NDArray[np.float64]:

@@ -335,6 +335,14 @@ def test_a_bump_has_length_one_and_two_signs(shape: tuple[int, ...]) -> None:
     assert made.size == 1 or (made > 0).any() == (made < 0).any() is np.True_
 
 
+def test_a_bump_that_is_held_cannot_be_written_into() -> None:
+    """The next query gets the same values, and nobody can change them for it."""
+    first, again = (bump((6, 4), np.random.default_rng(1)) for _ in range(2))
+    assert np.array_equal(first, again)
+    with pytest.raises(ValueError, match="read-only"):
+        again += 1
+
+
 @pytest.mark.parametrize("norm", ["linf", "l2"])
 @pytest.mark.parametrize("shape", SHAPES)
 def test_a_move_changes_part_of_the_region_and_keeps_the_size(norm: Any, shape: tuple[int, ...]) -> None:
