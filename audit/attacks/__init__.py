@@ -2,6 +2,7 @@
 
 - `attack(model, question, images, target, *, plan, rng, meter=None) -> Outcome`, images in memory;
 - `attack_cases(model, question, Cases(count, images, targets), *, plan, rng, ...) -> Outcome`, a cohort of any length;
+- `attack_part(model, question, cases.part(positions), *, plan, seed, ...) -> Outcome`, a part of it;
 - `Plan(epsilons, headline, steps, restarts, norm="linf" | "l2" | "l0", search="apgd" | "sign", ...)`;
 - `Ball.around(x0, valid, region, norm)` with `project`, `along`, `random`, `step`, `scaled`, `whole`, `size_of`;
 - `Meter(forwards, gradients)`;
@@ -14,6 +15,7 @@
   another aim, and `Checks` of those that have no full certificate.
 """
 
+from audit.attacks._attack import attack, attack_cases, attack_part
 from audit.attacks._ball import NORMS, Ball, Norm
 from audit.attacks._blind import QUERY_CHECKS, certify_query, query_checks
 from audit.attacks._bounds import Bounds
@@ -23,7 +25,6 @@ from audit.attacks._controls import CONTROLS, controls
 from audit.attacks._converse import Answer, answer_all
 from audit.attacks._diagnosis import CAUSES, MASKED, diagnose
 from audit.attacks._distil import Student, distil
-from audit.attacks._engine import attack, attack_cases
 from audit.attacks._fast import fast_forward
 from audit.attacks._gradient import slopes
 from audit.attacks._ladder import Ladder, attack_region, default_ladder, noise_sd, stored_step
@@ -36,7 +37,7 @@ from audit.attacks._mask_objectives import (
     lesion_numbers,
 )
 from audit.attacks._minimal import smallest
-from audit.attacks._named import CATALOGUE, Refusal, extended, known_attacks
+from audit.attacks._named import CATALOGUE, Refusal, extended, extended_part, known_attacks
 from audit.attacks._objectives import (
     BinaryMargin,
     GradeMargin,
@@ -65,8 +66,8 @@ __all__ = [
     "Checks", "ErasedMargin", "GradeMargin", "InventedMargin", "Ladder", "MaskMargin", "Meter", "Norm", "Objective",
     "Observer", "Outcome", "Plan", "QueryOutcome", "QueryPlan", "Question", "Refusal", "RunnerUpMargin", "Student",
     "ToleranceMargin", "Transferred", "Trial", "UniversalFit", "VolumeMargin", "aims", "answer_all", "attack",
-    "attack_cases", "attack_region", "certify", "certify_query", "controls", "default_ladder", "diagnose", "distil",
-    "extended", "fast_forward", "known_attacks", "lesion_numbers", "must_be", "noise_sd", "paths_agree", "query_attack",
-    "query_checks", "questions", "slopes", "slopes_agree", "smallest", "sparse", "steady", "stored_step", "transfer",
-    "unasked", "under",
+    "attack_cases", "attack_part", "attack_region", "certify", "certify_query", "controls", "default_ladder",
+    "diagnose", "distil", "extended", "extended_part", "fast_forward", "known_attacks", "lesion_numbers", "must_be",
+    "noise_sd", "paths_agree", "query_attack", "query_checks", "questions", "slopes", "slopes_agree", "smallest",
+    "sparse", "steady", "stored_step", "transfer", "unasked", "under",
 ]  # fmt: skip

@@ -40,6 +40,16 @@ class Bounds:
         self.kept = np.zeros(rows.size, dtype=bool)
         self.seen = np.zeros(rows.size, dtype=bool)
 
+    def part(self, positions: NDArray[np.int64]) -> Bounds:
+        """Return what watches some of the cases only, by their rows among all."""
+        rows = self.rows[np.isin(self.rows, positions)]
+        return Bounds(rows, self._spec, self._epsilon, self._norm, whole=self._whole)
+
+    @property
+    def found(self) -> dict[str, NDArray[np.bool_]]:
+        """What was seen of each row, and whether it was."""
+        return {"kept": self.kept, "seen": self.seen}
+
     def look(self, rows: NDArray[np.int64], images: NDArray[np.float32], worst: NDArray[np.float32]) -> None:
         """Measure the worst images of some cases; see `audit.attacks.Observer`."""
         wanted = np.isin(rows, self.rows)

@@ -1,9 +1,5 @@
 """The attack: rising sizes, carried and warm-started, every success verified on the untouched model.
 
-`attack(model, question, images, target, *, plan, rng, meter=None) -> Outcome` for images in memory;
-`attack_cases(model, question, cases, *, plan, rng, meter=None, keep=0, observe=None, progress=None) -> Outcome` for a
-cohort of any length, whose images are read when their turn comes and dropped when they are done.
-
 A slot holds one case, at its own size and step. As soon as a case is broken or its search ends it goes on to the next
 size, and after the last one the next case takes the slot, so that batches stay full and memory does not depend on the
 number of cases.
@@ -19,8 +15,7 @@ import numpy as np
 from audit.attacks._further import FurtherSlots
 from audit.attacks._gradient import slopes
 from audit.attacks._ledger import Ledger
-from audit.attacks._objectives import Question
-from audit.attacks._outcome import CARRIED, ONE_STEP, Cases, Meter, Observer, Outcome, Plan
+from audit.attacks._outcome import CARRIED, ONE_STEP, Cases, Observer, Outcome, Plan
 from audit.attacks._stages import NEAR, Stages
 from audit.core import DifferentiableModel
 
@@ -39,63 +34,7 @@ _REFILL = 4
 """Slots are filled again when one in so many is idle: single cases would be asked about in batches of one."""
 
 
-def attack(
-    model: DifferentiableModel, question: Question, images: NDArray[np.float32], target: NDArray[Any], *, plan: Plan,
-    rng: np.random.Generator, meter: Meter | None = None,
-) -> Outcome:  # fmt: skip
-    """Attack images that are in memory; see `attack_cases`.
-
-    Args:
-        model: The model under attack.
-        question: What is to be overturned.
-        images: (n, channels, *spatial) stored intensities.
-        target: (n, ...) targets.
-        plan: How much is tried.
-        rng: Random starts and noise.
-        meter: Where the cost is counted.
-
-    Returns:
-        The outcome of the n cases, with all n worst images.
-    """
-    cases = Cases.of(np.asarray(images, dtype=np.float32), target)
-    return attack_cases(model, question, cases, plan=plan, rng=rng, meter=meter, keep=cases.count)
-
-
-def attack_cases(
-    model: DifferentiableModel, question: Question, cases: Cases, *, plan: Plan, rng: np.random.Generator,
-    meter: Meter | None = None, keep: int = 0, observe: Observer | None = None,
-    progress: Callable[[int, int], None] | None = None,
-) -> Outcome:  # fmt: skip
-    """Attack cases at rising sizes.
-
-    At every size the candidates are the worst perturbation of the size before, grown to this one, one step along the
-    clean gradient, and for cases that still stand `plan.restarts` searches, the first of which goes on from the worst
-    image so far. Where a case still stands, one step is taken along the gradient at the place where the answer turns on
-    the way to another case, and at the headline size along the mean gradient over the ball where gradients differ from
-    place to place; a search goes on from what they gain. The per-case minimum counts, and a case that is broken stays
-    broken at larger sizes, by the perturbation that broke it. Random numbers of a case do not depend on the others or
-    on the batch.
-
-    Args:
-        model: The model under attack.
-        question: What is to be overturned.
-        cases: The n cases.
-        plan: How much is tried.
-        rng: Random starts and noise; one number is drawn.
-        meter: Where the cost is counted.
-        keep: The worst images of so many first cases are kept.
-        observe: Is shown the worst image of every case at the headline size.
-        progress: Called with (cases done, cases in all).
-
-    Returns:
-        The outcome of the n cases.
-    """
-    ledger = Ledger(model, question, cases.count, len(plan.epsilons), meter or Meter())
-    run = _Run(model, cases, plan, ledger, seed=int(rng.integers(2**63)), keep=keep, observe=observe)
-    return run.all(progress or (lambda done, total: None))
-
-
-class _Run(FurtherSlots):
+class Run(FurtherSlots):
     """What happens in the slots."""
 
     def __init__(
@@ -231,8 +170,9 @@ class _Run(FurtherSlots):
         fresh = ((stage >= len(self.objectives)) | self.plan.cold) & (stage < self.stages.regular)
         fresh |= self.stages.at_random(number) | (ball.size_of(delta) == 0).cpu().numpy()
         if fresh.any():
-            at, keys = np.flatnonzero(fresh), (self.case, self.size, self.stage)
-            rngs = [np.random.default_rng([self.seed, *(int(k[s]) for k in keys)]) for s in slots[at]]
+            at = np.flatnonzero(fresh)
+            keys = np.stack([self.cases.at(self.case[slots[at]]), self.size[slots[at]], self.stage[slots[at]]], axis=1)
+            rngs = [np.random.default_rng([self.seed, *key]) for key in keys.tolist()]
             delta[at] = ball.take(at).random(epsilon[at], rngs)
         kind, x = self.stages.kind(number, self.plan.rule), ball.project(delta, epsilon)
         self.label[slots] = kind

@@ -20,7 +20,8 @@ from audit.models import bfloat16_pays, has_convolutions
 from audit.models import fast_copy as _copy
 
 Forward = Callable[[Any], Any]
-_CHECKED = 8
+CHECKED = 8
+"""Images on which a copy is compared with the model."""
 _SAME = 1e-4
 _PARALLEL = 0.9
 
@@ -43,7 +44,7 @@ def fast_forward(model: DifferentiableModel, objective: Objective, images: Any, 
 
     if not has_convolutions(model.module):
         return model.forward
-    images, target = images[:_CHECKED], target[:_CHECKED]
+    images, target = images[:CHECKED], target[:CHECKED]
     same = _copy(model.module, None)
     if same is None or not _agrees(model, same, images, meter):
         return model.forward

@@ -117,7 +117,10 @@ class FurtherSlots(Slots):
 
     def _look(self, slots: NDArray[np.int64], turning: Turning) -> None:
         self._looked[slots] = True
-        found, *sides, which = turning.sides(self.case[slots], self.ball.x0[slots].cpu().numpy(), self.target[slots])
+        rows = self.case[slots]
+        found, *sides, which = turning.sides(
+            rows, self.cases.at(rows), self.ball.x0[slots].cpu().numpy(), self.target[slots]
+        )
         self._turns[slots] = found
         # On one side of a jump the gradient may be none; the other side is asked for then.
         lacks = found.copy()
@@ -136,7 +139,7 @@ class FurtherSlots(Slots):
 
         if not slots.size:
             return
-        rngs = [np.random.default_rng([self.seed, int(row), _DRAW]) for row in self.case[slots]]
+        rngs = [np.random.default_rng([self.seed, int(row), _DRAW]) for row in self.cases.at(self.case[slots])]
         first = self._around_slopes(slots, FEW, rngs)
         which = self.lowest(slots)
         clean = torch.stack([self.slope[o][s] for o, s in zip(which, slots, strict=True)])
@@ -166,7 +169,7 @@ class FurtherSlots(Slots):
             self.ledger.noise[rows] = self.ledger.right[rows]
             return
         ball, epsilon = self.ball.take(slots), self.epsilon(slots)
-        rngs = [np.random.default_rng([self.seed, int(row)]) for row in rows]
+        rngs = [np.random.default_rng([self.seed, int(row)]) for row in self.cases.at(rows)]
         if self.plan.norm == "l0":
             delta = ball.random(epsilon, rngs)
         else:

@@ -23,10 +23,13 @@ class Ledger:
         count: Number of cases.
         sizes: Number of sizes.
         meter: Where the cost is counted.
+        once: Where that of what every part of an attack asks alike is counted, by default with the rest.
     """
 
-    def __init__(self, model: ImagingModel, question: Question, count: int, sizes: int, meter: Meter) -> None:
-        self.model, self.question, self.meter = model, question, meter
+    def __init__(
+        self, model: ImagingModel, question: Question, count: int, sizes: int, meter: Meter, once: Meter | None = None
+    ) -> None:
+        self.model, self.question, self.meter, self.once = model, question, meter, once or meter
         self.right, self.stored, self.right_clean = (np.zeros(count, bool) for _ in range(3))
         self.gradient, self.descends, self.integer = (np.zeros(count, bool) for _ in range(3))
         self.attacked, self.noise = np.zeros(count, bool), np.zeros(count, bool)

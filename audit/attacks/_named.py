@@ -100,10 +100,29 @@ def extended(
     Returns:
         The outcome, whose `by` names the attack that broke a case first, and the attacks that refused.
     """
+    seeds = [int(rng.integers(2**31)) for _ in names]
+    return extended_part(model, question, cases, outcome, names, plan=plan, seeds=seeds, meter=meter)
+
+
+def extended_part(
+    model: DifferentiableModel, question: Question, cases: Cases, outcome: Outcome, names: Sequence[str], *, plan: Plan,
+    seeds: Sequence[int], meter: Meter,
+) -> tuple[Outcome, tuple[Refusal, ...]]:  # fmt: skip
+    """Return `extended` of a part of the cases.
+
+    Args:
+        model: The model under attack.
+        question: What is to be overturned.
+        cases: Whole batches of the plan's size, as `Cases.part` gives them: a library draws for a batch at once.
+        outcome: What became of them before.
+        names: As `known_attacks` gives them.
+        plan: Sizes, steps and norm.
+        seeds: Of each attack, the same for every part.
+        meter: Where the cost is counted.
+    """
     run = _Extension(model, question, cases, outcome, plan, meter)
     refused = []
-    for name in names:
-        seed = int(rng.integers(2**31))
+    for name, seed in zip(names, seeds, strict=True):
         reason, lost = run.with_attack(name, seed)
         if reason:
             refused.append(Refusal(name=name, reason=reason, cases=lost))
@@ -141,11 +160,12 @@ class _Extension:
         reason, lost = "", 0
         for begin in range(0, self.cases.count, self.plan.batch):
             rows = np.arange(begin, min(begin + self.plan.batch, self.cases.count))
+            first = int(self.cases.at(rows)[0])
             rows = rows[self.right[rows, -1]]
             if not rows.size:
                 continue
             try:
-                self._batch(name, rows, seed + begin)
+                self._batch(name, rows, seed + first)
             except REFUSALS as error:
                 said = " ".join(str(error).split())[:160]
                 reason, lost = f"{type(error).__name__}: {said}" if said else type(error).__name__, lost + rows.size

@@ -82,12 +82,16 @@ class Cases:
         targets: From rows to their (m, ...) targets.
         anchors: (a, channels, *spatial) images of which some are answered otherwise than others, to look for the place
             where an answer turns; None: no such place is looked for.
+        whole: The cases that these are a part of, or None.
+        positions: (count,) where these stand in the whole, by which their random numbers are keyed; by default from 0.
     """
 
     count: int
     images: Callable[[NDArray[np.int64]], NDArray[np.float32]]
     targets: Callable[[NDArray[np.int64]], NDArray[Any]]
     anchors: NDArray[np.float32] | None = None
+    whole: Cases | None = None
+    positions: NDArray[np.int64] | None = None
 
     @classmethod
     def of(cls, images: NDArray[np.float32], targets: NDArray[Any]) -> Cases:
@@ -97,6 +101,21 @@ class Cases:
             count=len(images), images=lambda rows: images[rows], targets=lambda rows: targets[rows],
             anchors=images[few],
         )  # fmt: skip
+
+    def part(self, positions: NDArray[np.int64]) -> Cases:
+        """Return some of these cases; what becomes of a case does not depend on the part that it is attacked in.
+
+        Args:
+            positions: (m,) rising.
+        """
+        return Cases(
+            count=positions.size, images=lambda rows: self.images(positions[rows]),
+            targets=lambda rows: self.targets(positions[rows]), anchors=self.anchors, whole=self, positions=positions,
+        )  # fmt: skip
+
+    def at(self, rows: NDArray[np.int64]) -> NDArray[np.int64]:
+        """Return where rows stand in the whole."""
+        return rows if self.positions is None else self.positions[rows]
 
 
 Observer = Callable[["NDArray[np.int64]", "NDArray[np.float32]", "NDArray[np.float32]"], None]
@@ -146,3 +165,8 @@ class Outcome:
     def first(self, kept: int) -> Outcome:
         """Return the same outcome with fewer images."""
         return replace(self, worst=self.worst[:kept])
+
+    def take(self, positions: NDArray[np.int64]) -> Outcome:
+        """Return the outcome of some of the cases, rising, with those of their images that are kept."""
+        parts = {f.name: getattr(self, f.name)[positions] for f in fields(self) if f.name != "worst"}
+        return Outcome(worst=self.worst[positions[positions < len(self.worst)]], **parts)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from audit.attacks._ball import Ball
-from audit.attacks._fast import Forward, fast_forward
+from audit.attacks._fast import CHECKED, Forward, fast_forward
 from audit.attacks._gradient import slopes
 from audit.attacks._ladder import attack_region, stored_step
 from audit.attacks._ledger import Ledger
@@ -78,8 +78,13 @@ class Slots:
         self.search = Search(self.ball, self.plan.rule, self.plan.steps)
         self.forward: Forward = self.model.forward
         if self.plan.gradients == "fast" and self.plan.restarts:
+            whole = self.cases.whole
+            if whole is not None:
+                # Every part of an attack takes its gradients from the same network.
+                rows = np.arange(min(whole.count, self.plan.batch, CHECKED))
+                images, target = np.asarray(whole.images(rows), dtype=np.float32), np.asarray(whole.targets(rows))
             self.forward = fast_forward(
-                self.model, self.objectives[0], self.tensor(images), self.tensor(target), self.ledger.meter
+                self.model, self.objectives[0], self.tensor(images), self.tensor(target), self.ledger.once
             )
 
     def tensor(self, values: NDArray[Any]) -> Any:

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from audit.attacks._attack import attack
 from audit.attacks._ball import Ball
-from audit.attacks._engine import attack
 from audit.attacks._gradient import slopes
 from audit.attacks._ladder import attack_region
 from audit.attacks._objectives import Question

@@ -39,21 +39,22 @@ class Turning:
         self._raw: NDArray[np.float64] | None = None
 
     def sides(
-        self, rows: NDArray[np.int64], x0: NDArray[np.float32], target: NDArray[Any]
+        self, rows: NDArray[np.int64], keys: NDArray[np.int64], x0: NDArray[np.float32], target: NDArray[Any]
     ) -> tuple[NDArray[np.bool_], NDArray[np.float32], NDArray[np.float32], NDArray[np.int64]]:
         """Return the last right and the first wrong image on the way of some cases to one that answers otherwise.
 
         Where the margin passes gently through none, both are one image with a margin near that.
 
         Args:
-            rows: (m,) cases; which anchors they try first depends on them alone.
+            rows: (m,) cases, as the ledger numbers them.
+            keys: (m,) a number of each, on which alone it depends which anchors it tries first.
             x0: (m, channels, *spatial) their images, answered right.
             target: (m, ...) their targets.
 
         Returns:
             (m,) whether an anchor answers otherwise, two arrays like x0, and (m,) which objective turned.
         """
-        goal, found = self._goals(rows, x0, target)
+        goal, found = self._goals(keys, x0, target)
         before, after = x0.copy(), x0.copy()
         which = np.zeros(len(rows), dtype=np.int64)
         low, high = np.zeros(len(rows), dtype=np.float32), np.ones(len(rows), dtype=np.float32)
@@ -81,18 +82,18 @@ class Turning:
         return found, before, after, which
 
     def _goals(
-        self, rows: NDArray[np.int64], x0: NDArray[np.float32], target: NDArray[Any]
+        self, keys: NDArray[np.int64], x0: NDArray[np.float32], target: NDArray[Any]
     ) -> tuple[NDArray[np.float32], NDArray[np.bool_]]:
         objective, count = self.ledger.question.objectives[0], len(self.anchors)
         if self._raw is None and count:
-            self.ledger.meter.forwards += count
+            self.ledger.once.forwards += count
             self._raw = self.ledger.model.predict(self.anchors)
         raw = self._raw
-        goal, found = x0.copy(), np.zeros(len(rows), dtype=bool)
+        goal, found = x0.copy(), np.zeros(len(keys), dtype=bool)
         if raw is None:
             return goal, found
         for turn in range(count):
-            at = (rows + turn) % count
+            at = (keys + turn) % count
             hit = ~found & ~objective.right(raw[at], target)
             goal[hit], found[hit] = self.anchors[at[hit]], True
             if found.all():

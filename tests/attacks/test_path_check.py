@@ -119,7 +119,7 @@ def test_the_place_where_an_answer_turns_is_found() -> None:
     score = images.reshape(len(images), -1) @ WEIGHTS
     other = int(np.flatnonzero(target != target[0])[0])
     found, before, after, which = Turning(ledger, images[other : other + 1]).sides(
-        np.arange(len(images)), images, target
+        np.arange(len(images)), np.arange(len(images)), images, target
     )
     assert found.tolist() == (target != target[other]).tolist()
     share = score[found] / (score[found] - score[other])

@@ -9,6 +9,7 @@ import numpy as np
 
 from audit.attacks import (
     ANCHORS,
+    Averaged,
     Bounds,
     Cases,
     Certificate,
@@ -19,19 +20,20 @@ from audit.attacks import (
     Plan,
     Question,
     Refusal,
-    attack_cases,
     certify,
     default_ladder,
-    extended,
     steady,
 )
-from audit.core import ProbeContext, Scalar
+from audit.core import Arrays, ProbeContext, Scalar, joined
 from audit.probes._images import batch_size, load_images, load_masks
+from audit.probes._parted import alone
+from audit.probes.adversarial._shards import attack_shards, certify_alone, extend_shards, ladder_alone
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 LADDER_SAMPLE = 64
+_TARGETS_A_SHARD = 1024
 SHOWN = 3
 """Perturbed images offered as examples."""
 _CERTIFICATE_SAMPLE = 64
@@ -85,6 +87,15 @@ class Visibility:
         self.rows, self.span = rows, span
         self.psnr, self.ssim = (np.full(rows.size, np.nan) for _ in range(2))
 
+    def part(self, positions: NDArray[np.int64]) -> Visibility:
+        """Return what looks at some of the cases only, by their rows among all."""
+        return Visibility(self.rows[np.isin(self.rows, positions)], self.span)
+
+    @property
+    def found(self) -> dict[str, NDArray[np.float64]]:
+        """What was measured of each row, not finite where nothing was."""
+        return {"psnr": self.psnr, "ssim": self.ssim}
+
     def look(self, rows: NDArray[np.int64], images: NDArray[np.float32], worst: NDArray[np.float32]) -> None:
         """Compare the images of some cases with their worst ones."""
         from audit.metrics import psnr, ssim
@@ -110,7 +121,9 @@ def plan_of(ctx: ProbeContext, ladder: Ladder, norm: Norm) -> Plan:
 def ladder_of(ctx: ProbeContext, norm: Norm) -> Ladder:
     """Return the default sizes, measured on evenly spread cases where they have to be, so the same for every probe."""
     rows = spread(len(ctx.cohort), LADDER_SAMPLE)
-    return default_ladder(ctx.card.input, list(load_images(ctx.cohort, rows)), norm)
+    return ladder_alone(
+        ctx, lambda _: default_ladder(ctx.card.input, list(load_images(ctx.cohort, rows)), norm)
+    )  # fmt: skip
 
 
 def spread(count: int, wanted: int) -> NDArray[np.int64]:
@@ -138,6 +151,11 @@ def anchor_rows(raw: NDArray[np.float64], elements: int) -> NDArray[np.int64]:
     return out
 
 
+def called(what: str, question: Question) -> str:
+    """Return the name of a piece of work on a question."""
+    return what if question.name is None else f"{what}: {question.name}"
+
+
 def share_of(budget: int | None, findings: int) -> int | None:
     """Return the cases of each finding: the budget is shared among them, down to a least number."""
     if budget is None or findings == 1:
@@ -148,8 +166,14 @@ def share_of(budget: int | None, findings: int) -> int | None:
 def concerned(ctx: ProbeContext, question: Question, cases: NDArray[np.int64]) -> NDArray[np.int64]:
     """Return the cases that have a question."""
     size = ctx.budget.batch_size
-    parts = [cases[i : i + size] for i in range(0, cases.size, size)]
-    return np.concatenate([part[question.applies(targets_of(ctx, question, part))] for part in parts])
+
+    def work(positions: NDArray[np.int64]) -> Arrays:
+        parts = [cases[positions[i : i + size]] for i in range(0, positions.size, size)]
+        return {"concerned": np.concatenate([question.applies(targets_of(ctx, question, part)) for part in parts])}
+
+    every = ctx.parts.map(called("cases concerned", question), work, cases.size, size=_TARGETS_A_SHARD)
+    out: NDArray[np.int64] = cases[joined(every)["concerned"]]
+    return out
 
 
 def attack_question(
@@ -179,32 +203,36 @@ def attack_question(
     )
     sample = spread(cases.size, max(1, min(_CERTIFICATE_SAMPLE, _ELEMENTS // elements)))
     asked: Any = ctx.model
-    model, same = steady(asked, stream.images(sample), plan.batch)
+    same = alone(
+        ctx, called("answers asked for twice", question),
+        lambda _: {"same": steady(asked, stream.images(sample), plan.batch)[1]},
+    )["same"]  # fmt: skip
+    model = asked if same.all() else Averaged(asked)
     # A faster copy would draw for itself, once, where the mean over draws is under attack.
     plan = plan if same.all() else replace(plan, gradients="exact")
     kept = Bounds(sample, ctx.card.input, plan.headline, plan.norm)
-
-    def observe(rows: NDArray[np.int64], images: NDArray[np.float32], worst: NDArray[np.float32]) -> None:
-        looked.look(rows, images, worst)
-        kept.look(rows, images, worst)
-
-    outcome = attack_cases(
-        model, question, stream, plan=plan, rng=ctx.rng, meter=meter, keep=SHOWN, observe=observe,
-        progress=lambda ready, _: ctx.sink.progress(done + ready, total),
+    seed, *seeds = int(ctx.rng.integers(2**63)), *(int(ctx.rng.integers(2**31)) for _ in ctx.attacks)
+    outcome = attack_shards(
+        ctx, called("cases attacked", question), model, question, stream, plan=plan, seed=seed, meter=meter, keep=SHOWN,
+        watches=(looked, kept), progress=lambda ready: ctx.sink.progress(done + ready, total),
     )  # fmt: skip
     refused: tuple[Refusal, ...] = ()
     if ctx.attacks:
-        outcome, refused = extended(
-            model, question, stream, outcome, ctx.attacks, plan=plan, rng=ctx.rng, meter=meter
+        outcome, refused = extend_shards(
+            ctx, called("further attacks", question), model, question, stream, outcome, plan=plan, seeds=seeds,
+            meter=meter,
         )  # fmt: skip
     patients = ctx.cohort.patients[cases]
     segmentation = ctx.card.task == "segmentation"
     clean = outcome.clean if segmentation else ctx.clean.raw[cases]
     targets = np.zeros(cases.size) if segmentation else targets_of(ctx, question, cases)
-    certificate = certify(
-        model, question, outcome, images=stream.images(sample), target=stream.targets(sample), clean=clean[sample],
-        sample=sample, patients=patients, plan=plan, rng=ctx.rng, batch=plan.batch, bounds=kept, same=same,
-        targets=None if segmentation else targets,
+    certificate = certify_alone(
+        ctx, called("certificate", question),
+        lambda rng: certify(
+            model, question, outcome, images=stream.images(sample), target=stream.targets(sample), clean=clean[sample],
+            sample=sample, patients=patients, plan=plan, rng=rng, batch=plan.batch, bounds=kept, same=same,
+            targets=None if segmentation else targets,
+        ),
     )  # fmt: skip
     return Attacked(
         question=question, cases=cases, targets=targets, patients=patients, outcome=outcome, certificate=certificate,

@@ -1,0 +1,72 @@
+"""What a costly probe parts into shards or does as one unit, so that no worker does it a second time.
+
+`alone(ctx, name, work)`: one unit of work that may draw; `told(values)` and `tell`: facts that are no arrays.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from copy import deepcopy
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from audit.core import Arrays, ProbeContext
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+_DRAWN, _SPAWNED = "generator_state", "generator_spawned"
+_SHARD = 64
+_BATCHES = 4
+
+
+def shard_of(batch: int) -> int:
+    """Return the cases of a shard: whole batches, about 64 cases or few batches of large images; never by the workers.
+
+    Args:
+        batch: Images a batch.
+    """
+    return batch * max(1, min(_SHARD // batch, _BATCHES))
+
+
+def alone(ctx: ProbeContext, name: str, work: Callable[[np.random.Generator], Arrays]) -> dict[str, NDArray[Any]]:
+    """Do a piece of work as one unit, drawing from where the probe's generator stands, which then goes on from there.
+
+    Args:
+        ctx: The probe's context.
+        name: What is done.
+        work: From a generator to named arrays.
+    """
+    before = deepcopy(ctx.rng)
+
+    def unit(positions: NDArray[np.int64]) -> Arrays:
+        del positions
+        own = deepcopy(before)
+        found = work(own)
+        return {
+            **found, _DRAWN: np.array([json.dumps(own.bit_generator.state)]), _SPAWNED: np.array([_spawned(own)])
+        }  # fmt: skip
+
+    found = dict(ctx.parts.map(name, unit, 1, size=1)[0])
+    ctx.rng.bit_generator.state = json.loads(str(found.pop(_DRAWN)[0]))
+    more = int(found.pop(_SPAWNED)[0]) - _spawned(ctx.rng)
+    if more:
+        ctx.rng.spawn(more)
+    return found
+
+
+def _spawned(rng: np.random.Generator) -> int:
+    """Return how many generators were spawned, which is no part of a generator's state."""
+    return int(getattr(rng.bit_generator.seed_seq, "n_children_spawned", 0))
+
+
+def told(values: Any) -> NDArray[np.str_]:
+    """Return plain values (texts, numbers, lists, None) as an array that can be kept; floats come back as they were."""
+    return np.array([json.dumps(values)])
+
+
+def tell(array: NDArray[Any]) -> Any:
+    """Return what `told` was given, tuples as lists."""
+    return json.loads(str(array[0]))

@@ -1,0 +1,52 @@
+"""Attacks in shards: the same numbers whatever the size of a shard, and each shard pays for its own cases."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import pytest
+
+from audit.cohorts import from_arrays
+from audit.core import BUDGETS, InputSpec, Probe, ProbeContext
+from audit.probes.adversarial import L2Evasion, LinfEvasion
+from audit.testing import context
+from tests.attacks.nets import Rowwise, wrap
+from tests.probes.parted import a_shard_costs_its_own, same_whatever_the_shards
+
+BUDGET = replace(BUDGETS["smoke"], attack_cases=None, attack_steps=6, batch_size=4, attack_queries=20)
+CASES = 20
+PARTED: tuple[type[Probe], ...] = (LinfEvasion, L2Evasion)
+
+
+def fragile(**more: Any) -> ProbeContext:
+    """Return the context of a linear model, some of whose cases fall at each size."""
+    rng = np.random.default_rng(0)
+    target = rng.integers(0, 2, CASES)
+    images = 0.5 + 0.01 * (2 * target - 1)[:, None, None, None] + rng.normal(0, 0.02, (CASES, 1, 8, 8))
+    images = np.clip(images, 0, 1).astype(np.float32)
+    weights = rng.uniform(0.2, 2.0, 64) * np.where(rng.random(64) < 0.2, -0.3, 1)
+    model = wrap(Rowwise(weights, -0.5 * float(weights.sum())), input=InputSpec(scale=False))
+    cohort = from_arrays(images, target, np.arange(CASES) // 2, task="binary", classes=("no", "yes"))
+    return context(model, cohort, budget=BUDGET, **more)
+
+
+@pytest.mark.parametrize("probe", PARTED)
+def test_the_size_of_a_shard_changes_no_number(probe: type[Probe]) -> None:
+    """Twenty cases one by one, as usual, or all at once: the same measurements, figures and passes to the bit."""
+    same_whatever_the_shards(probe, fragile)
+
+
+@pytest.mark.parametrize("probe", PARTED)
+def test_a_shard_by_itself_asks_about_its_own_cases(probe: type[Probe]) -> None:
+    """What another worker does for one shard is that shard alone; nothing before it asks the model."""
+    costs = a_shard_costs_its_own(probe, fragile(), 5)
+    assert max(costs) < 0.5 * sum(costs)
+
+
+def test_further_attacks_are_parted_by_whole_batches() -> None:
+    """Attacks of a library draw for a batch at once: batches are the positions, and three together change nothing."""
+    pytest.importorskip("torchattacks")
+    names = ("torchattacks:PGD", "torchattacks:FGSM")
+    same_whatever_the_shards(LinfEvasion, lambda: fragile(attacks=names))
