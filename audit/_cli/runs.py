@@ -26,6 +26,7 @@ def run_config(
     seed: int | None,
     workers: int,
     overwrite: bool,
+    resume: bool = False,
     min_cell: int | None = None,
     github: bool = False,
 ) -> int:
@@ -34,7 +35,7 @@ def run_config(
 
     folder = out or session.default_folder()
     if isinstance(folder, Path):
-        session.check_folder(folder, overwrite=overwrite)
+        session.check_folder(folder, overwrite=overwrite, resume=resume)
     from audit.config import load_audit
     from audit.probes import catalogue
 
@@ -45,7 +46,7 @@ def run_config(
     with shown_progress() as progress:
         evidence = session.run_config(
             config, out=folder, profile=profile, probes=probes, seed=seed, workers=workers, overwrite=overwrite,
-            progress=progress, min_cell=min_cell,
+            resume=resume, progress=progress, min_cell=min_cell,
             command=again("run", path.name, profile=profile or config.profile, probes=probes,
                           seed=config.seed if seed is None else seed, **({"min-cell": min_cell} if min_cell else {})),
         )  # fmt: skip

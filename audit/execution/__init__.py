@@ -9,7 +9,7 @@ from audit.execution._predict import NO_NUMBER, OUTSIDE, SEGMENTATION_COLUMNS, A
 from audit.execution._progress import Progress, Silent
 from audit.execution._runner import Ran, Setting, order, probe_seed, redact, run_probe, why_not_applicable
 from audit.execution._shards import Answers, out_of_memory, shard_size
-from audit.execution._store import FOLDER, Files, FolderFiles, Kept, Store
+from audit.execution._store import Files, FolderFiles, Kept, Store
 from audit.execution._tasks import Done, Task
 from audit.execution._workshop import Workshop
 from audit.execution.foreseen import (
@@ -20,7 +20,7 @@ from audit.execution.foreseen import (
 )
 
 __all__ = [
-    "FOLDER", "NO_NUMBER", "OUTSIDE", "SEGMENTATION_COLUMNS", "Answers", "Ask", "Basis", "Clean", "Crew", "Done",
+    "NO_NUMBER", "OUTSIDE", "SEGMENTATION_COLUMNS", "Answers", "Ask", "Basis", "Clean", "Crew", "Done",
     "Executor", "Files", "FolderFiles", "InProcess", "Kept", "ProbeRuns", "Processes", "Progress", "Ran", "RunLog",
     "Setting", "Silent", "Store", "Tally", "Task", "Workshop", "answers_basis", "asked_of", "clean_predictions", "lost",
     "mark_or_once", "order", "out_of_memory", "probe_seed", "probes_basis", "redact", "run_probe", "shard_size",

@@ -20,7 +20,6 @@ from audit.core import Arrays
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-FOLDER = ".audit-cache"
 _MAGIC = b"imaging-audit kept 1\n"
 _HEAD = len(_MAGIC) + 32
 _MOST_BYTES = 4 * 2**30

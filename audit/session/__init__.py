@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from audit.session._run import Run
 
 from audit.session._compare import Gated, compare, gate
-from audit.session._folder import check_folder, default_folder
+from audit.session._folder import CACHE, check_folder, default_folder
 from audit.session._open import known_attacks, known_metrics, load_cohort, load_golden, load_model, with_own_map
 from audit.session._place import audit_at, check_place
 from audit.session._reference import run_reference
@@ -54,6 +54,8 @@ def run(
     out: Location | str | None = None,
     workers: int = 1,
     overwrite: bool = False,
+    resume: bool = False,
+    cache: Path | str | None = None,
     intended_use: IntendedUse | None = None,
     golden: Mapping[str, NDArray[Any]] | Path | str | None = None,
     golden_tolerance: float = 1e-4,
@@ -78,8 +80,10 @@ def run(
         profile: smoke, standard or full.
         seed: Seed of the run.
         out: Folder of the run, or a URL of shared storage; audit-runs/<UTC time> by default.
-        workers: Threads that read images ahead.
+        workers: Processes that share the work.
         overwrite: Whether an earlier run in that folder is replaced.
+        resume: Whether a run in that folder that was stopped is taken up again, with what `cache` holds.
+        cache: Folder that keeps what was worked out; None: nothing is kept.
         intended_use: Declared use and prevalence, as in `[intended_use]` of audit.toml.
         golden: Arrays `images` and `outputs` that a right set-up reproduces, or the .npz that holds them.
         golden_tolerance: Largest absolute difference allowed on them.
@@ -107,7 +111,8 @@ def run(
     rules = load_policy(Path(policy)) if isinstance(policy, (str, Path)) else policy or Policy(name="none")
     chosen = ",".join(probes) if probes is not None and not isinstance(probes, str) else probes
     options = Options(
-        profile=profile, seed=seed, workers=workers, probes=chosen, overwrite=overwrite,
+        profile=profile, seed=seed, workers=workers, probes=chosen, overwrite=overwrite, resume=resume,
+        cache=None if cache is None else Path(cache),
         intended_use=intended_use or IntendedUse(), golden_tolerance=golden_tolerance, layer=layer,
         monitor=monitor,
         golden=load_golden(Path(golden)) if isinstance(golden, (str, Path)) else golden,
@@ -116,7 +121,7 @@ def run(
         envelope=envelope or Envelope(), explain=explain or ExplainSpec(),
         training=training,
     )  # fmt: skip
-    place = check_place(out, overwrite=overwrite)
+    place = check_place(out, overwrite=overwrite, resume=resume)
     return audit_at(place, options, lambda o: audit_model(model, cohort, rules, o, progress))
 
 
@@ -129,6 +134,7 @@ def run_config(
     seed: int | None = None,
     workers: int = 1,
     overwrite: bool = False,
+    resume: bool = False,
     min_cell: int | None = None,
     progress: Progress | None = None,
     command: str = "",
@@ -142,8 +148,10 @@ def run_config(
         profile: Instead of the file's.
         probes: Instead of the file's.
         seed: Instead of the file's.
-        workers: Threads that read images ahead.
+        workers: Processes that share the work.
         overwrite: Whether an earlier run in that folder is replaced.
+        resume: Whether a run in that folder that was stopped is taken up again, with what lies in .audit-cache beside
+            audit.toml.
         min_cell: Instead of the file's: cells with fewer patients are left out of what is shared.
         progress: Somebody who watches.
         command: The command line that makes this run again.
@@ -158,13 +166,14 @@ def run_config(
     from audit import cohorts, models
     from audit.session._run import Options, audit_model
 
-    place = check_place(out, overwrite=overwrite)
+    place = check_place(out, overwrite=overwrite, resume=resume)
     spec = config.model
     cohort = cohorts.load_cohort(config.cohort, config.root, task=spec.task, classes=spec.classes, input=spec.input)
     model = model or models.load_model(spec, config.root)
     options = Options(
         profile=profile or config.profile, seed=config.seed if seed is None else seed, workers=workers,
         probes=probes or ",".join(config.probes) or None, overwrite=overwrite, command=command,
+        resume=resume, cache=config.root / CACHE, root=config.root,
         show_pixels=config.show_pixels, show_ids=config.show_ids,
         config_digest=config.digest, intended_use=config.intended_use,
         golden=None if spec.golden is None else load_golden(config.root / spec.golden),
@@ -201,7 +210,7 @@ def run_demo(
         out: Folder of the run; audit-runs/<UTC time> by default.
         profile: smoke, standard or full.
         seed: Seed of the run.
-        workers: Threads that read images ahead.
+        workers: Processes that share the work.
         overwrite: Whether an earlier run in that folder is replaced.
         progress: Somebody who watches.
         command: The command line that makes this run again.

@@ -13,6 +13,8 @@ from audit.evidence import FILES, SUMS, read_run
 from audit.session._folder_lock import busy, is_locked
 
 LOG = "log.jsonl"
+CACHE = ".audit-cache"
+"""Folder beside audit.toml that keeps what was worked out; it may be deleted at any time."""
 _OURS = {*FILES, SUMS, "artifacts"}
 _MARKS = {"evidence.json", "log.jsonl", SUMS}
 

@@ -15,19 +15,20 @@ if TYPE_CHECKING:
     from audit.session._run import Options, Run
 
 
-def check_place(out: Location | str | None, *, overwrite: bool) -> Location | None:
+def check_place(out: Location | str | None, *, overwrite: bool, resume: bool = False) -> Location | None:
     """Return where a run shall lie, after checking that it may be written there where that is a folder.
 
     Args:
         out: Path or URL; None for the default folder.
         overwrite: Whether a run that lies there may be replaced.
+        resume: Whether a run that lies there may be taken up again.
 
     Raises:
         InputError: It may not.
     """
     place = None if out is None else locate(out)
     if isinstance(place, Path):
-        check_folder(place, overwrite=overwrite)
+        check_folder(place, overwrite=overwrite, resume=resume)
     return place
 
 

@@ -51,6 +51,10 @@ def run(
     ] = None,
     workers: Workers = 1,
     executor: Annotated[Literal["local"], typer.Option(help="Where the probes run.")] = "local",
+    resume: Annotated[
+        bool,
+        typer.Option("--resume", help="Take up a run that was stopped; on nothing it starts afresh."),
+    ] = False,
     overwrite: Overwrite = False,
     min_cell: Annotated[
         int | None,
@@ -71,7 +75,8 @@ def run(
     del debug, executor
     raise typer.Exit(run_config(
         config, None if out is None else locate(out),
-        profile, probes, seed=seed, workers=workers, overwrite=overwrite, min_cell=min_cell,
+        profile, probes, seed=seed, workers=workers, overwrite=overwrite, resume=resume,
+        min_cell=min_cell,
         github=github,
     ))  # fmt: skip
 
