@@ -14,6 +14,7 @@ from audit.stats._equivalence import Shown, equivalence, non_inferiority, p_abov
 from audit.stats._fieller import ratio_of_means
 from audit.stats._froc import RATES, Marks, froc_curve, froc_sensitivity
 from audit.stats._gaps import auc_gap, mean_gap, proportion_gap
+from audit.stats._groups import GroupRanking, GroupSums
 from audit.stats._horizon import CALIBRATION as CALIBRATION_AT_HORIZON
 from audit.stats._horizon import Followed, calibration_at_horizon, observed_risk, ranking_at_horizon
 from audit.stats._horizon_benefit import BENEFIT as BENEFIT_AT_HORIZON
@@ -42,6 +43,7 @@ from audit.stats._selective import SelectiveRisk, selective_risk
 from audit.stats._sequential import RESERVE, Drawn, gap_so_far, mean_so_far, share_so_far
 from audit.stats._shrinkage import shrunken_proportions
 from audit.stats._simultaneous import simultaneous
+from audit.stats._sparse import SparseSums
 from audit.stats._strata import gaps_within
 from audit.stats._strata_auc import stratified_auc, stratified_auc_difference
 from audit.stats._survival import kaplan_meier
@@ -49,10 +51,10 @@ from audit.stats._trainings import over_trainings
 
 __all__ = [
     "BENEFIT_AT_HORIZON", "CALIBRATION_AT_HORIZON", "RANDOM_FROM", "RATES", "REPEATABILITY", "RESERVE",
-    "AbsoluteIcc", "CalibrationFit", "Drawn", "Faced", "Followed", "GapParts", "Kappa", "Marks", "Measure",
-    "NearnessOfNumbers", "Panel", "Ranking", "Repeats", "SelectiveRisk", "SequentialState", "SequentialTest",
-    "Shown", "agreement", "agreement_difference", "area_error", "association", "association_p", "auc",
-    "auc_difference", "auc_difference_at_horizon", "auc_gap", "benefit_at_horizon", "best_proportion_low",
+    "AbsoluteIcc", "CalibrationFit", "Drawn", "Faced", "Followed", "GapParts", "GroupRanking", "GroupSums", "Kappa",
+    "Marks", "Measure", "NearnessOfNumbers", "Panel", "Ranking", "Repeats", "SelectiveRisk", "SequentialState",
+    "SequentialTest", "Shown", "SparseSums", "agreement", "agreement_difference", "area_error", "association", "association_p",
+    "auc", "auc_difference", "auc_difference_at_horizon", "auc_gap", "benefit_at_horizon", "best_proportion_low",
     "betting_interval", "between_patient_sd", "bootstrap", "bootstrap_many", "brier", "by_reader", "calibration",
     "calibration_at_horizon", "chance_of_calibrated", "chance_of_equal_aucs", "chance_of_equal_rates", "ece",
     "equal_groups_p", "equivalence", "froc_curve", "froc_sensitivity", "gap_parts", "gap_so_far", "gaps_within",

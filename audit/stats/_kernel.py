@@ -112,6 +112,11 @@ class Ranking:
         out: Floats = np.einsum("ij,ij->i", cases, placed) / 2
         return out
 
+    def won(self, weights: Floats) -> tuple[Floats, Floats]:
+        """Return (b,) wins and (b,) weights of all pairs; see `wins` and `pairs`."""
+        cases, controls = weights[:, self.cases], weights[:, self.controls]
+        return self._wins(cases, controls), cases.sum(axis=1) * controls.sum(axis=1)
+
     def pairs(self, weights: Floats) -> Floats:
         """Return (b,) weights of all pairs of a case and a control, for (b, n) weights."""
         out: Floats = weights[:, self.cases].sum(axis=1) * weights[:, self.controls].sum(axis=1)
@@ -119,10 +124,9 @@ class Ranking:
 
     def area(self, weights: Floats) -> Floats:
         """Return (b,) areas under the ROC curve for (b, n) weights, NaN where a class has no weight."""
-        cases, controls = weights[:, self.cases], weights[:, self.controls]
-        pairs = cases.sum(axis=1) * controls.sum(axis=1)
+        wins, pairs = self.won(weights)
         out = np.full(len(weights), np.nan)
-        np.divide(self._wins(cases, controls), pairs, out=out, where=pairs > 0)
+        np.divide(wins, pairs, out=out, where=pairs > 0)
         return out
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -14,7 +14,12 @@ from audit.stats._floor import resampled
 from audit.stats._gaps import Side, mover, proportion_gap
 from audit.stats._kernel import chunk_rows, patient_weights
 from audit.stats._proportion import korn_graubard_bounds, share_of
+from audit.stats._roc import Rest, Roc, Steps
 
+_Rates = tuple[Floats, Floats]
+
+AT_ONCE = 8
+"""Resamples that are looked up together at least, however many cases there are."""
 METHOD = "thresholds picked again in every patient bootstrap"
 
 
@@ -33,84 +38,6 @@ class GapParts:
     matched: tuple[float, float] | None = None
 
 
-class Roc:
-    """Sensitivity at a given share of false alarms, for any weights of the cases.
-
-    Args:
-        scores: (n,) finite.
-        labels: (n,) True for positive cases.
-        rows: (n,) True for the cases of this curve.
-    """
-
-    def __init__(self, scores: Floats, labels: Bools, rows: Bools) -> None:
-        index = np.flatnonzero(rows)
-        self.order = index[np.argsort(-scores[index], kind="stable")]
-        ordered = scores[self.order]
-        new = np.flatnonzero(np.diff(ordered)) + 1
-        self._starts = np.concatenate([[0], new]).astype(np.int64)
-        self.values = ordered[self._starts]
-        self._tied = len(self._starts) < len(ordered)
-        self._positive = labels[self.order]
-
-    def _steps(self, weights: Floats) -> tuple[Floats, Floats]:
-        """Return (b, scores + 1) weights of the negatives and of all cases at or above each distinct score."""
-        own = weights[:, self.order]
-        found = []
-        for values in (own * ~self._positive, own):
-            grouped = np.add.reduceat(values, self._starts, axis=1) if self._tied else values
-            out = np.zeros((len(weights), len(self._starts) + 1))
-            np.cumsum(grouped, axis=1, out=out[:, 1:])
-            found.append(out)
-        return found[0], found[1]
-
-    def sensitivity(self, weights: Floats, alarms: Floats) -> Floats:
-        """Return (b,) sensitivities where (b,) shares of the negatives are called positive.
-
-        Between two thresholds the curve is a straight line; where it rises at one share, the middle of the rise is
-        taken, and at a share of 0 its top, the best that a threshold above all negatives gives.
-        """
-        down, every = self._steps(weights)
-        false, positives = _shares(down), every[:, -1] - down[:, -1]
-        row = np.arange(len(weights))
-
-        def true(index: Ints) -> Floats:
-            out = np.full(len(weights), np.nan)
-            np.divide(every[row, index] - down[row, index], positives, out=out, where=positives > 0)
-            return out
-
-        right = _at(false, true, alarms, (false <= alarms[:, None]).sum(axis=1))
-        left = _at(false, true, alarms, (false < alarms[:, None]).sum(axis=1))
-        out: Floats = np.where(alarms > 0, (left + right) / 2, right)
-        return out
-
-    def threshold(self, alarms: float) -> float:
-        """Return the lowest score at which no more than a share of the negatives is called positive, at equal weights.
-
-        It is infinite where already the highest score is one of more negatives than that.
-        """
-        false = _shares(self._steps(np.ones((1, int(self.order.max()) + 1)))[0])[0]
-        last = int(np.count_nonzero(false <= alarms)) - 1
-        return float(self.values[last - 1]) if last > 0 else float("inf")
-
-
-def _shares(sums: Floats) -> Floats:
-    """Return (b, m) cumulative sums as shares of the whole, NaN where there is nothing."""
-    total = sums[:, -1:]
-    out: Floats = np.divide(sums, total, out=np.full_like(sums, np.nan), where=total > 0)
-    return out
-
-
-def _at(false: Floats, true: Callable[[Ints], Floats], alarms: Floats, index: Ints) -> Floats:
-    """Return (b,) heights of the curve between the points index - 1 and index."""
-    row, last = np.arange(len(alarms)), false.shape[1] - 1
-    after, before = np.clip(index, 1, last), np.clip(index, 1, last) - 1
-    width = false[row, after] - false[row, before]
-    along = np.divide(alarms - false[row, before], width, out=np.ones_like(alarms), where=width > 0)
-    low = true(before)
-    out: Floats = low + np.clip(along, 0, 1) * (true(after) - low)
-    return out
-
-
 class _Cohort:
     """One cohort and its operating point, seen under many weights."""
 
@@ -125,22 +52,46 @@ class _Cohort:
         out: Floats = np.divide(hits, total, out=np.full(len(weights), np.nan), where=total > 0)
         return out
 
-    def parts(self, weights: Floats, pairs: Sequence[Sequence[tuple[Bools, Roc]]]) -> Floats:
-        """Return (pairs, b, 2) threshold and ranking part of the first side of each pair minus the second."""
+    def parts(self, weights: Floats, curves: _Curves) -> Floats:
+        """Return (subgroups, b, 2) threshold and ranking part of each subgroup minus its rest."""
         alarms = self.share(weights, ~self.labels)
-        # Of two levels each is the rest of the other: a curve that several pairs share is followed once.
-        rates: dict[Roc, tuple[Floats, Floats]] = {}
         out = []
-        for sides in pairs:
-            gap, matched = np.zeros(len(weights)), np.zeros(len(weights))
-            for sign, (rows, roc) in zip((1, -1), sides, strict=True):
-                if roc not in rates:
-                    rates[roc] = self.share(weights, rows & self.labels), roc.sensitivity(weights, alarms)
-                called, held = rates[roc]
-                gap += sign * called
-                matched += sign * held
+        for inside, outside in curves.rates(weights, alarms, self.point):
+            gap, matched = inside[0] - outside[0], inside[1] - outside[1]
             out.append(np.stack([gap - matched, matched], axis=1))
         return np.stack(out)
+
+
+class _Curves:
+    """The ROC curves of subgroups and of their rests."""
+
+    def __init__(self, scores: Floats, labels: Bools, groups: Sequence[Bools]) -> None:
+        self._groups = {rows.tobytes(): Roc(scores, labels, rows) for rows in groups}
+        self._whole = Roc(scores, labels, np.ones(len(scores), dtype=bool))
+        self._pairs: list[tuple[Roc, Roc | Rest]] = []
+        for rows in groups:
+            own, other = self._groups[rows.tobytes()], self._groups.get((~rows).tobytes())
+            self._pairs.append((own, other or Rest(self._whole, own, scores, rows)))
+
+    def rates(self, weights: Floats, alarms: Floats, point: float) -> Iterator[tuple[_Rates, _Rates]]:
+        """Yield, for each subgroup and then its rest, (b,) shares called positive and (b,) sensitivities."""
+        whole = self._whole.steps(weights) if any(isinstance(r, Rest) for _, r in self._pairs) else None
+        known: dict[Roc, tuple[Steps, _Rates]] = {}
+        for own, other in self._pairs:
+            # Of two levels each is the rest of the other: their curves are followed once.
+            steps, inside = known.get(own) or _followed(own, weights, alarms, point)
+            if whole is not None and isinstance(other, Rest):
+                yield inside, (other.called(whole, steps, point), other.held(whole, steps, alarms))
+                continue
+            assert isinstance(other, Roc)
+            known[own] = steps, inside
+            known[other] = known.get(other) or _followed(other, weights, alarms, point)
+            yield inside, known[other][1]
+
+
+def _followed(roc: Roc, weights: Floats, alarms: Floats, point: float) -> tuple[Steps, _Rates]:
+    steps = roc.steps(weights)
+    return steps, (roc.called(steps, point), roc.held(steps, alarms))
 
 
 def gap_parts(
@@ -180,24 +131,21 @@ def gap_parts(
     cohort = _Cohort(values, positive, point)
     lacking = [_lacking(positive, np.asarray(group, dtype=bool), patients) for group in groups]
     use = [np.asarray(g, dtype=bool) for g, (why, _) in zip(groups, lacking, strict=True) if why is None]
-    curves: dict[bytes, Roc] = {}
-    for rows in (side for group in use for side in (group, ~group)):
-        curves.setdefault(rows.tobytes(), Roc(values, positive, rows))
-    sides = [[(rows, curves[rows.tobytes()]) for rows in (group, ~group)] for group in use]
     once, drawn = np.zeros((0, 2)), np.zeros((0, 0, 2))
     if use:
-        once = cohort.parts(np.ones((1, len(values))), sides)[:, 0]
-        chunks = patient_weights(found.count, resamples, rng, rows=chunk_rows(len(values)))
-        drawn = np.concatenate([cohort.parts(weights[:, found.code], sides) for weights in chunks], axis=1)
-    done = iter(zip(use, sides, once, drawn, strict=True))
+        curves = _Curves(values, positive, use)
+        once = cohort.parts(np.ones((1, len(values))), curves)[:, 0]
+        chunks = patient_weights(found.count, resamples, rng, rows=max(AT_ONCE, chunk_rows(len(values))))
+        drawn = np.concatenate([cohort.parts(weights[:, found.code], curves) for weights in chunks], axis=1)
+    done = iter(zip(use, once, drawn, strict=True))
     out = []
     for group, (why, count) in zip(groups, lacking, strict=True):
         if why is not None:
             absent = _absent(why, positive & group, patients)
             out.append(GapParts(threshold=absent, ranking=absent))
             continue
-        rows, pair, value, draws = next(done)
-        out.append(_estimates(cohort, rows, pair, value, draws, patients, levels, count))
+        rows, value, draws = next(done)
+        out.append(_estimates(cohort, rows, value, draws, patients, levels, count))
     return tuple(out)
 
 
@@ -221,12 +169,11 @@ def _absent(reason: str, rows: Bools, patients: Ints) -> Estimate:
 
 
 def _estimates(
-    cohort: _Cohort, group: Bools, sides: Sequence[tuple[Bools, Roc]], value: Floats, draws: Floats, patients: Ints,
-    levels: Levels, count: int,
+    cohort: _Cohort, group: Bools, value: Floats, draws: Floats, patients: Ints, levels: Levels, count: int,
 ) -> GapParts:  # fmt: skip
     labels = cohort.labels
     alarms = float(cohort.share(np.ones((1, len(labels))), ~labels)[0])
-    matched = tuple(roc.threshold(alarms) for _, roc in sides)
+    matched = tuple(Roc(cohort.scores, labels, rows).threshold(alarms) for rows in (group, ~group))
     own = cohort.scores >= np.where(group, matched[0], matched[1])
     ranking = proportion_gap(own[labels], group[labels], patients[labels], levels)
     between = (own != cohort.called)[labels]

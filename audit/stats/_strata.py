@@ -11,7 +11,8 @@ from audit.core.measurement import Estimate
 from audit.stats._common import Bools, Floats, Ints, Patients, same_length
 from audit.stats._floor import resampled
 from audit.stats._gaps import proportion_gap
-from audit.stats._kernel import resampled_sums
+from audit.stats._kernel import chunk_rows, patient_weights
+from audit.stats._sparse import SparseSums
 
 METHOD = "Mantel-Haenszel weights over strata, patient bootstrap"
 LEAST_SHARED = 0.5
@@ -48,17 +49,28 @@ def gaps_within(
     same_length(hits=hits, strata=strata, patients=patients)
     right = np.asarray(hits, dtype=bool)
     size = int(strata.max()) + 1 if len(strata) else 0
-    inside = strata[:, None] == np.arange(size)
-    # For each subgroup and stratum: cases and hits of the subgroup; then of everybody.
-    blocks = [inside & np.asarray(g, dtype=bool)[:, None] for g in (*groups, np.ones(len(right), dtype=bool))]
-    table = np.concatenate([np.concatenate([b, b & right[:, None]], axis=1) for b in blocks], axis=1).astype(float)
-    drawn = resampled_sums(table, patients, rng, resamples=resamples)
-    once = table.sum(axis=0, keepdims=True)
+    table = _counts(right, groups, np.asarray(strata), patients, size)
+    count = table.patients.count
+    chunks = patient_weights(count, resamples, rng, rows=chunk_rows(count))
+    drawn = np.concatenate([table.sums(weights) for weights in chunks])
+    once = table.sums(np.ones((1, count)))
     out = []
     for at, group in enumerate(groups):
         value, draws = (_gap(sums, at, len(groups), size) for sums in (once, drawn))
         out.append(_one(right, np.asarray(group, dtype=bool), strata, patients, levels, float(value[0]), draws))
     return tuple(out)
+
+
+def _counts(hits: Bools, groups: Sequence[Bools], strata: Ints, patients: Ints, size: int) -> SparseSums:
+    """Return, for each subgroup and then for everybody, cases and then hits of each stratum."""
+    table = SparseSums(patients)
+    for group in (*groups, np.ones(len(hits), dtype=bool)):
+        for inside in (np.asarray(group, dtype=bool), group & hits):
+            own = np.flatnonzero(inside)
+            for stratum in range(size):
+                rows = own[strata[own] == stratum]
+                table.add(rows, np.ones(len(rows)))
+    return table
 
 
 def _gap(sums: Floats, at: int, last: int, size: int) -> Floats:

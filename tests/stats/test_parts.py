@@ -7,7 +7,7 @@ from sklearn.metrics import roc_curve
 
 from audit.core import Levels
 from audit.stats import gap_parts, gaps_within, proportion_gap
-from audit.stats._parts import Roc
+from audit.stats._roc import Rest, Roc
 
 LEVELS = Levels()
 
@@ -216,3 +216,24 @@ def test_arrays_of_unequal_length_are_refused():
         gaps_within(
             labels, [group], np.zeros(40, dtype=int), np.arange(40), LEVELS, np.random.default_rng(0), resamples=9
         )
+
+
+@pytest.mark.parametrize("digits", [0, 1, 8])
+def test_the_curve_of_a_rest_is_that_of_its_own_cases(digits):
+    """Looked up on the curves of everybody and of the subgroup it is the same to the bit, with ties, for any alarms."""
+    for seed in range(12):
+        rng = np.random.default_rng(seed)
+        labels = rng.random(150) < 0.4
+        scores = np.round(rng.normal(size=150) + labels, digits)
+        # The subgroup has the highest and the lowest score, which are then no points of the rest's own curve.
+        rows = (rng.random(150) < 0.2) | (scores == scores.max()) | (scores == scores.min())
+        weights = rng.integers(0, 3, (30, 150)).astype(float)
+        weights[0, ~rows & ~labels] = 0
+        alarms = np.concatenate([[0.0, 1.0, 0.5, 0.25, np.nan], rng.random(25)])
+        own, whole = Roc(scores, labels, ~rows), Roc(scores, labels, np.ones(150, dtype=bool))
+        group = Roc(scores, labels, rows)
+        rest, steps = Rest(whole, group, scores, rows), (whole.steps(weights), group.steps(weights))
+        alone = own.steps(weights)
+        np.testing.assert_array_equal(rest.held(*steps, alarms), own.held(alone, alarms))
+        for point in (-9.0, 0.0, 0.3, 9.0):
+            np.testing.assert_array_equal(rest.called(*steps, point), own.called(alone, point))

@@ -11,6 +11,7 @@ from audit.core import ClassView, Estimate, ProbeContext
 from audit.probes._shared import count_patients
 from audit.probes.confounding._cells import Cells
 from audit.probes.confounding._strata import SMALLEST, Strata, joint
+from audit.stats import GroupSums
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -38,13 +39,13 @@ class Standardising:
         # What a case weighs depends on its class, level and stratum alone: one small table a resample is enough.
         _, first, cell = np.unique(groups * size + strata, return_index=True, return_inverse=True)
         self._cell = cell.reshape(-1)
-        self._member = _members(self._cell)
+        self._sums = GroupSums(self._cell, len(first))
         self._of = [_members(np.unique(codes[first], return_inverse=True)[1].reshape(-1))
                     for codes in (groups, classes, classes * size + strata)]  # fmt: skip
 
     def weights(self, weights: Floats) -> Floats:
         """Return (b, n) weights after standardisation, from (b, n) weights before it."""
-        cell = weights @ self._member
+        cell = self._sums(weights)
         group, whole, row = (cell @ of @ of.T for of in self._of)
         held = cell > 0
         top, bottom = np.where(held, row * group, 0.0), np.where(held, cell * whole, 1.0)

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from audit.stats import Ranking
+from audit.stats import GroupSums, Ranking
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -30,8 +30,7 @@ class Cells:
         self._shares = np.full(self.levels, 1 / self.levels) if shares is None else shares
         # The groups are the cases of each level, then the controls of each level.
         self._group = np.where(labels, codes, codes + self.levels)
-        self._member = np.zeros((len(codes), 2 * self.levels))
-        self._member[np.arange(len(codes)), self._group] = 1.0
+        self._by_group = GroupSums(self._group, 2 * self.levels)
         self._cases = [np.flatnonzero(self._group == level) for level in range(self.levels)]
         self._controls = [np.flatnonzero(self._group == level + self.levels) for level in range(self.levels)]
         self._all = Ranking(scores, np.flatnonzero(labels), np.flatnonzero(~labels))
@@ -40,7 +39,7 @@ class Cells:
 
     def _sums(self, weights: Floats) -> tuple[Floats, Floats]:
         """Return (b, L) weights of the cases and of the controls of each level."""
-        found = weights @ self._member
+        found = self._by_group(weights)
         return found[:, : self.levels], found[:, self.levels :]
 
     def pooled(self, weights: Floats) -> Floats:
@@ -65,7 +64,7 @@ class Cells:
 
     def _balancing(self, weights: Floats) -> Floats:
         """Return (b, n) weights under which each level has its share of either class, each class 1 in all."""
-        share = _ratio(np.tile(self._shares, 2), weights @ self._member)[:, self._group]
+        share = _ratio(np.tile(self._shares, 2), self._by_group(weights))[:, self._group]
         share *= weights
         return share
 

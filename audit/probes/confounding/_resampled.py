@@ -92,7 +92,7 @@ def resampled(ctx: ProbeContext, strata: Strata, view: ClassView) -> Iterator[Me
 def _estimates(
     ctx: ProbeContext, strata: Strata, view: ClassView, beside: Matched, rows: NDArray[np.bool_], method: str
 ) -> dict[tuple[str, str | None], Estimate]:
-    from audit.stats import Ranking, bootstrap_many
+    from audit.stats import GroupRanking, Ranking, bootstrap_many
 
     at = np.flatnonzero(rows)
     scores, labels, codes = view.scores[at], view.labels[at], strata.codes[at]
@@ -101,16 +101,15 @@ def _estimates(
         cells = cells * len(beside.strata.names) + beside.strata.codes[at]
     cells = np.unique(cells, return_inverse=True)[1].reshape(-1)
     by = Standardising(codes, np.zeros(len(at), dtype=np.int64), cells)
-    sides = [np.ones(len(at), dtype=bool), *(codes == c for c in range(len(strata.names)))]
-    ranks = [Ranking(scores, np.flatnonzero(s & labels), np.flatnonzero(s & ~labels)) for s in sides]
-    rests = [Ranking(scores, np.flatnonzero(~s & labels), np.flatnonzero(~s & ~labels)) for s in sides[1:]]
+    whole, levels = Ranking(scores, np.flatnonzero(labels), np.flatnonzero(~labels)), len(strata.names)
+    ranks = GroupRanking(scores, labels, codes, levels)
 
     def every(weights: Floats) -> Floats:
         new = by.weights(weights)
-        after = [r.area(new) for r in ranks]
-        change = [a - r.area(weights) for a, r in zip(after, ranks, strict=True)]
-        gaps = [a - r.area(new) for a, r in zip(after[1:], rests, strict=True)]
-        return np.stack([*change, *gaps], axis=1)
+        after, rests = ranks.areas(new)
+        before = np.stack([r.area(weights) for r in ranks.own], axis=1)
+        change = whole.area(new) - whole.area(weights)
+        return np.concatenate([change[:, None], after - before, after - rests], axis=1)
 
     keys: list[tuple[str, str | None]] = [("auc_change", name) for name in (None, *strata.names)]
     keys += [("auc_gap_resampled", name) for name in strata.names]

@@ -154,10 +154,10 @@ def strata_for(attribute: Attribute, views: Sequence[ClassView], patients: NDArr
 def joint(parts: Sequence[Strata]) -> Strata:
     """Return the strata of the combinations of levels that occur, and an empty one for each level that is lost."""
     known = np.all([part.known for part in parts], axis=0)
-    label = np.array([" ".join(part.names[part.codes[i]] for part in parts) for i in np.flatnonzero(known)], dtype=str)
     codes = np.full(len(known), -1, dtype=np.int64)
     rows = np.stack([part.codes[known] for part in parts], axis=1)
-    found, first, inverse = np.unique(rows, axis=0, return_index=True, return_inverse=True)
+    found, inverse = np.unique(rows, axis=0, return_inverse=True)
+    names = (" ".join(part.names[c] for part, c in zip(parts, row, strict=True)) for row in found.tolist())
     codes[known] = inverse.reshape(-1)
     # A level of which every case was set aside is in no combination; the others must not answer for it.
     lost = tuple(name for part in parts for code, name in enumerate(part.names) if not (part.codes == code).any())
@@ -166,7 +166,7 @@ def joint(parts: Sequence[Strata]) -> Strata:
         by_part = [part.weights[found[:, i]] for i, part in enumerate(parts)]
         shares = (*(float(v) for v in np.prod(by_part, axis=0)), *(0.0 for _ in lost))
     return Strata(
-        attribute=JOINT, names=(*(str(label[i]) for i in first[: len(found)]), *lost), codes=codes,
+        attribute=JOINT, names=(*names, *lost), codes=codes,
         parts=tuple(part.attribute for part in parts), shares=shares,
     )  # fmt: skip
 

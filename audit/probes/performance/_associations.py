@@ -27,16 +27,36 @@ class Determinant:
     """One thing that a reading may be associated with.
 
     Args:
-        attribute: The attribute's name.
+        of: The attribute.
         level: The level that is held against the others, "" for a number.
-        values: (n,) standard deviations from the mean, or 1 for the level and 0 for the others; NaN where missing.
         reason: Why no slope on it can be given, or "".
     """
 
-    attribute: str
-    level: str
-    values: Floats
+    of: Attribute
+    level: str = ""
     reason: str = ""
+
+    @property
+    def attribute(self) -> str:
+        """The attribute's name."""
+        return self.of.name
+
+    @property
+    def known(self) -> NDArray[np.bool_]:
+        """(n,) where it has a value; nowhere where a number does not vary."""
+        numbers = self.of.numbers
+        out: NDArray[np.bool_] = self.of.levels != MISSING_LEVEL if numbers is None else np.isfinite(numbers)
+        return out & (numbers is None or _varies(numbers))
+
+    @property
+    def values(self) -> Floats:
+        """(n,) standard deviations from the mean, or 1 for the level and 0 for the others; any number where missing."""
+        numbers = self.of.numbers
+        if numbers is None:
+            return (self.of.levels == self.level).astype(np.float64)
+        known = numbers[self.known]
+        out: Floats = (numbers - np.mean(known)) / float(np.std(known))
+        return out
 
     @property
     def name(self) -> str:
@@ -49,24 +69,25 @@ class Determinant:
         return {"attribute": self.attribute, **({"parameter": self.level} if self.level else {})}
 
 
+def _varies(numbers: Floats) -> bool:
+    known = np.isfinite(numbers)
+    return bool(known.any()) and float(np.std(numbers[known])) > 0
+
+
 def determinants(attribute: Attribute, patients: NDArray[np.int64]) -> Iterator[Determinant]:
     """Give one determinant for a number, and of levels one each, or a single one where there are two."""
     if attribute.numbers is not None:
         values, known = attribute.numbers, np.isfinite(attribute.numbers)
-        spread = float(np.std(values[known])) if known.any() else 0.0
         few = count_patients(patients, known) < SMALLEST
-        reason = "" if spread > 0 and not few else STEADY if not few else "fewer than 5 patients have a value"
-        scaled = (values - np.mean(values[known])) / spread if spread > 0 else np.full(len(values), np.nan)
-        yield Determinant(attribute=attribute.name, level="", values=scaled, reason=reason)
+        reason = "" if _varies(values) and not few else STEADY if not few else "fewer than 5 patients have a value"
+        yield Determinant(of=attribute, reason=reason)
         return
     known = attribute.levels != MISSING_LEVEL
     names = [name for name in attribute.level_names() if name != MISSING_LEVEL]
     for name in names[1:] if len(names) == 2 else names:
         inside = known & (attribute.levels == name)
         fewest = min(count_patients(patients, inside), count_patients(patients, known & ~inside))
-        values = np.where(known, inside.astype(np.float64), np.nan)
-        reason = NO_LEVEL if fewest < SMALLEST else ""
-        yield Determinant(attribute=attribute.name, level=name, values=values, reason=reason)
+        yield Determinant(of=attribute, level=name, reason=NO_LEVEL if fewest < SMALLEST else "")
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -106,41 +127,71 @@ def slopes(
 
     both = np.isfinite(reading) & np.isfinite(reference)
     used = [d for d in given if not d.reason]
-    rows = [both & np.isfinite(d.values) for d in used]
     spread = float(np.std(reference[both])) if both.any() else 0.0
     if not used or spread == 0:
         reason = "the reference does not vary" if used else "no determinant has enough patients"
         nothing = Estimate.absent(reason, method=METHOD)
         return [_absent(ctx, d, d.reason or reason) for d in given], nothing
-    table = np.concatenate(
-        [_moments(d.values, (reading, reference), inside, spread) for d, inside in zip(used, rows, strict=True)], axis=1
-    )
+    sums = _Sums(ctx.cohort.patients, used, (reading, reference), both, spread)
     estimates = bootstrap_many(
-        lambda weights: _statistics(weights @ table), ctx.cohort.patients, ctx.levels, ctx.rng,
+        # Each patient once: the sums are those of whole patients already.
+        lambda weights: _statistics(sums(weights)), np.unique(ctx.cohort.patients), ctx.levels, ctx.rng,
         resamples=ctx.budget.resamples, methods=(METHOD,) * (4 * len(used) + 1), jackknife=True,
     )  # fmt: skip
     each = iter(range(len(used)))
-    made = [_absent(ctx, d, d.reason) if d.reason else _slopes(ctx, d, estimates, rows, next(each)) for d in given]
-    return made, estimates[-1]
+    made = [_absent(ctx, d, d.reason) if d.reason else _slopes(ctx, d, estimates, both, next(each)) for d in given]
+    return made, replace(estimates[-1], n=len(reading))
 
 
 def _slopes(
-    ctx: ProbeContext, determinant: Determinant, estimates: Sequence[Estimate], rows: list[NDArray[np.bool_]], i: int
+    ctx: ProbeContext, determinant: Determinant, estimates: Sequence[Estimate], both: NDArray[np.bool_], i: int
 ) -> Slopes:
-    reference, automatic, difference, excess = (_counted(ctx, e, rows[i]) for e in estimates[4 * i : 4 * i + 4])
+    rows = both & determinant.known
+    n, n_patients = int(rows.sum()), count_patients(ctx.cohort.patients, rows)
+    reference, automatic, difference, excess = (
+        replace(e, n=n, n_patients=n_patients) for e in estimates[4 * i : 4 * i + 4]
+    )
     return Slopes(
         determinant=determinant, reference=reference, automatic=automatic, difference=difference, excess=excess
     )
 
 
-def _moments(x: Floats, readings: tuple[Floats, Floats], inside: NDArray[np.bool_], spread: float) -> Floats:
-    """Return (n, 7): 1, x, x², a, xa, r, xr for the cases that have all, 0 for the others; a and r centred."""
-    known = np.where(inside, x, 0.0)
-    columns = [inside.astype(np.float64), known, known**2]
-    for values in readings:
-        centred = np.where(inside, (values - np.mean(readings[1][inside])) / spread, 0.0)
-        columns += [centred, known * centred]
-    return np.column_stack(columns)
+class _Sums:
+    """Weighted sums of what least squares needs: for each determinant 1, x, x², a, xa, r and xr over its cases.
+
+    `a` and `r` are the automatic and the reference reading, centred. The levels of an attribute share 1, a and r, and a
+    case adds to the rest of its own level alone, so that no table of cases times levels is made.
+    """
+
+    def __init__(
+        self, patients: NDArray[np.int64], used: Sequence[Determinant], readings: tuple[Floats, Floats],
+        both: NDArray[np.bool_], spread: float,
+    ) -> None:  # fmt: skip
+        from audit.stats import SparseSums
+
+        self._table = SparseSums(patients)
+        self._places: list[int] = []
+        attribute, inside, shared = "", both, [0, 0, 0]
+        automatic = reference = np.zeros(0)
+        for d in used:
+            if d.attribute != attribute:
+                attribute, inside = d.attribute, both & d.known
+                rows = np.flatnonzero(inside)
+                middle = np.mean(readings[1][inside])
+                automatic, reference = ((values - middle) / spread for values in readings)
+                everyone = (np.ones(len(rows)), automatic[rows], reference[rows])
+                shared = [self._table.add(rows, values) for values in everyone]
+            x = d.values
+            rows = np.flatnonzero(inside & (x != 0))
+            own = x[rows]
+            first = self._table.add(rows, own)
+            square = first if d.level else self._table.add(rows, own**2)
+            crossed = [self._table.add(rows, own * values[rows]) for values in (automatic, reference)]
+            self._places += [shared[0], first, square, shared[1], crossed[0], shared[2], crossed[1]]
+
+    def __call__(self, weights: Floats) -> Floats:
+        """Return (b, 7k) sums for (b, patients) weights."""
+        return self._table.sums(weights)[:, self._places]
 
 
 def _statistics(sums: Floats) -> Floats:
@@ -157,11 +208,8 @@ def _statistics(sums: Floats) -> Floats:
     return np.column_stack([rows.reshape(len(sums), -1), followed])
 
 
-def _counted(ctx: ProbeContext, estimate: Estimate, rows: NDArray[np.bool_]) -> Estimate:
-    return replace(estimate, n=int(rows.sum()), n_patients=count_patients(ctx.cohort.patients, rows))
-
-
 def _absent(ctx: ProbeContext, determinant: Determinant, reason: str) -> Slopes:
-    rows = np.isfinite(determinant.values)
-    nothing = _counted(ctx, Estimate.absent(reason, method=METHOD), rows)
+    rows = determinant.known
+    n, n_patients = int(rows.sum()), count_patients(ctx.cohort.patients, rows)
+    nothing = Estimate.absent(reason, method=METHOD, n=n, n_patients=n_patients)
     return Slopes(determinant=determinant, reference=nothing, automatic=nothing, difference=nothing, excess=nothing)

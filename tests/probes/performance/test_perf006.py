@@ -6,8 +6,10 @@ import numpy as np
 import pytest
 import statsmodels.api as sm
 
-from audit.core import Attribute, AttributeSpec, NotApplicable
+from audit.core import MISSING_LEVEL, Attribute, AttributeSpec, NotApplicable
 from audit.probes.performance import AssociationParity
+from audit.probes.performance._associations import _statistics, _Sums, determinants
+from audit.stats._kernel import patient_weights
 from audit.testing import attribute, check_probe, context, planted, saved_context, small_cohort, tiny_cohort
 
 
@@ -212,3 +214,27 @@ def test_difference_misses_at_its_rate(patients, scans):
         m = run(ctx)["slope_difference", "d1"]
         missed += m.low > 0, m.high < 0
     assert (missed / 1500).max() <= 0.035
+
+
+def test_resampled_slopes_are_those_of_repeated_patients():
+    """Sums by patient give the slopes of least squares on literally repeated rows, to 1e-10, with cells missing."""
+    rng = np.random.default_rng(4)
+    patients = np.repeat(np.arange(40), 3)[:110]
+    count = rng.normal(10, 2, 110)
+    reading = count + rng.normal(size=110)
+    levels = np.where(rng.random(110) < 0.1, MISSING_LEVEL, rng.choice(["a", "b", "c"], 110))
+    age = np.where(rng.random(110) < 0.1, np.nan, rng.normal(60, 9, 110))
+    ward = Attribute(spec=AttributeSpec(name="ward", role="covariate"), levels=levels)
+    number = Attribute(spec=AttributeSpec(name="age", role="covariate"), levels=age.astype(str), numbers=age)
+    used = [d for a in (ward, number) for d in determinants(a, patients)]
+    sums = _Sums(patients, used, (reading, count), np.ones(110, dtype=bool), float(np.std(count)))
+    (weights,) = patient_weights(37, 5, np.random.default_rng(0), rows=5)
+    found = _statistics(sums(weights))
+    assert [d.name for d in used] == ["ward: a", "ward: b", "ward: c", "age"]
+    for row, drawn in zip(found, weights, strict=True):
+        again = np.repeat(np.arange(110), drawn[patients].astype(int))
+        for i, d in enumerate(used):
+            rows = again[d.known[again]]
+            design = sm.add_constant(d.values[rows])
+            slope = [sm.OLS(v[rows] / np.std(count), design).fit().params[1] for v in (count, reading)]
+            assert row[4 * i : 4 * i + 2] == pytest.approx(slope, abs=1e-10)
