@@ -76,6 +76,7 @@ def _rows(info: ProbeInfo) -> list[tuple[str, str]]:
         ("question", info.question),
         ("method", info.method),
         ("metrics", ", ".join(info.metrics)),
+        ("stops early", ", ".join(info.sequential)),
         ("tasks", ", ".join(info.tasks)),
         ("needs", ", ".join([f"a model with access {info.access.name}", *(n.replace("_", " ") for n in info.needs)])),
         ("limits", info.limits),

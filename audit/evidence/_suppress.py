@@ -99,7 +99,8 @@ def _number(m: Measurement, least: int) -> Measurement:
     condition = {k: v for k, v in m.condition.items() if k != "n_rest"}
     return replace(
         m, value=None, low=None, high=None, curve=(), k=None, n=0, n_patients=0, simultaneous=None, contrast=None,
-        condition=condition, method=SUPPRESSED, missing=f"fewer than {least} patients, or beside such a cell",
+        condition=condition, planned=None, method=SUPPRESSED,
+        missing=f"fewer than {least} patients, or beside such a cell",
     )  # fmt: skip
 
 
@@ -110,7 +111,10 @@ def _told(m: Measurement, least: int) -> Measurement:
 def _finding(f: Finding, gone: frozenset[tuple[str, int]], least: int) -> Finding:
     if f.decisive is not None and (f.probe, f.decisive) in gone:
         text = f"{f.metric.replace('_', ' ').capitalize()}: fewer than {least} patients, not shared; required {f.limit}"
-        return replace(f, headline=text, patients_needed=None, settled_distance=None, lacking="")
+        return replace(
+            f, headline=text, patients_needed=None, settled_distance=None, lacking="", patients_spent=None,
+            patients_saved=None,
+        )  # fmt: skip
     return replace(f, headline=mask(f.headline, least), lacking=mask(f.lacking, least))
 
 

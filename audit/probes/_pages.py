@@ -61,6 +61,7 @@ def page(probe: type[Probe]) -> str:
         ("Question", info.question),
         ("Metrics", ", ".join(f"`{metric}`" for metric in info.metrics)),
         *([("Not for blocking rules", ", ".join(f"`{m}`" for m in info.descriptive))] if info.descriptive else []),
+        *([("May stop early", ", ".join(f"`{m}`" for m in info.sequential))] if info.sequential else []),
         ("Tasks", ", ".join(info.tasks)),
         ("Access", ACCESS_WORDS[info.access.name]),
         ("Needs", ", ".join(info.needs) or "nothing beside predictions and targets"),

@@ -222,6 +222,16 @@ class Methods:
     glossary: tuple[tuple[str, str], ...]
     references: tuple[tuple[str, str], ...]
     statement: str
+    early: tuple[tuple[str, int, int], ...] = ()
+
+
+def _early(evidence: Evidence) -> tuple[tuple[str, int, int], ...]:
+    """Return the probes that could stop early, each with the patients looked at and those saved."""
+    found: dict[str, tuple[int, int]] = {}
+    for f in evidence.findings:
+        if f.patients_spent is not None and f.patients_saved is not None:
+            found[f.probe] = max(found.get(f.probe, (0, 0)), (f.patients_spent, f.patients_saved))
+    return tuple((probe, *counts) for probe, counts in found.items())
 
 
 def _together(counts: Mapping[str, int]) -> dict[str, int]:
@@ -251,5 +261,5 @@ def methods(evidence: Evidence) -> Methods:
     return Methods(
         confidence=number(evidence.policy.confidence * 100),
         intervals=tuple((name, n, METHODS.get(name, "")) for name, n in sorted(_together(counts).items())),
-        glossary=glossary, references=references, statement=_plain(use.get("statement")),
+        glossary=glossary, references=references, statement=_plain(use.get("statement")), early=_early(evidence),
     )  # fmt: skip

@@ -9,7 +9,7 @@ from audit.core import Evidence, Limit, Measurement, ProbeResult
 from audit.evidence import SUPPRESSED
 from audit.report._chart import TONES, Chart, Curve, Forest, Row, Series, Tone
 from audit.report._controls import control_points
-from audit.report._numbers import full_text, number, share_text
+from audit.report._numbers import full_text, number, people_text, share_text
 from audit.report._words import (
     about_zero,
     apart,
@@ -128,9 +128,9 @@ def counts_text(m: Measurement) -> str:
     if m.method == SUPPRESSED:
         return ""
     n = share_text(m) if m.k is not None else plural(m.n, "case")
-    if m.n == m.n_patients:
+    if m.n == m.n_patients and m.planned in (None, m.n):
         return f"{share_text(m)} patients" if m.k is not None else plural(m.n_patients, "patient")
-    return f"{n}, {plural(m.n_patients, 'patient')}"
+    return f"{n}, {people_text(m)}"
 
 
 def _row(m: Measurement, label: str, tone: Tone) -> Row:

@@ -67,6 +67,13 @@ def share_text(m: Measurement) -> str:
     return whole(m.n)
 
 
+def people_text(m: Measurement) -> str:
+    """Return on how many patients a number rests: "96 of 412 patients" where the probe stopped early."""
+    every = m.n_patients if m.planned is None else m.planned
+    noun = "patient" if every == 1 else "patients"
+    return f"{whole(every)} {noun}" if every == m.n_patients else f"{whole(m.n_patients)} of {whole(every)} {noun}"
+
+
 def limit_text(limit: Limit) -> str:
     """Return a limit in words, with a true minus sign."""
     return str(limit).replace("-", MINUS)

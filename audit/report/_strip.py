@@ -9,11 +9,12 @@ from html import escape
 
 from audit.core import Evidence, Finding, Measurement
 from audit.evidence import SUPPRESSED
+from audit.judge import whole
 from audit.report._chart import TONES, padded
-from audit.report._numbers import full_text, limit_text, nice_ticks, share_text, tick_text
+from audit.report._numbers import full_text, limit_text, nice_ticks, people_text, share_text, tick_text
 from audit.report._sentence import decisive, ordered
 from audit.report._svg_parts import Scale
-from audit.report._words import GROUPS, STATUS_WORDS, capital, measured_name, metric_name, plural
+from audit.report._words import GROUPS, STATUS_WORDS, capital, measured_name, metric_name
 
 _HEIGHT, _MIDDLE = 38, 13
 
@@ -113,7 +114,8 @@ def _counts(m: Measurement | None) -> str:
     if m is None or m.method == SUPPRESSED:
         return ""
     shown = f"{share_text(m)}, " if m.k is not None else ""
-    return f"{shown}{plural(m.n_patients, 'patient')}"
+    saved = m.planned - m.n_patients if m.planned is not None else 0
+    return f"{shown}{people_text(m)}" + (f": it stopped there, {whole(saved)} saved" if saved else "")
 
 
 def _hint(f: Finding, m: Measurement | None) -> str:

@@ -172,7 +172,9 @@ def _mark(m: Measurement, methods: list[str]) -> str:
 
 def _line(m: Measurement, where: str, mark: str) -> Line:
     rest = m.condition.get("n_rest")
-    patients = whole(m.n_patients) + (f" (rest {whole(rest)})" if isinstance(rest, (int, float)) else "")
+    early = m.planned is not None and m.planned > m.n_patients
+    patients = whole(m.n_patients) + (f" of {whole(m.planned or 0)}" if early else "")
+    patients += f" (rest {whole(rest)})" if isinstance(rest, (int, float)) else ""
     gone = m.method == SUPPRESSED
     return Line(
         where=where, value=with_unit(m), interval=interval_text(m), share="" if gone else share_text(m),
