@@ -8,15 +8,23 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from audit.probes._newton import Scale, blocks, logistic_fit, newton
+
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    Floats = NDArray[np.float64]
-    Learner = Callable[[Floats, NDArray[Any], Floats, NDArray[np.int64], np.random.Generator], Floats]
+    from audit.probes._metadata import Columns
 
+    Floats = NDArray[np.float64]
+    Rows = Floats | Columns
+    Learner = Callable[[Any, NDArray[Any], Any, NDArray[np.int64], np.random.Generator], Floats]
+
+__all__ = [
+    "CLASSIFIERS", "FOLDS", "INNER", "LEAST", "REGRESSORS", "OutOfFold", "folds_of", "lacking", "log_odds_out_of_fold",
+    "logistic_fit", "values_out_of_fold",
+]  # fmt: skip
 FOLDS, INNER = 5, 3
 LEAST = 20
-STEPS, SMALLEST_STEP = 50, 1e-6
 NESTED = 6
 PENALTIES = (0.01, 0.1, 1.0, 10.0)
 
@@ -63,7 +71,7 @@ class OutOfFold:
 
 
 def log_odds_out_of_fold(
-    x: Floats, labels: NDArray[np.bool_], patients: NDArray[np.int64], rng: np.random.Generator, *, learner: str,
+    x: Rows, labels: NDArray[np.bool_], patients: NDArray[np.int64], rng: np.random.Generator, *, learner: str,
 ) -> OutOfFold:  # fmt: skip
     """Return log odds out of fold.
 
@@ -82,7 +90,7 @@ def log_odds_out_of_fold(
 
 
 def values_out_of_fold(
-    x: Floats, target: Floats, patients: NDArray[np.int64], rng: np.random.Generator, *, learner: str
+    x: Rows, target: Floats, patients: NDArray[np.int64], rng: np.random.Generator, *, learner: str
 ) -> OutOfFold:
     """Return predicted values out of fold; see `log_odds_out_of_fold`."""
     fold = folds_of(patients, target > np.median(target), FOLDS, rng)
@@ -97,24 +105,19 @@ def _splits(fold: NDArray[np.int64]) -> Iterator[tuple[NDArray[np.int64], NDArra
         yield np.flatnonzero(fold != i), np.flatnonzero(fold == i)
 
 
-def _scaled(x: Floats, new: Floats) -> tuple[Floats, Floats]:
+def _scaled(x: Rows, new: Rows) -> tuple[Floats, Floats]:
     """Return both tables with unknown cells at the mean, columns of mean 0 and variance 1 by the first."""
-    known = np.isfinite(x)
-    middle = np.where(known, x, 0.0).sum(axis=0) / np.maximum(known.sum(axis=0), 1)
-    filled = np.where(known, x, middle)
-    spread = filled.std(axis=0)
-    scale = np.where(spread > 1e-12, spread, 1.0)
-    return (filled - middle) / scale, (np.where(np.isfinite(new), new, middle) - middle) / scale
+    scale = Scale.of(x)
+    return scale(np.asarray(x, dtype=np.float64)), scale(np.asarray(new, dtype=np.float64))
 
 
-def _logistic(x: Floats, y: NDArray[Any], new: Floats, patients: NDArray[np.int64], rng: np.random.Generator) -> Floats:
+def _logistic(x: Rows, y: NDArray[Any], new: Rows, patients: NDArray[np.int64], rng: np.random.Generator) -> Floats:
     """Fit a logistic regression; with six columns or more its penalty is chosen on inner folds by the log loss."""
 
-    def fitted(a: Floats, b: NDArray[Any], at: Floats, penalty: float) -> Floats:
-        first, second = _scaled(a, at)
-        beta = logistic_fit(first, np.asarray(b, dtype=np.float64), penalty)
-        out: Floats = second @ beta[1:] + beta[0]
-        return out
+    def fitted(a: Rows, b: NDArray[Any], at: Rows, penalty: float) -> Floats:
+        scale = Scale.of(a)
+        beta = newton(a, scale, np.asarray(b, dtype=np.float64), penalty)
+        return np.concatenate([scale(block) @ beta[1:] + beta[0] for _, block in blocks(at)])
 
     def loss(truth: NDArray[Any], raw: Floats) -> float:
         return float(np.logaddexp(0, np.where(truth, -raw, raw)).sum())
@@ -123,50 +126,11 @@ def _logistic(x: Floats, y: NDArray[Any], new: Floats, patients: NDArray[np.int6
     return fitted(x, y, new, 1.0 if few else _chosen(fitted, loss, x, y, np.asarray(y), patients, rng))
 
 
-def logistic_fit(x: Floats, y: Floats, penalty: float) -> Floats:
-    """Return intercept and coefficients of a ridge logistic regression, by Newton's method with halved steps.
-
-    scikit-learn's Newton solver gives up on indicators that add up to 1, and its other solvers take ten times as long
-    for the hundreds of small fits that nested folds need; it is the oracle in the tests.
-
-    Args:
-        x: (n, p) finite.
-        y: (n,) 0 or 1.
-        penalty: Inverse strength of the ridge on the coefficients, as scikit-learn's C; the intercept has none.
-
-    Returns:
-        (1 + p,).
-    """
-    table = np.concatenate([np.ones((len(x), 1)), x], axis=1)
-    ridge = np.full(table.shape[1], 1 / penalty)
-    ridge[0] = 1e-9
-
-    def loss(beta: Floats) -> float:
-        raw = table @ beta
-        return float(np.logaddexp(0, raw).sum() - raw @ y + 0.5 * ridge @ beta**2)
-
-    beta = np.zeros(table.shape[1])
-    here = loss(beta)
-    for _ in range(STEPS):
-        p = 0.5 * (1 + np.tanh(0.5 * (table @ beta)))
-        slope = table.T @ (y - p) - ridge * beta
-        curve = (table * (p * (1 - p))[:, None]).T @ table + np.diag(ridge)
-        step = np.linalg.solve(curve, slope)
-        size, there = 1.0, loss(beta + step)
-        while there > here and size > SMALLEST_STEP:
-            size /= 2
-            there = loss(beta + size * step)
-        beta, here = beta + size * step, there
-        if np.abs(step).max() < 1e-6 or size <= SMALLEST_STEP:
-            break
-    return beta
-
-
-def _ridge(x: Floats, y: Floats, new: Floats, patients: NDArray[np.int64], rng: np.random.Generator) -> Floats:
+def _ridge(x: Rows, y: Floats, new: Rows, patients: NDArray[np.int64], rng: np.random.Generator) -> Floats:
     """Fit a ridge regression whose penalty is chosen on inner folds by the squared error."""
     from sklearn.linear_model import Ridge
 
-    def fitted(a: Floats, b: NDArray[Any], at: Floats, penalty: float) -> Floats:
+    def fitted(a: Rows, b: NDArray[Any], at: Rows, penalty: float) -> Floats:
         first, second = _scaled(a, at)
         out: Floats = Ridge(alpha=1 / penalty).fit(first, b).predict(second)
         return out
@@ -178,8 +142,8 @@ def _ridge(x: Floats, y: Floats, new: Floats, patients: NDArray[np.int64], rng: 
 
 
 def _chosen(
-    fitted: Callable[[Floats, NDArray[Any], Floats, float], Floats], loss: Callable[[NDArray[Any], Floats], float],
-    x: Floats, y: NDArray[Any], groups: NDArray[Any], patients: NDArray[np.int64], rng: np.random.Generator,
+    fitted: Callable[[Rows, NDArray[Any], Rows, float], Floats], loss: Callable[[NDArray[Any], Floats], float],
+    x: Rows, y: NDArray[Any], groups: NDArray[Any], patients: NDArray[np.int64], rng: np.random.Generator,
 ) -> float:  # fmt: skip
     splits = list(_splits(folds_of(patients, groups, INNER, rng)))
     losses = [
@@ -189,29 +153,31 @@ def _chosen(
     return PENALTIES[int(np.argmin(losses))]
 
 
-def _boosted(x: Floats, y: NDArray[Any], new: Floats, patients: NDArray[np.int64], rng: np.random.Generator) -> Floats:
+def _boosted(x: Rows, y: NDArray[Any], new: Rows, patients: NDArray[np.int64], rng: np.random.Generator) -> Floats:
     from sklearn.ensemble import HistGradientBoostingClassifier
 
     del patients
-    kept = _varying(x)
-    out: Floats = HistGradientBoostingClassifier(**_shape(rng)).fit(x[:, kept], y).decision_function(new[:, kept])
+    first, second = _several(x, new)
+    out: Floats = HistGradientBoostingClassifier(**_shape(rng)).fit(first, y).decision_function(second)
     return out
 
 
-def _boosted_values(x: Floats, y: Floats, new: Floats, patients: NDArray[np.int64], rng: np.random.Generator) -> Floats:
+def _boosted_values(x: Rows, y: Floats, new: Rows, patients: NDArray[np.int64], rng: np.random.Generator) -> Floats:
     from sklearn.ensemble import HistGradientBoostingRegressor
 
     del patients
-    kept = _varying(x)
-    out: Floats = HistGradientBoostingRegressor(**_shape(rng)).fit(x[:, kept], y).predict(new[:, kept])
+    first, second = _several(x, new)
+    out: Floats = HistGradientBoostingRegressor(**_shape(rng)).fit(first, y).predict(second)
     return out
 
 
-def _varying(x: Floats) -> NDArray[np.bool_]:
-    """Return (p,) bool, the columns with two known values at least; the library cannot bin the others."""
-    several = [np.unique(c[np.isfinite(c)]).size > 1 for c in x.T]
+def _several(x: Rows, new: Rows) -> tuple[Floats, Floats]:
+    """Return the columns with two known values at least in the first table; the library cannot bin the others."""
+    first, second = np.asarray(x, dtype=np.float64), np.asarray(new, dtype=np.float64)
+    several = np.array([np.unique(c[np.isfinite(c)]).size > 1 for c in first.T])
     # Where none varies in this fold the first one stands for all of them, as a constant.
-    return np.array(several) if any(several) else np.arange(x.shape[1]) == 0
+    kept = several if several.any() else np.arange(first.shape[1]) == 0
+    return (first, second) if kept.all() else (first[:, kept], second[:, kept])
 
 
 def _shape(rng: np.random.Generator) -> dict[str, Any]:
@@ -221,9 +187,7 @@ def _shape(rng: np.random.Generator) -> dict[str, Any]:
     }  # fmt: skip
 
 
-def _linear_probe(
-    x: Floats, y: NDArray[Any], new: Floats, patients: NDArray[np.int64], rng: np.random.Generator
-) -> Floats:
+def _linear_probe(x: Rows, y: NDArray[Any], new: Rows, patients: NDArray[np.int64], rng: np.random.Generator) -> Floats:
     """Fit the logistic regression on the leading principal components of the training cases."""
     first, second = _scaled(x, new)
     if first.shape[1] > COMPONENTS:

@@ -16,6 +16,8 @@ from audit.probes._shared import comparable
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
+    from audit.probes._out_of_fold import Rows
+
     Floats = NDArray[np.float64]
 
 OUT_OF_FOLD = f"comparator out of fold, {FOLDS} folds of patients"
@@ -88,7 +90,7 @@ class MetadataComparator(Probe):
         return _values(ctx, table) if ctx.card.task == "regression" else _classes(ctx, table)
 
 
-def _classes(ctx: ProbeContext, table: Floats) -> Iterator[Measurement]:
+def _classes(ctx: ProbeContext, table: Rows) -> Iterator[Measurement]:
     from audit.stats import stratified_auc, stratified_auc_difference
 
     patients = ctx.cohort.patients
@@ -142,7 +144,7 @@ def _absent(ctx: ProbeContext, reason: str) -> Estimate:
     return Estimate.absent(reason, method=OUT_OF_FOLD, n=len(ctx.cohort), n_patients=ctx.cohort.n_patients)
 
 
-def _values(ctx: ProbeContext, table: Floats) -> Iterator[Measurement]:
+def _values(ctx: ProbeContext, table: Rows) -> Iterator[Measurement]:
     from audit.stats import paired_difference
 
     target, patients = np.asarray(ctx.clean.targets, dtype=np.float64), ctx.cohort.patients

@@ -27,6 +27,8 @@ from audit.probes.data._stream import drawn, look
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
+    from audit.probes._out_of_fold import Rows
+
     Floats = NDArray[np.float64]
 
 METHOD = f"out of fold, {FOLDS} folds of patients"
@@ -50,14 +52,14 @@ class Columns:
     """
 
     name: str
-    table: Floats
+    table: Rows
     cases: NDArray[np.int64]
     learners: tuple[str, ...] = (LOGISTIC,)
 
     @property
     def varies(self) -> bool:
         """Whether the columns tell any two cases apart."""
-        return any(np.unique(c[np.isfinite(c)]).size + (~np.isfinite(c)).any() > 1 for c in self.table.T)
+        return any(np.unique(c[np.isfinite(c)]).size + (~np.isfinite(c)).any() > 1 for c in np.asarray(self.table).T)
 
 
 class MetadataPredictsLabel(Probe):

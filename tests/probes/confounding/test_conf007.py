@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from audit.core import NotApplicable
+from audit.probes import _newton
 from audit.probes._metadata import columns_of, known_before
 from audit.probes._out_of_fold import folds_of, log_odds_out_of_fold, logistic_fit
 from audit.probes.confounding import MetadataComparator
@@ -125,7 +126,7 @@ def test_columns_are_what_is_declared():
     cells = np.where(np.isfinite(ages), "40", "(missing)")
     age = replace(number("age", ages, "covariate"), levels=cells)
     given = [age, attribute("ward", levels, "confounder")]
-    table = columns_of(given, np.arange(20))
+    table = np.asarray(columns_of(given, np.arange(20)))
     assert table.shape == (20, 5)
     np.testing.assert_array_equal(table[:, 1], np.tile([0.0, 1.0], 10))
     np.testing.assert_array_equal(table[:, 4], np.isin(levels, ["c", "d"]))
@@ -218,3 +219,35 @@ def test_the_comparators_auc_is_that_of_its_log_odds():
     found = run(ctx)
     assert found["metadata_auc", "logistic regression"].curve == theirs.curve
     assert found["auc_advantage", "logistic regression"].value == pytest.approx(own.value - theirs.value, abs=1e-12)
+
+
+def test_large_tables_are_gone_through_in_blocks(monkeypatch):
+    """Blocks of 100 rows that are made again at every step give the log odds of the whole table to 1e-10."""
+    rng = np.random.default_rng(3)
+    table = np.stack([rng.normal(60, 9, 700), *((rng.integers(0, 4, 700) == i) for i in range(5))], axis=1)
+    table[::9, 0] = np.nan
+    label = rng.random(700) < 1 / (1 + np.exp(-(np.nan_to_num(table[:, 0], nan=60) - 60) / 9))
+
+    def fitted():
+        found = log_odds_out_of_fold(
+            table, label, np.arange(700), np.random.default_rng(0), learner="logistic regression"
+        )
+        return found.values
+
+    whole = fitted()
+    monkeypatch.setattr(_newton, "BLOCK", 100)
+    monkeypatch.setattr(_newton, "HELD", 0)
+    np.testing.assert_allclose(fitted(), whole, atol=1e-10)
+
+
+def test_columns_are_kept_small_and_read_as_a_table():
+    """Ten indicators take a byte a case each; rows of them and the full table are those of an array."""
+    levels = np.array(list("abcdefghij"))[np.random.default_rng(0).integers(0, 10, 500)]
+    columns = columns_of([attribute("ward", levels, "confounder")], np.arange(500))
+    full = (levels[:, None] == np.array(list("abcdefghij"))).astype(float)
+    rows = np.array([3, 9, 400])
+    np.testing.assert_array_equal(np.asarray(columns), full)
+    np.testing.assert_array_equal(np.asarray(columns[rows]), full[rows])
+    np.testing.assert_array_equal(np.asarray(columns[10:12]), full[10:12])
+    assert columns[rows].shape == (3, 10)
+    assert sum(part.nbytes for part in columns.parts) == 5000
