@@ -28,8 +28,11 @@ class PackWords:
         anomalies: File of anomalies.
         timestamp: File of a time stamp.
         timestamp_ca: File of root certificates.
-        commit: File of a commit object.
-        policy: The policy file that was stamped.
+        commit: A commit of a repository, or the file of a commit object.
+        repository: The repository or bundle of that commit.
+        signers: File of the allowed signers.
+        policy: The policy file that was stamped or committed.
+        baseline: Folder of the run that this one is held against.
         validation: The tool's validation file.
         tester: Who ran the tests.
         min_cell: Fewest patients of a cell.
@@ -42,8 +45,11 @@ class PackWords:
     anomalies: Path | None
     timestamp: Path | None
     timestamp_ca: Path | None
-    commit: Path | None
+    commit: str
+    repository: Path | None
+    signers: Path | None
     policy: Path | None
+    baseline: Path | None
     validation: Path | None
     tester: str
     min_cell: int
@@ -57,22 +63,37 @@ def pack_run(run: Path, out: Path | None, words: PackWords, *, overwrite: bool) 
 
     target = out if out is not None else Path(f"{run.resolve().name}.zip")
     check_out(target, run, overwrite=overwrite)
+    if words.baseline is not None:
+        check_out(target, words.baseline, overwrite=True)
+    commit, trees = _committed(words)
     given = Given(
-        stamp=_bytes(words.timestamp), roots=_bytes(words.timestamp_ca), commit=_bytes(words.commit),
-        policy_file=_bytes(words.policy), policy=None if words.policy is None else load_policy(words.policy),
+        stamp=_bytes(words.timestamp), roots=_bytes(words.timestamp_ca), commit=commit, trees=trees,
+        signers=_bytes(words.signers), policy_file=_bytes(words.policy),
+        policy=None if words.policy is None else load_policy(words.policy),
     )  # fmt: skip
     options = PackOptions(
         standards=tuple(words.standards), key=_bytes(words.sign), pdf=words.pdf, given=given,
         hazards=None if words.hazards is None else read_hazards(words.hazards),
         anomalies=None if words.anomalies is None else read_anomalies(words.anomalies),
         validation=_validation(words.validation or _own_validation()), ledger=_ledger(), tester=words.tester,
-        min_cell=words.min_cell,
+        min_cell=words.min_cell, baseline=words.baseline,
     )  # fmt: skip
     data = make_pack(run, options)
     write_atomically(target, data)
     say(f"{relative(target)}  {len(data) / 1e6:.1f} MB" + (", signed" if words.sign else ", not signed"))
     say("  check it with: audit verify " + relative(target))
     return EXIT_PASS
+
+
+def _committed(words: PackWords) -> tuple[bytes | None, tuple[bytes, ...]]:
+    """Return the commit that was given, and the trees on the way to the policy file."""
+    from audit.pack import commit_objects
+
+    if not words.commit:
+        return None, ()
+    if words.repository is None and Path(words.commit).is_file():
+        return _bytes(Path(words.commit)), ()
+    return commit_objects(words.repository or Path(), words.commit, _bytes(words.policy))
 
 
 def _ledger() -> Ledger | None:

@@ -1,13 +1,17 @@
 """The documentation pack: one zip that a person can read, sign and check."""
 
+from audit.pack._against import BASELINE
 from audit.pack._lists import Anomaly, Hazard, read_anomalies, read_hazards
 from audit.pack._make import PackOptions, check_out, make_pack
 from audit.pack._prior import Given
 from audit.pack._read import ENVELOPE, MANIFEST, RUN, Pack, read_pack
+from audit.pack._remake import remade_faults
+from audit.pack._repository import commit_objects
 from audit.pack._sign import Signed, verify_envelope
 from audit.pack._stated import stated_faults
 
 __all__ = [
+    "BASELINE",
     "ENVELOPE",
     "MANIFEST",
     "RUN",
@@ -18,10 +22,12 @@ __all__ = [
     "PackOptions",
     "Signed",
     "check_out",
+    "commit_objects",
     "make_pack",
     "read_anomalies",
     "read_hazards",
     "read_pack",
+    "remade_faults",
     "stated_faults",
     "verify_envelope",
 ]

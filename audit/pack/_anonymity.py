@@ -97,6 +97,22 @@ def share_table(
     return Table(data=new, quasi=tuple(quasi), levels=levels, patients=patients, dropped=dropped), tuple(said)
 
 
+def table_of(data: bytes, evidence: Evidence, dropped: Mapping[str, str]) -> Table:
+    """Return predictions that were shared before.
+
+    Args:
+        data: The Parquet file of a pack.
+        evidence: As shared.
+        dropped: Reason by column that was taken out of them.
+    """
+    import pyarrow.parquet as pq
+
+    table, repeats = pq.read_table(io.BytesIO(data)), _repeats(evidence)
+    quasi = [c for c in table.column_names if c.startswith(LEVEL) and c not in repeats]
+    levels, patients = _levels(table, quasi)
+    return Table(data=data, quasi=tuple(quasi), levels=levels, patients=patients, dropped=dropped)
+
+
 def _repeats(evidence: Evidence) -> set[str]:
     """Return the columns that hold pseudonyms of examinations."""
     return {
@@ -185,7 +201,7 @@ def measure(table: Table) -> Anonymity:
         combinations=len(sizes),
         few={limit: sum(n for n in sizes if n < limit) for limit in _SMALL},
         patients=len(set(table.patients.tolist())),
-        dropped={c.partition(".")[2]: why for c, why in table.dropped.items()},
+        dropped=dict(sorted((c.partition(".")[2], why) for c, why in table.dropped.items())),
     )
 
 

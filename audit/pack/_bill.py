@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import uuid
 from collections.abc import Mapping
-from importlib import metadata
 from typing import Any
 
 from audit.pack._blocks import Block, Cell, Document, Listing, Table, Text, ToFill, row
@@ -31,8 +30,8 @@ def bill_of_materials(source: Source) -> bytes:
     """
     e = source.evidence
     packages = mapping_of(mapping_of(e.run.get("machine")).get("packages"))
-    tool = _package("imaging-audit", str(e.run.get("version")))
-    components = [_model(source), tool, *(_package(n, str(v)) for n, v in sorted(packages.items()))]
+    named = (("imaging-audit", str(e.run.get("version"))), *sorted(packages.items()))
+    components = [_model(source), *(_package(n, str(v), source.inputs.licences.get(n, "")) for n, v in named)]
     python = mapping_of(e.run.get("machine")).get("python")
     if python:
         components.append({
@@ -50,8 +49,8 @@ def bill_of_materials(source: Source) -> bytes:
         "components": components,
         "dependencies": [{"ref": "audit", "dependsOn": [str(c["bom-ref"]) for c in components]}],
     }  # fmt: skip
-    if source.anomalies:
-        bill["vulnerabilities"] = [_anomaly(i, a) for i, a in enumerate(source.anomalies, 1)]
+    if source.inputs.anomalies:
+        bill["vulnerabilities"] = [_anomaly(i, a) for i, a in enumerate(source.inputs.anomalies, 1)]
     return (json.dumps(bill, indent=1, ensure_ascii=False) + "\n").encode()
 
 
@@ -75,7 +74,7 @@ def _model(source: Source) -> dict[str, Any]:
         "properties": [
             {"name": "imaging-audit:digest", "value": digest},
             {"name": "imaging-audit:digest-covers", "value": "weights and declared preprocessing"},
-            {"name": "imaging-audit:outcome", "value": source.evidence.verdict.outcome},
+            {"name": "imaging-audit:outcome", "value": source.judged.verdict.outcome},
         ],
         "modelCard": card,
     }  # fmt: skip
@@ -85,25 +84,12 @@ def _sha256(text: str) -> bool:
     return len(text) == 64 and all(c in "0123456789abcdef" for c in text)
 
 
-def _package(name: str, version: str) -> dict[str, Any]:
+def _package(name: str, version: str, licence: str) -> dict[str, Any]:
     purl = f"pkg:pypi/{name.lower().replace('_', '-')}@{version}"
     found: dict[str, Any] = {"type": "library", "bom-ref": purl, "name": name, "version": version, "purl": purl}
-    licence = _licence(name, version)
     if licence:
         found["licenses"] = [{"license": {"name": licence}}]
     return found
-
-
-def _licence(name: str, version: str) -> str:
-    """Return what the package of this very version says of its licence, empty where that is not known here."""
-    try:
-        about = metadata.metadata(name)
-    except metadata.PackageNotFoundError:
-        return ""
-    if about["Version"] != version:
-        return ""
-    said = str(about["License-Expression"] or "") if "License-Expression" in about else ""
-    return said or (str(about["License"]).splitlines() or [""])[0][:80] if "License" in about or said else ""
 
 
 def _anomaly(number: int, a: Any) -> dict[str, Any]:
@@ -144,7 +130,7 @@ def _row(component: Mapping[str, Any]) -> tuple[Cell, ...]:
 
 
 def _anomalies(source: Source) -> list[Block]:
-    if source.anomalies is None:
+    if source.inputs.anomalies is None:
         return [Text(tone="warn", text=(
             "No list of anomalies was given. Known faults of software of unknown provenance are for the manufacturer "
             "to list and to assess: give the list with --anomalies."
@@ -152,9 +138,9 @@ def _anomalies(source: Source) -> list[Block]:
     known = {str(c["name"]).lower() for c in json.loads(bill_of_materials(source))["components"]} | {"imaging-audit"}
     rows = tuple(
         row(a.package, a.version or "any", a.anomaly, a.assessment or "to be added", a.reference or "none")
-        for a in source.anomalies
+        for a in source.inputs.anomalies
     )
-    strangers = sorted({a.package for a in source.anomalies if a.package.lower() not in known})
+    strangers = sorted({a.package for a in source.inputs.anomalies if a.package.lower() not in known})
     blocks: list[Block] = [
         Table(caption=f"{plural(len(rows), 'anomaly', 'anomalies')} as the manufacturer lists them",
               head=("package", "version", "anomaly", "assessment", "listed at"), rows=rows)

@@ -46,7 +46,7 @@ def model_card(source: Source) -> Document:
         *_numbers(source, _BY_GROUP, grouped=True),
         Heading(text="Ethical considerations"), ToFill(labels=("To be written by the manufacturer",), lines=3),
         Heading(text="Caveats and recommendations"),
-        Listing(items=(heading(e), *(x for x in (lead(e),) if x), *e.verdict.notes)),
+        Listing(items=(heading(source.judged), *(x for x in (lead(e),) if x), *source.judged.verdict.notes)),
         Listing(items=tuple(f"{n.what}: {n.why}" for n in e.not_tested)),
     ]  # fmt: skip
     return Document(
@@ -191,7 +191,7 @@ def _by_level(source: Source) -> tuple[Block, ...]:
 
 
 def _failures(source: Source) -> tuple[Block, ...]:
-    e = source.evidence
+    e = source.judged
     groups = (
         ("shown not to hold", [f for f in e.findings if f.status == "FAIL"]),
         ("neither shown to hold nor to be broken", [f for f in e.findings if f.status == "INCONCLUSIVE"]),

@@ -10,7 +10,7 @@ from audit.report.phrases import limit_text, metric_name, plural
 
 def traceability(source: Source) -> Document:
     """Return hazard, control, rule, probe and result, with every broken link named."""
-    hazards = source.hazards
+    hazards = source.inputs.hazards
     blocks: list[Block] = []
     if hazards is None:
         blocks.append(Text(tone="warn", text=(
@@ -44,17 +44,20 @@ def _lines(source: Source, h: Hazard) -> list[tuple[Cell, ...]]:
     for name in h.rules:
         finding = source.finding(name)
         if finding is None:
-            out.append(row(*head, f"{name}: no such rule in this policy", "none", "not verified"))
+            margin = any(c.id == name for c in source.evidence.policy.comparisons)
+            why = "no baseline was given" if margin else "no such rule in this policy"
+            out.append(row(*head, f"{name}: {why}", "none", "not verified"))
             continue
         out.append(
-            row(*head, (Link(name, f"execution-records.html#rule-{name}"),), finding.probe,
+            row(*head, (Link(name, source.record(name)),), finding.probe,
                 (Mark(finding.status), " waived" if finding.waiver else ""))
         )  # fmt: skip
     return out
 
 
 def _gaps(source: Source, hazards: tuple[Hazard, ...]) -> list[Block]:
-    rules = {r.id for r in source.evidence.policy.rules}
+    policy = source.evidence.policy
+    rules = {r.id for r in policy.rules} | {c.id for c in policy.comparisons}
     without = [h.id for h in hazards if not set(h.rules) & rules]
     unknown = sorted({r for h in hazards for r in h.rules} - rules)
     unused = sorted(rules - {r for h in hazards for r in h.rules})
@@ -71,16 +74,19 @@ def _gaps(source: Source, hazards: tuple[Hazard, ...]) -> list[Block]:
 
 
 def _rules(source: Source) -> Table:
-    e = source.evidence
-    named = {r: [h.id for h in source.hazards or () if r in h.rules] for r in (x.id for x in e.policy.rules)}
+    policy = source.evidence.policy
+    asked = [(r.id, f"{metric_name(r.metric, r.probe)} {limit_text(r.limit)}", r.probe) for r in policy.rules]
+    asked += [
+        (c.id, f"{metric_name(c.metric)} worse than a baseline by at most {c.margin:g}", "paired comparison")
+        for c in policy.comparisons
+    ]
     rows = []
-    for rule in e.policy.rules:
-        finding = source.finding(rule.id)
-        rows.append(
-            row((Link(rule.id, f"execution-records.html#rule-{rule.id}"),), ", ".join(named[rule.id]) or "none named",
-                f"{metric_name(rule.metric, rule.probe)} {limit_text(rule.limit)}", rule.probe,
-                Mark(finding.status) if finding else "no finding")
-        )  # fmt: skip
+    for name, requirement, by in asked:
+        finding = source.finding(name)
+        hazards = ", ".join(h.id for h in source.inputs.hazards or () if name in h.rules)
+        shown = (Link(name, source.record(name)),) if finding else name
+        result = Mark(finding.status) if finding else "not verified: no baseline was given"
+        rows.append(row(shown, hazards or "none named", requirement, by, result))
     return Table(
         caption="From rule back to hazard", head=("rule", "hazards", "requirement", "probe", "result"), rows=tuple(rows)
     )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from audit.pack._against import comparison_document
 from audit.pack._bill import materials
 from audit.pack._blocks import Block, Cell, Document, Facts, Link, Listing, Mark, Table, Text, ToFill, row
 from audit.pack._cards import cohort_card, instructions_extract, model_card
@@ -17,9 +18,16 @@ from audit.pack._tool import history, privacy, run_log, tool_validation
 from audit.pack._untested import not_tested
 from audit.report.phrases import counts_sentence, heading, lead, plural
 
+
+def baseline(source: Source) -> Document:
+    """Return what the model is against the one before it."""
+    return comparison_document(source.evidence, source.against)
+
+
 _MAKERS = (
-    execution_records, acceptance_criteria, history, cohort_flow, reference_standard, places, model_card, cohort_card,
-    instructions_extract, residual_findings, not_tested, traceability, materials, tool_validation, run_log, privacy,
+    execution_records, acceptance_criteria, baseline, history, cohort_flow, reference_standard, places, model_card,
+    cohort_card, instructions_extract, residual_findings, not_tested, traceability, materials, tool_validation, run_log,
+    privacy,
 )  # fmt: skip
 FILES = (
     ("run/report.html", "the report, with every figure"),
@@ -31,6 +39,9 @@ FILES = (
     ("sbom.cdx.json", "the software bill of materials, CycloneDX"),
     ("crosswalk.json", "the crosswalk as data"),
     ("run-history.json", "the runs on this cohort"),
+    ("inputs.json", "what people gave: tester, hazards, anomalies, lines of the ledger"),
+    ("comparison.json", "every difference to the baseline"),
+    ("baseline/", "evidence and predictions of the baseline"),
     ("pack.json", "what this pack is and what differs from the run"),
     ("SHA256SUMS", "the digest of every file"),
 )  # fmt: skip
@@ -39,7 +50,7 @@ FILES = (
 def document_ids() -> tuple[str, ...]:
     """Return the ids of the documents that every pack has, but for the crosswalk itself."""
     return (
-        "execution-records", "acceptance-criteria", "run-history", "cohort-flow", "reference-standard",
+        "execution-records", "acceptance-criteria", "comparison", "run-history", "cohort-flow", "reference-standard",
         "sites-and-independence", "model-card", "cohort-card", "instructions-extract", "residual-findings",
         "not-tested", "traceability", "bill-of-materials", "tool-validation", "log", "privacy", "signatures",
     )  # fmt: skip
@@ -55,7 +66,7 @@ def documents(source: Source) -> tuple[Document, ...]:
 
 def signatures(source: Source, made: Sequence[Document]) -> Document:
     """Return the page that responsible persons sign and date."""
-    e = source.evidence
+    e = source.judged
     facts: tuple[tuple[str, Cell], ...] = (
         ("outcome", (Mark(e.verdict.outcome), f" {e.verdict.label}" if e.verdict.waivers else "")),
         ("model", _model(source)),
@@ -72,7 +83,8 @@ def signatures(source: Source, made: Sequence[Document]) -> Document:
             caption="Signatures", head=("role", "name and function", "date", "signature"),
             rows=tuple(
                 row(role, name or " ", " ", " ") for role, name in (
-                    ("Tested by", source.tester), ("Reviewed by", ""), ("Approved by", ""), ("Quality assurance", ""),
+                    ("Tested by", source.inputs.tester), ("Reviewed by", ""), ("Approved by", ""),
+                    ("Quality assurance", ""),
                 )
             ),
         ),
@@ -94,18 +106,18 @@ def _model(source: Source) -> str:
 
 def cover(source: Source, made: Sequence[Document], *, pdf: bool = False) -> Document:
     """Return the first page: outcome, identity, contents, how to check it."""
-    e = source.evidence
+    e = source.judged
     facts: tuple[tuple[str, Cell], ...] = (
         ("model", _model(source)), ("intended use", use_statement(e) or "not declared"),
         ("cohort", f"{e.cohort.get('name')}, {plural(int(e.cohort.get('n') or 0), 'case')} of "
                    f"{plural(int(e.cohort.get('n_patients') or 0), 'patient')}"),
         ("run", f"{clock(e.run.get('started'))}, imaging-audit {e.run.get('version')}"),
         ("policy", f"{e.policy.name or 'without a name'}; {source.prior.headline}"),
-        ("history", source.history.headline),
+        ("baseline", _against(source)), ("history", source.history.headline),
         ("privacy", "restricted: not to be passed on freely" if source.shared.restricted else "suppressed throughout"),
         ("evidence digest", str(e.run.get("evidence_digest"))),
     )  # fmt: skip
-    files = [f for f in FILES if f[0].endswith("/") or f[0] in _beside(source)]
+    files = [f for f in FILES if f[0] in _beside(source)]
     blocks: list[Block] = [
         Text(text=lead(e)) if lead(e) else Text(text=counts_sentence(e)),
         *((Text(text=counts_sentence(e)),) if lead(e) else ()),
@@ -132,6 +144,17 @@ def cover(source: Source, made: Sequence[Document], *, pdf: bool = False) -> Doc
     return Document(id="index", title=heading(e), purpose=e.verdict.label, blocks=tuple(blocks), source=())
 
 
+def _against(source: Source) -> str:
+    if source.against is None:
+        wanted = bool(source.evidence.policy.comparisons)
+        return "none was given, though the policy has margins" if wanted else "none; the policy has no margin"
+    c = source.against.comparison.baseline
+    name = f"{c.get('name')} {c.get('version') or ''}".strip()
+    return f"{name}, evidence {str(c.get('evidence_digest'))[:16]}; the run alone is {source.evidence.verdict.label}"
+
+
 def _beside(source: Source) -> set[str]:
-    always = {f[0] for f in FILES}
-    return always - ({"run/report.html"} if "report.html" not in source.shared.files else set())
+    absent = set() if "report.html" in source.shared.files else {"run/report.html"}
+    if source.against is None:
+        absent |= {"comparison.json", "baseline/"}
+    return {f[0] for f in FILES} - absent

@@ -2,31 +2,33 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from audit.core import plain
+from audit.core import Evidence
 from audit.errors import EvidenceError, InputError
 from audit.evidence import Ledger, card_of, policy_to_plain, read_predictions, read_run
+from audit.pack._against import BASELINE, COMPARED, comparison_values, held_against, share_baseline
 from audit.pack._bill import bill_of_materials
 from audit.pack._crosswalk import crosswalk_values
 from audit.pack._documents import cover, documents
+from audit.pack._inputs import INPUTS, Inputs, ledger_on, licences_of, write_inputs
 from audit.pack._lists import Anomaly, Hazard
 from audit.pack._pages import one_page, page
 from audit.pack._pdf import find_browser, print_pdf
-from audit.pack._prior import Given, prior_definition
-from audit.pack._read import ENVELOPE, MANIFEST, RUN, SUMS, make_sums
+from audit.pack._prior import Given, given_files, prior_definition
+from audit.pack._read import ENVELOPE, MANIFEST, PDF, RUN, SUMS, VALIDATION, make_sums
 from audit.pack._runs import run_history
 from audit.pack._share import PREDICTIONS, Left, share_run
 from audit.pack._sign import sign_files
 from audit.pack._source import Source
+from audit.pack._stored import json_bytes
 from audit.pack._zip import write_zip
-from audit.standards import load_standards
+from audit.standards import Standard, load_standards
 
-KIND, SCHEMA_VERSION = "imaging-audit pack", 1
+KIND, SCHEMA_VERSION = "imaging-audit pack", 2
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -44,6 +46,7 @@ class PackOptions:
         ledger: The ledger of runs; None: none found.
         tester: Who ran the tests.
         min_cell: Fewest patients of a cell that is shared; 0: as the run asked.
+        baseline: Folder of the run that this one is held against by the policy's margins; None: none.
     """
 
     standards: tuple[str, ...] = ()
@@ -56,6 +59,7 @@ class PackOptions:
     ledger: Ledger | None = None
     tester: str = ""
     min_cell: int = 0
+    baseline: Path | None = None
 
 
 def make_pack(folder: Path, options: PackOptions) -> bytes:
@@ -78,46 +82,88 @@ def make_pack(folder: Path, options: PackOptions) -> bytes:
         # First, since a browser that is not there must not cost the making of a pack.
         find_browser()
     evidence = read_run(folder)
-    if not (folder / PREDICTIONS).is_file():
-        raise EvidenceError(
-            "the run has no predictions", expected=PREDICTIONS, got="no such file", fix="run the audit again"
-        )
-    shared = share_run(folder, evidence, options.min_cell)
-    source = Source(
-        shared=shared, stored=read_predictions(shared.files[PREDICTIONS]), card=card_of(shared.evidence.model),
-        prior=prior_definition(evidence, options.given), history=run_history(shared.evidence, options.ledger),
-        validation=options.validation, hazards=options.hazards, anomalies=options.anomalies,
-        tester=options.tester, standards=standards,
-    )  # fmt: skip
-    files = _files(source, options)
+    _check_predictions(folder)
+    source = _source(folder, evidence, options, standards)
+    files = pack_files(source, options.given, pdf=options.pdf)
+    if options.pdf:
+        made = documents(source)
+        whole = one_page(source, cover(source, made, pdf=True), made)
+        files[PDF] = print_pdf(whole, str(source.evidence.run.get("finished")))
     files[SUMS] = make_sums(files)
     if options.key is not None:
         files[ENVELOPE] = sign_files(files, options.key, _about(source))
     return write_zip(files)
 
 
-def _files(source: Source, options: PackOptions) -> dict[str, bytes]:
+def _source(folder: Path, evidence: Evidence, options: PackOptions, standards: tuple[Standard, ...]) -> Source:
+    other = None if options.baseline is None else _baseline(options.baseline, folder)
+    least = max(options.min_cell, *(int(e.run.get("min_cell") or 0) for e in (evidence, other or evidence)))
+    shared = share_run(folder, evidence, least)
+    stored = read_predictions(shared.files[PREDICTIONS])
+    against = None
+    if other is not None and options.baseline is not None:
+        theirs = share_baseline(options.baseline, other, shared.least)
+        against = held_against(shared.evidence, stored, theirs, shared.least)
+    inputs = Inputs(
+        tester=options.tester, hazards=options.hazards, anomalies=options.anomalies, dropped=shared.dropped,
+        ledger=ledger_on(shared.evidence, options.ledger), licences=licences_of(shared.evidence),
+    )  # fmt: skip
+    return Source(
+        shared=shared, stored=stored, card=card_of(shared.evidence.model), inputs=inputs, against=against,
+        prior=prior_definition(shared.evidence, options.given), history=run_history(shared.evidence, inputs.ledger),
+        validation=options.validation, standards=standards,
+    )  # fmt: skip
+
+
+def _baseline(folder: Path, run: Path) -> Evidence:
+    if folder.resolve() == run.resolve():
+        raise InputError(
+            "a run cannot be its own baseline", expected="the run of another model", got=str(folder),
+            fix="name the run of the model that this one is to replace",
+        )  # fmt: skip
+    evidence = read_run(folder)
+    _check_predictions(folder)
+    return evidence
+
+
+def _check_predictions(folder: Path) -> None:
+    if not (folder / PREDICTIONS).is_file():
+        raise EvidenceError(
+            "the run has no predictions", expected=PREDICTIONS, got=f"no such file in {folder.name}",
+            fix="run the audit again",
+        )  # fmt: skip
+
+
+def pack_files(source: Source, given: Given, *, pdf: bool) -> dict[str, bytes]:
+    """Return every file of a pack but the PDF, the list of digests and the signature: the same of the same source.
+
+    Args:
+        source: What the pack is made from.
+        given: What shows that the policy was there before the run.
+        pdf: Whether the pack has a PDF, which the first page then names.
+    """
     made = documents(source)
     files = {f"{RUN}{name}": data for name, data in source.shared.files.items()}
     files |= {f"documents/{d.id}.html": page(source, d, i, len(made)) for i, d in enumerate(made, 1)}
-    first = cover(source, made, pdf=options.pdf)
-    files["index.html"] = page(source, first, 0, len(made))
-    if options.pdf:
-        files["documents.pdf"] = print_pdf(one_page(source, first, made), str(source.evidence.run.get("finished")))
-    files["policy.json"] = _json(policy_to_plain(source.evidence.policy))
+    files["index.html"] = page(source, cover(source, made, pdf=pdf), 0, len(made))
+    files["policy.json"] = json_bytes(policy_to_plain(source.evidence.policy))
     files["sbom.cdx.json"] = bill_of_materials(source)
-    files["crosswalk.json"] = _json(crosswalk_values(source))
-    files["run-history.json"] = _json(plain(source.history))
+    files["crosswalk.json"] = json_bytes(crosswalk_values(source))
+    files["run-history.json"] = json_bytes(source.history)
+    files[INPUTS] = write_inputs(source.inputs)
     if source.validation is not None:
-        files["validation.json"] = _json(source.validation)
-    if options.hazards is not None:
-        files["hazards.json"] = _json(plain(options.hazards))
-    files |= {f"given/{name}": data for name, data in _given(options.given).items()}
-    files[MANIFEST] = _json({
-        "kind": KIND, "schema_version": SCHEMA_VERSION, **_about(source),
+        files[VALIDATION] = json_bytes(source.validation)
+    derived: tuple[Left, ...] = ()
+    if source.against is not None:
+        derived = source.against.baseline.derived
+        files |= {f"{BASELINE}{name}": data for name, data in source.against.baseline.files.items()}
+        files[COMPARED] = comparison_values(source.against)
+    files |= given_files(given)
+    files[MANIFEST] = json_bytes({
+        "kind": KIND, "schema_version": SCHEMA_VERSION, **_about(source), "made_with": source.inputs.made_with,
         "restricted": bool(source.shared.restricted), "why_restricted": list(source.shared.restricted),
-        "min_cell": source.shared.least, "derived": _left(source.shared.derived),
-        "left_out": _left(source.shared.left_out), "prior_definition": plain(source.prior),
+        "min_cell": source.shared.least, "derived": source.shared.derived,
+        "left_out": source.shared.left_out, "baseline_derived": derived, "prior_definition": source.prior,
         "documents": [{"id": d.id, "title": d.title, "path": f"documents/{d.id}.html"} for d in made],
         "standards": [s.name for s in source.standards],
     })  # fmt: skip
@@ -126,25 +172,14 @@ def _files(source: Source, options: PackOptions) -> dict[str, bytes]:
 
 def _about(source: Source) -> dict[str, Any]:
     e = source.evidence
+    against = source.against
     return {
         "version": str(e.run.get("version")), "outcome": e.verdict.outcome,
+        "outcome_with_baseline": None if against is None else against.judged.verdict.outcome,
+        "baseline_evidence_digest": None if against is None else str(against.comparison.baseline["evidence_digest"]),
         "evidence_digest": str(e.run.get("evidence_digest")), "model_digest": str(e.model.get("digest")),
         "cohort_digest": str(e.cohort.get("digest")), "policy_digest": e.policy.digest,
     }  # fmt: skip
-
-
-def _given(given: Given) -> dict[str, bytes]:
-    named = {"time-stamp.tsr": given.stamp, "time-stamp-roots.pem": given.roots, "commit.txt": given.commit,
-             "policy.toml": given.policy_file}  # fmt: skip
-    return {name: data for name, data in named.items() if data is not None}
-
-
-def _left(files: tuple[Left, ...]) -> list[dict[str, str]]:
-    return [{"path": f.path, "sha256_in_run": f.sha256_in_run, "why": f.why} for f in files]
-
-
-def _json(values: Any) -> bytes:
-    return (json.dumps(values, indent=1, sort_keys=True, ensure_ascii=False, allow_nan=False) + "\n").encode()
 
 
 def check_out(target: Path, folder: Path, *, overwrite: bool) -> None:

@@ -31,7 +31,7 @@ def _render(source: Source, numbered: Sequence[tuple[int, Document]], total: int
     e = source.evidence
     text = environment().get_template("pack_page.html.j2").render(
         documents=numbered, total=total, single=single, model=str(e.model.get("name") or "unnamed model"),
-        version=str(e.model.get("version") or ""), phantom=phantom(e), outcome=e.verdict.outcome,
+        version=str(e.model.get("version") or ""), phantom=phantom(e), outcome=source.judged.verdict.outcome,
         restricted=bool(source.shared.restricted), digest=str(e.run.get("evidence_digest"))[:16],
         run=str(e.run.get("started"))[:10], tool=str(e.run.get("version")),
     )  # fmt: skip

@@ -4,21 +4,23 @@ from __future__ import annotations
 
 import datetime as dt
 import hashlib
-import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
 from audit.core import Evidence, Policy
 from audit.errors import InputError
+from audit.pack._commit import committed
 
+_GIVEN = "given/"
+_GIVEN = "given/"
 NOT_DEMONSTRATED = "prior definition not demonstrated"
+_DEMONSTRATED = "prior definition demonstrated"
 _HASHES = {
     "2.16.840.1.101.3.4.2.1": "sha256", "2.16.840.1.101.3.4.2.2": "sha384", "2.16.840.1.101.3.4.2.3": "sha512",
 }  # fmt: skip
 # The object identifier of what a time stamp holds, in DER: some authorities write the rest of it less strictly.
 _CONTENT = bytes.fromhex("060b2a864886f70d0109100104")
-_COMMITTER = re.compile(rb"^committer .*> (\d{1,12}) [+-]\d{4}$", re.MULTILINE)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -29,15 +31,43 @@ class Given:
         stamp: A time-stamp response or token, DER.
         roots: Certificates (PEM) of the authorities that the user trusts; empty: its signature is not checked.
         commit: A commit object, as `git cat-file commit` prints it.
-        policy_file: The policy file as it was stamped, byte for byte.
+        trees: Tree objects on the way from that commit to the policy file.
+        signers: Whose signatures of commits the user trusts: an allowed-signers file of ssh-keygen.
+        policy_file: The policy file as it was stamped or committed, byte for byte.
         policy: What stands in that file.
     """
 
     stamp: bytes | None = None
     roots: bytes | None = None
     commit: bytes | None = None
+    trees: tuple[bytes, ...] = ()
+    signers: bytes | None = None
     policy_file: bytes | None = None
     policy: Policy | None = None
+
+
+def given_files(given: Given) -> dict[str, bytes]:
+    """Return what was given as files of a pack, byte for byte."""
+    named = {"time-stamp.tsr": given.stamp, "time-stamp-roots.pem": given.roots, "commit.txt": given.commit,
+             "allowed-signers": given.signers, "policy.toml": given.policy_file}  # fmt: skip
+    named |= {f"tree-{i:02}": tree for i, tree in enumerate(given.trees)}
+    return {f"{_GIVEN}{name}": data for name, data in named.items() if data is not None}
+
+
+def given_again(files: Mapping[str, bytes], read_policy: Callable[[bytes], Policy]) -> Given:
+    """Return what was given, from the files of a pack.
+
+    Args:
+        files: Bytes by path.
+        read_policy: Reads a policy file.
+    """
+    held = {n.removeprefix(_GIVEN): data for n, data in files.items() if n.startswith(_GIVEN)}
+    policy_file = held.get("policy.toml")
+    return Given(
+        stamp=held.get("time-stamp.tsr"), roots=held.get("time-stamp-roots.pem"), commit=held.get("commit.txt"),
+        signers=held.get("allowed-signers"), trees=tuple(held[n] for n in sorted(held) if n.startswith("tree-")),
+        policy_file=policy_file, policy=None if policy_file is None else read_policy(policy_file),
+    )  # fmt: skip
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -74,12 +104,11 @@ def prior_definition(evidence: Evidence, given: Given) -> Prior:
         _check_file(given.policy, evidence.policy)
         prints |= {f"{h} of the policy file": hashlib.new(h, given.policy_file).digest() for h in _HASHES.values()}
     began = _time(evidence.run.get("started"))
-    commit = None if given.commit is None else _committed(given.commit, began)
-    if given.stamp is not None:
-        stamped = _stamped(given, prints, began)
-        return stamped if commit is None else replace(stamped, facts=(*stamped.facts, *commit.facts))
-    if commit is not None:
-        return commit
+    shown = [] if given.stamp is None else [_stamped(given, prints, began)]
+    if given.commit is not None:
+        shown.append(_committed(given, began))
+    if shown:
+        return _together(shown)
     return Prior(
         demonstrated=False, headline=f"{NOT_DEMONSTRATED}: no time stamp and no signed commit of the policy was given",
         doubts=("The run's own log names the policy's digest before its results, but the log is the run's own.",),
@@ -140,7 +169,7 @@ def _stamped(given: Given, prints: Mapping[str, bytes], began: dt.datetime | Non
             demonstrated=False, headline=f"{NOT_DEMONSTRATED}: {doubts[0][0].lower()}{doubts[0][1:].rstrip('.')}",
             facts=facts, doubts=tuple(doubts),
         )  # fmt: skip
-    text = f"prior definition shown by a time stamp of {when:%Y-%m-%d %H:%M:%S} UTC, before the run"
+    text = f"{_DEMONSTRATED} by a time stamp of {when:%Y-%m-%d %H:%M:%S} UTC, before the run"
     return Prior(demonstrated=True, headline=text, facts=facts)
 
 
@@ -205,27 +234,24 @@ def _check_signature(response: Any, imprint: bytes, roots: bytes | None) -> tupl
     return True, ""
 
 
-def _committed(data: bytes, began: dt.datetime | None) -> Prior:
-    found = _COMMITTER.search(data)
-    if found is None or not data.startswith(b"tree "):
-        raise InputError(
-            "the commit cannot be read", expected="what 'git cat-file commit' prints", got=f"{len(data)} bytes",
-            fix="git cat-file commit HEAD > commit.txt",
-        )  # fmt: skip
-    when = dt.datetime.fromtimestamp(int(found[1]), dt.UTC)
-    signed = b"\ngpgsig" in data.partition(b"\n\n")[0]
-    name = hashlib.sha1(b"commit %d\0%s" % (len(data), data), usedforsecurity=False).hexdigest()
-    doubts = ["The commit's signature, and that it holds this policy, were not checked by this tool."]
-    if not signed:
-        doubts.insert(0, "The commit has no signature.")
-    if began is None or when >= began:
-        doubts.insert(0, "The commit is not earlier than the run.")
+def _committed(given: Given, began: dt.datetime | None) -> Prior:
+    assert given.commit is not None
+    found = committed(given.commit, given.trees, given.signers, given.policy_file, began)
+    if found.headline:
+        return Prior(demonstrated=True, headline=f"{_DEMONSTRATED} by {found.headline}", facts=found.facts)
+    first = found.doubts[0]
     return Prior(
-        demonstrated=False, headline=f"{NOT_DEMONSTRATED} by this tool: a commit was given, for a person to check",
-        facts=(
-            ("commit", name), ("time that its author states", when.isoformat(timespec="seconds")),
-            ("run began, as the run states", began.isoformat(timespec="seconds") if began else "not known"),
-            ("signature", "there, not checked by this tool" if signed else "none"),
-        ),
-        doubts=tuple(doubts),
+        demonstrated=False, headline=f"{NOT_DEMONSTRATED}: {first[0].lower()}{first[1:].rstrip('.')}",
+        facts=found.facts, doubts=found.doubts,
+    )  # fmt: skip
+
+
+def _together(shown: Sequence[Prior]) -> Prior:
+    """Return what several proofs show: one that holds is enough, and what is wrong with the other stays said."""
+    best = sorted(shown, key=lambda p: not p.demonstrated)
+    held = [p for p in best if p.demonstrated] or best[:1]
+    return Prior(
+        demonstrated=best[0].demonstrated,
+        headline="; and ".join(p.headline for p in held),
+        facts=tuple(f for p in shown for f in p.facts), doubts=tuple(d for p in shown for d in p.doubts),
     )  # fmt: skip

@@ -21,6 +21,8 @@ MANIFEST = "pack.json"
 SUMS = "SHA256SUMS"
 ENVELOPE = "signature.dsse.json"
 RUN = "run/"
+PDF = "documents.pdf"
+VALIDATION = "validation.json"
 _MOST_FILES = 20_000
 _MOST_BYTES = 2 * 1024**3
 # What a zip of a pack's texts could reach if somebody packed it again; a bomb reaches a thousand.

@@ -84,7 +84,7 @@ def _record(source: Source, rule: Rule) -> Record:
         rows.append(("state of the test", f"{result.state.replace('_', ' ')}: {result.reason}"))
     rows += _waived(finding)
     rows += [
-        ("tester", source.tester or "to be filled in: ____________________"),
+        ("tester", source.inputs.tester or "to be filled in: ____________________"),
         ("date", clock(e.run.get("started"))),
         ("environment", f"{_environment(source)}, libraries as above; seed {result.seed if result else 'none'}"),
         ("stored", files or "run/evidence.json"),
@@ -199,10 +199,10 @@ def _size(source: Source, rule: Rule) -> tuple[Cell, ...]:
 
 def residual_findings(source: Source) -> Document:
     """Return every finding that did not PASS, with severity left to the manufacturer."""
-    e = source.evidence
+    e = source.judged
     open_ = [f for f in worst_first(e.findings, e.verdict) if f.status != "PASS"]
     rows = tuple(
-        row((Link(f.rule, f"execution-records.html#rule-{f.rule}"),), Mark(f.status),
+        row((Link(f.rule, source.record(f.rule)),), Mark(f.status),
             f.headline + (f"; open because {f.open_because}" if f.open_because else ""),
             "yes" if f.rule in e.verdict.blocking else (f"waived until {f.waiver.expires}" if f.waiver else "no"),
             "", "")

@@ -27,7 +27,7 @@ from audit.evidence import (
     to_plain,
     withheld,
 )
-from audit.pack._anonymity import NOT_SHARED, Anonymity, measure, share_table
+from audit.pack._anonymity import NOT_SHARED, Anonymity, measure, share_table, table_of
 
 if TYPE_CHECKING:
     import numpy as np
@@ -57,6 +57,7 @@ class Shared:
         derived: Files that differ from the run's.
         left_out: Files that are absent.
         anonymity: How many patients share their attributes.
+        dropped: Reason by column that was taken out of the predictions.
         least: Fewest patients of a cell; 0: small cells are in the pack.
         restricted: Why the pack must not be passed on freely; empty: it was suppressed throughout.
     """
@@ -66,6 +67,7 @@ class Shared:
     derived: tuple[Left, ...]
     left_out: tuple[Left, ...]
     anonymity: Anonymity
+    dropped: Mapping[str, str]
     least: int
     restricted: tuple[str, ...]
 
@@ -108,8 +110,34 @@ def share_run(folder: Path, evidence: Evidence, least: int) -> Shared:
     left = tuple(Left(path=n, sha256_in_run=before[n], why=w) for n, w in sorted(gone.items()))
     return Shared(
         evidence=shared, files=files, derived=derived, left_out=left, least=least,
-        anonymity=measure(table), restricted=_restricted(shared, least),
+        anonymity=measure(table), dropped=table.dropped, restricted=_restricted(shared, least),
     )  # fmt: skip
+
+
+def shared_again(
+    evidence: Evidence, files: Mapping[str, bytes], dropped: Mapping[str, str], manifest: Mapping[str, Any]
+) -> Shared:
+    """Return what a pack holds of a run, from the pack.
+
+    Args:
+        evidence: As shared.
+        files: Bytes by path inside the run's folder.
+        dropped: Reason by column that was taken out of the predictions.
+        manifest: The content of pack.json.
+    """
+    least = int(manifest["min_cell"])
+    table = table_of(files[PREDICTIONS], evidence, dropped)
+    derived, left = (tuple(Left(**f) for f in manifest[key]) for key in ("derived", "left_out"))
+    return Shared(
+        evidence=evidence,
+        files=files,
+        derived=derived,
+        left_out=left,
+        least=least,
+        anonymity=measure(table),
+        dropped=dropped,
+        restricted=_restricted(evidence, least),
+    )
 
 
 def _is_date(text: str) -> bool:

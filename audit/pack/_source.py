@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from audit.core import COUNT, Evidence, Finding, Measurement, ModelCard, ProbeResult, Rule, StoredPredictions
-from audit.pack._lists import Anomaly, Hazard
+from audit.pack._against import Against
+from audit.pack._inputs import Inputs
 from audit.pack._prior import Prior
 from audit.pack._runs import RunHistory
 from audit.pack._share import Shared
@@ -25,10 +26,9 @@ class Source:
         card: The model's card.
         prior: What shows that the policy was there before.
         history: Runs on this cohort.
+        inputs: What people gave, and what only the machine that made the pack knew.
         validation: The validation file of the tool, None where none is given.
-        hazards: The manufacturer's list, None where none is given.
-        anomalies: Of software that others made, None where no list is given.
-        tester: Who ran the tests, as the user says; empty: to be filled in.
+        against: The run against a baseline, None where none is given.
         standards: What the crosswalk covers.
     """
 
@@ -37,10 +37,9 @@ class Source:
     card: ModelCard
     prior: Prior
     history: RunHistory
+    inputs: Inputs
     validation: Mapping[str, Any] | None
-    hazards: tuple[Hazard, ...] | None
-    anomalies: tuple[Anomaly, ...] | None
-    tester: str
+    against: Against | None
     standards: tuple[Standard, ...]
 
     @property
@@ -48,13 +47,23 @@ class Source:
         """The evidence, as shared."""
         return self.shared.evidence
 
+    @property
+    def judged(self) -> Evidence:
+        """The evidence with its verdict, that of the comparison with a baseline included where there is one."""
+        return self.evidence if self.against is None else self.against.judged
+
     def result(self, code: str) -> ProbeResult | None:
         """Return the result of one probe, None where it has none."""
         return self.evidence.result(code)
 
     def finding(self, rule: str) -> Finding | None:
-        """Return what a rule says, None where there is no such rule."""
-        return next((f for f in self.evidence.findings if f.rule == rule), None)
+        """Return what a rule or a margin says, None where there is no such one."""
+        return next((f for f in self.judged.findings if f.rule == rule), None)
+
+    def record(self, rule: str) -> str:
+        """Return where the record of a rule or a margin is."""
+        margins = {c.id for c in self.evidence.policy.comparisons}
+        return f"{'comparison' if rule in margins else 'execution-records'}.html#rule-{rule}"
 
     def rule(self, finding: Finding) -> Rule:
         """Return the rule of a finding."""

@@ -9,6 +9,7 @@ from typing import Any
 
 from audit.errors import EvidenceError
 from audit.evidence import EVIDENCE, from_plain, policy_to_plain
+from audit.pack._against import BASELINE
 from audit.pack._read import MANIFEST, RUN, SUMS, Pack, parse_sums
 
 POLICY = "policy.json"
@@ -22,7 +23,7 @@ def stated_faults(pack: Pack) -> tuple[str, ...]:
         pack: A pack whose bytes are those that its SHA256SUMS lists.
     """
     try:
-        return (*_run(pack), *_about(pack), *_documents(pack))
+        return (*_run(pack), *_baseline(pack), *_about(pack), *_documents(pack))
     except (EvidenceError, ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         text = error.problem if isinstance(error, EvidenceError) else f"{type(error).__name__}: {error}"
         return (f"{MANIFEST}: cannot be held against the other files: {text[:120]}",)
@@ -47,6 +48,20 @@ def _run(pack: Pack) -> Iterator[str]:
         same = hashlib.sha256(held[name]).hexdigest() == sealed[name]
         if not same and derived.get(name) != sealed[name]:
             yield f"{RUN}{name}: not what the run sealed"
+
+
+def _baseline(pack: Pack) -> Iterator[str]:
+    """Yield the files of the baseline that are not those which its run sealed, but for what pack.json accounts for."""
+    held = {n.removeprefix(BASELINE): data for n, data in pack.files.items() if n.startswith(BASELINE)}
+    if not held:
+        return
+    sealed = parse_sums(held.pop(SUMS))
+    derived = {str(f["path"]): str(f["sha256_in_run"]) for f in pack.manifest["baseline_derived"]}
+    if not pack.manifest["min_cell"]:
+        derived = {k: v for k, v in derived.items() if k == _PREDICTIONS}
+    for name, data in sorted(held.items()):
+        if hashlib.sha256(data).hexdigest() != sealed.get(name) and derived.get(name) != sealed.get(name, ""):
+            yield f"{BASELINE}{name}: not what the run of the baseline sealed"
 
 
 def _about(pack: Pack) -> Iterator[str]:

@@ -111,23 +111,13 @@ def _judged(evidence: Evidence, rules: Policy) -> Evidence:
 def _against(judged: Evidence, folder: Path, baseline: Path) -> Gated:
     """Return the evidence with the findings of the comparison among its own; they block as those do."""
     from audit.evidence import read_run
-    from audit.judge import decide
     from audit.judge.comparison import compare as held_against
+    from audit.judge.comparison import together
 
-    rules, other = judged.policy, read_run(baseline)
-    found = held_against(_side(folder, judged), _side(baseline, other), rules, today=_today())
-    findings = (*judged.findings, *found.findings)
-    verdict = decide(findings, judged.results, rules, judged.model)
-    said = [f"Not compared with the baseline: {reason}" for reason in found.reasons]
-    if not rules.comparisons:
-        # Somebody asked for a comparison; without a margin nothing was compared, and that is no PASS.
-        said.append("A baseline was given, and the policy has no [[comparison]] to judge by.")
-    if said:
-        outcome = "FAIL" if verdict.outcome == "FAIL" else "INCONCLUSIVE"
-        verdict = replace(verdict, outcome=outcome, reasons=(*verdict.reasons, *said))  # type: ignore[arg-type]
-    verdict = replace(verdict, notes=(*verdict.notes, *found.notes))
-    known = {f.name: getattr(judged, f.name) for f in fields(Evidence)}
-    return Gated(**{**known, "findings": findings, "verdict": verdict, "comparison": found})
+    other = read_run(baseline)
+    found = held_against(_side(folder, judged), _side(baseline, other), judged.policy, today=_today())
+    both = together(judged, found)
+    return Gated(**{f.name: getattr(both, f.name) for f in fields(Evidence)}, comparison=found)
 
 
 def _side(folder: Path, evidence: Evidence) -> Side:

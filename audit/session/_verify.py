@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import tomllib
 from collections.abc import Callable, Iterable
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from audit.errors import EvidenceError, InputError
-
 from audit.storage import Location, held_run, locate
+
 if TYPE_CHECKING:
+    from audit.core import Policy
     from audit.pack import Pack
     from audit.verification import Checked, Fault
 
@@ -61,7 +63,7 @@ def _key(path: Path) -> bytes:
 
 def _pack(path: Path, public: bytes | None, watch: Callable[[str], None] | None) -> Checked:
     from audit.evidence import EVIDENCE, held_loader
-    from audit.pack import RUN, read_pack, stated_faults
+    from audit.pack import RUN, read_pack, remade_faults, stated_faults
     from audit.probes import PROBES
     from audit.verification import HELD, PREDICTIONS, Checked, verify_content
 
@@ -76,8 +78,8 @@ def _pack(path: Path, public: bytes | None, watch: Callable[[str], None] | None)
         notes = ("The pack is signed; who signed it was not checked: give --key.",)
     else:
         notes = (
-            "The pack is not signed: somebody who writes a document and SHA256SUMS anew leaves no trace. What was held "
-            "against each other are the run, its predictions, policy.json and pack.json.",
+            "The pack is not signed: who made it is not known, and what people gave (tester, hazards, anomalies, lines "
+            "of the ledger, validation) is as the pack states it.",
         )
     if not faults:
         faults = _faults(stated_faults(pack))
@@ -93,8 +95,33 @@ def _pack(path: Path, public: bytes | None, watch: Callable[[str], None] | None)
     texts = {name: data for name, data in held.items() if name in HELD}
     arrays = held_loader(held)
     found = verify_content(texts, held.get(PREDICTIONS), PROBES, len(pack.files), watch, arrays=arrays)
-    inside = tuple(replace(fault, file=RUN + fault.file) for fault in found.faults)
-    return replace(found, faults=inside, notes=(*notes, *found.notes))
+    remade, said = ((), ()) if found.faults else remade_faults(pack, _policy)
+    inside = [*(replace(fault, file=RUN + fault.file) for fault in found.faults), *_baseline(pack), *_faults(remade)]
+    return replace(found, faults=tuple(inside), notes=(*notes, *said, *found.notes))
+
+
+def _policy(data: bytes) -> Policy:
+    from audit.config import policy_from
+
+    try:
+        return policy_from(tomllib.loads(data.decode("utf-8")), source="the policy file of the pack")
+    except ValueError as error:
+        raise EvidenceError("the policy file of the pack cannot be read", got=str(error)[:80]) from error
+
+
+def _baseline(pack: Pack) -> list[Fault]:
+    """Return what is wrong with the baseline: its evidence and predictions are checked as those of the run are."""
+    from audit.evidence import EVIDENCE
+    from audit.pack import BASELINE
+    from audit.probes import PROBES
+    from audit.verification import PREDICTIONS, verify_content
+
+    held = {n.removeprefix(BASELINE): data for n, data in pack.files.items() if n.startswith(BASELINE)}
+    if not held:
+        return []
+    texts = {EVIDENCE: held.get(EVIDENCE, b"")}
+    found = verify_content(texts, held.get(PREDICTIONS), PROBES, len(held), None)
+    return [replace(fault, file=BASELINE + fault.file) for fault in found.faults]
 
 
 def _faults(texts: Iterable[str]) -> list[Fault]:

@@ -58,18 +58,23 @@ def test_another_key_and_no_signature_are_told(packed, folder, audit):
     assert audit("verify", "p.zip", "--key", "key.pub")[0] == 1
 
 
-def test_sums_made_again_do_not_deceive_the_key(packed, audit):
-    """Whoever edits a file and makes SHA256SUMS anew has no key to sign with."""
+def test_sums_made_again_do_not_deceive(packed, audit):
+    """A document that somebody wrote anew is named without a key; what somebody gave anew is for the key to tell."""
     from audit.pack._read import make_sums
 
     files = files_of(packed)
-    files["documents/signatures.html"] += b"<!-- approved -->"
-    files["SHA256SUMS"] = make_sums(files)
-    packed.write_bytes(write_zip(files))
+    other = {**files, "documents/signatures.html": files["documents/signatures.html"] + b"<!-- approved -->"}
+    packed.write_bytes(write_zip({**other, "SHA256SUMS": make_sums(other)}))
+    for words in ((), ("--key", "key.pub")):
+        code, out, err = audit("verify", "p.zip", *words)
+        assert code == 1
+        assert "documents/signatures.html" in out + err
+    assert audit("pack", "run", "--out", "q.zip", "--tester", "somebody else")[0] == 0
+    packed.write_bytes(write_zip({**files_of(Path("q.zip")), "signature.dsse.json": files["signature.dsse.json"]}))
     assert audit("verify", "p.zip")[0] == 0
     code, out, err = audit("verify", "p.zip", "--key", "key.pub")
     assert code == 1
-    assert "documents/signatures.html" in out + err
+    assert "inputs.json" in out + err
 
 
 def test_a_pack_without_small_cells_verifies(folder, audit):

@@ -104,14 +104,29 @@ def test_a_policy_digest_that_was_edited_is_not_believed():
     assert not prior_definition(forged, Given(stamp=STAMP, roots=ROOT)).demonstrated
 
 
-def test_a_commit_is_for_a_person_to_check():
-    """A signed commit is stored with its name and time, and demonstrates nothing by itself."""
+def test_a_commit_alone_shows_nothing():
+    """Without its tree and the allowed signers a commit is stored with its name and time, and demonstrates nothing."""
     body = b"tree 4b825dc642cb6eb9a060e54bf8d69288fbee4904\nauthor A <a@b> 1700000000 +0000\n"
     body += b"committer A <a@b> 1700000000 +0000\ngpgsig -----BEGIN SSH SIGNATURE-----\n x\n\nset the policy\n"
     prior = prior_definition(evidence(), Given(commit=body))
     assert not prior.demonstrated
-    assert dict(prior.facts)["signature"] == "there, not checked by this tool"
+    assert dict(prior.facts)["signature"] == "not shown to hold"
+    assert "no list of allowed signers" in prior.headline
     when = dt.datetime.fromtimestamp(1700000000, dt.UTC).isoformat(timespec="seconds")
-    assert dict(prior.facts)["time that its author states"] == when
+    assert dict(prior.facts)["time that its signer states"] == when
     with pytest.raises(InputError, match="commit cannot be read"):
         prior_definition(evidence(), Given(commit=b"x"))
+
+
+def test_a_stamp_and_a_commit_are_both_told():
+    """The stamp that holds is enough; what the commit lacks stays said. Without the stamp's root neither is."""
+    body = b"tree 4b825dc642cb6eb9a060e54bf8d69288fbee4904\nauthor A <a@b> 1600000000 +0000\n"
+    body += b"committer A <a@b> 1600000000 +0000\n\nset the policy\n"
+    given = Given(stamp=STAMP, roots=ROOT, policy_file=POLICY, policy=READ, commit=body)
+    prior = prior_definition(evidence(), given)
+    assert prior.demonstrated
+    assert prior.headline.startswith("prior definition demonstrated by a time stamp of")
+    assert "commit" not in prior.headline
+    assert any("it has no signature" in d for d in prior.doubts)
+    assert {"time stamp", "commit"} <= set(dict(prior.facts))
+    assert not prior_definition(evidence(), replace(given, roots=None)).demonstrated

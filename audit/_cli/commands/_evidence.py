@@ -145,9 +145,26 @@ def pack(
         ),
     ] = None,
     commit: Annotated[
+        str,
+        typer.Option(
+            metavar="REV",
+            show_default=False,
+            help="Commit with the policy, signed with an SSH key: a revision, or a file that git cat-file printed.",
+        ),
+    ] = "",
+    repository: Annotated[
         Path | None,
         typer.Option(
-            metavar="FILE", help="Commit object of the policy, as git cat-file prints it.", show_default=False
+            metavar="DIR", help="Repository or bundle of that commit.  default: the current folder", show_default=False
+        ),
+    ] = None,
+    allowed_signers: Annotated[
+        Path | None,
+        typer.Option(
+            "--allowed-signers",
+            metavar="FILE",
+            help="Whose signatures of commits you trust, as ssh-keygen reads it.",
+            show_default=False,
         ),
     ] = None,
     policy: Annotated[
@@ -158,6 +175,15 @@ def pack(
         Path | None,
         typer.Option(
             metavar="FILE", help="What 'audit doctor --validate --out FILE' wrote.  default: yours", show_default=False
+        ),
+    ] = None,
+    baseline: Annotated[
+        Path | None,
+        typer.Option(
+            "--baseline",
+            metavar="RUN",
+            show_default=False,
+            help="The run that this one is held against by the policy's margins; its evidence goes into the pack.",
         ),
     ] = None,
     tester: Annotated[str, typer.Option(metavar="NAME", help="Who ran the tests.", show_default=False)] = "",
@@ -180,8 +206,8 @@ def pack(
     del debug
     words = PackWords(
         standards=standard or (), sign=sign, pdf=pdf, hazards=hazards, anomalies=anomalies, timestamp=timestamp,
-        timestamp_ca=timestamp_ca, commit=commit, policy=policy, validation=validation, tester=tester,
-        min_cell=min_cell,
+        timestamp_ca=timestamp_ca, commit=commit, repository=repository, signers=allowed_signers, policy=policy,
+        baseline=baseline, validation=validation, tester=tester, min_cell=min_cell,
     )  # fmt: skip
     with held_run(locate(run)) as folder:
         raise typer.Exit(pack_run(folder, out, words, overwrite=overwrite))

@@ -11,6 +11,7 @@ from audit.core import (
     Comparison,
     ComparisonRule,
     Difference,
+    Evidence,
     Finding,
     Limit,
     Outcome,
@@ -63,6 +64,25 @@ def compare(candidate: Side, baseline: Side, policy: Policy, *, today: dt.date) 
         candidate=about(candidate), baseline=about(baseline), reasons=reasons, differences=found, results=results,
         findings=findings, verdict=_verdict(findings, reasons), notes=_notes(candidate, baseline),
     )  # fmt: skip
+
+
+def together(judged: Evidence, found: Comparison) -> Evidence:
+    """Return evidence whose findings and verdict are those of its rules and of a comparison together.
+
+    Args:
+        judged: The run that is judged.
+        found: What it was held against a baseline with, by the margins of its own policy.
+    """
+    findings = (*judged.findings, *found.findings)
+    verdict = decide(findings, judged.results, judged.policy, judged.model)
+    said = [f"Not compared with the baseline: {reason}" for reason in found.reasons]
+    if not judged.policy.comparisons:
+        # Somebody asked for a comparison; without a margin nothing was compared, and that is no PASS.
+        said.append("A baseline was given, and the policy has no [[comparison]] to judge by.")
+    if said:
+        outcome: Outcome = "FAIL" if verdict.outcome == "FAIL" else "INCONCLUSIVE"
+        verdict = replace(verdict, outcome=outcome, reasons=(*verdict.reasons, *said))
+    return replace(judged, findings=findings, verdict=replace(verdict, notes=(*verdict.notes, *found.notes)))
 
 
 def _results(found: tuple[Difference, ...], reasons: tuple[str, ...]) -> tuple[ProbeResult, ...]:

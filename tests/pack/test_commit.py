@@ -1,0 +1,230 @@
+"""A signed commit shows that the policy came first only where signature, signer, purpose, content and time all hold."""
+
+from __future__ import annotations
+
+import datetime as dt
+import subprocess
+
+import pytest
+
+from audit.errors import InputError
+from audit.pack._commit import committed
+from audit.pack._git import object_id, path_of, read_commit
+from audit.pack._repository import commit_objects
+from audit.pack._ssh import allowed_signers, check_signature
+from tests.pack._signed import POLICY, allowed, git, key, needs_git, repository
+
+pytest.importorskip("cryptography")
+pytestmark = needs_git
+BEGAN = dt.datetime(2026, 2, 1, tzinfo=dt.UTC)
+
+
+@pytest.fixture(scope="module")
+def private(tmp_path_factory):
+    """A key of Ed25519."""
+    return key(tmp_path_factory.mktemp("keys"))
+
+
+@pytest.fixture(scope="module")
+def given(tmp_path_factory, private):
+    """Commit and trees of a repository whose commit holds the policy two folders deep."""
+    folder = repository(tmp_path_factory.mktemp("repository"), private)
+    return commit_objects(folder, "HEAD", POLICY)
+
+
+def shown(given, signers, *, policy=POLICY, began=BEGAN):
+    return committed(given[0], given[1], signers, policy, began)
+
+
+def test_a_signed_commit_with_the_policy_before_the_run_is_shown(given, private):
+    """Signer, path and time are named, and that the time is the signer's own word."""
+    found = shown(given, allowed(private))
+    assert found.headline == (
+        "a signed commit of 2026-01-05 10:00:00 UTC by jane@example.org, a time that the signer states"
+    )
+    facts = dict(found.facts)
+    assert facts["policy file"] == "in the commit's tree as gates/policy.toml"
+    assert "weaker proof than a time stamp" in facts["weight"]
+    assert found.doubts == ()
+
+
+def test_git_itself_says_the_same(tmp_path, private):
+    """`git verify-commit` accepts what is accepted here, and refuses the key that is refused here."""
+    folder = repository(tmp_path / "r", private)
+    for signer, holds in ((private, True), (key(tmp_path, "other"), False)):
+        allowed(signer, file=tmp_path / "allowed")
+        git(folder, "config", "gpg.ssh.allowedSignersFile", str(tmp_path / "allowed"))
+        try:
+            git(folder, "verify-commit", "HEAD")
+            theirs = True
+        except subprocess.CalledProcessError:
+            theirs = False
+        mine = shown(commit_objects(folder, "HEAD", POLICY), (tmp_path / "allowed").read_bytes())
+        assert (bool(mine.headline), theirs) == (holds, holds)
+
+
+@pytest.mark.parametrize(
+    ("kind", "more"), [("ecdsa", ()), ("ecdsa", ("-b", "521")), ("rsa", ("-b", "2048"))], ids=["p256", "p521", "rsa"]
+)
+def test_other_kinds_of_keys_are_checked_too(tmp_path, kind, more):
+    """Elliptic curves and RSA, as ssh-keygen makes them."""
+    own = key(tmp_path, "k", kind, *more)
+    given = commit_objects(repository(tmp_path / "r", own), "HEAD", POLICY)
+    assert shown(given, allowed(own)).headline
+    assert not shown((given[0].replace(b"set the limits", b"set the limitz"), given[1]), allowed(own)).headline
+
+
+def test_repositories_that_name_by_sha256_and_bundles_are_read(tmp_path, private):
+    """The way from commit to file holds in both, and a bundle stands for its repository."""
+    folder = repository(tmp_path / "r", private, form="sha256")
+    assert shown(commit_objects(folder, "HEAD", POLICY), allowed(private)).headline
+    folder = repository(tmp_path / "s", private, path="policy.toml")
+    git(folder, "bundle", "create", "--quiet", str(tmp_path / "b.bundle"), "HEAD", "--all")
+    assert commit_objects(tmp_path / "b.bundle", "HEAD", POLICY) == commit_objects(folder, "HEAD", POLICY)
+    assert shown(commit_objects(tmp_path / "b.bundle", "HEAD", POLICY), allowed(private)).headline
+
+
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        (b"1767607200", b"1767607201"),
+        (b"set the limits", b"set the limitz"),
+        (b"Jane Doe", b"John Doe"),
+        (b"tree ", b"tree 0"[:5]),
+    ],
+    ids=["time", "message", "name", "tree"],
+)
+def test_a_commit_that_was_edited_shows_nothing(given, private, old, new):
+    """Time, words, name: whatever is changed in it, the signature is over something else."""
+    data = given[0].replace(old, new)
+    if old == b"tree ":
+        data = data.replace(data[5:45], object_id("tree", b"", 40).encode())
+    assert data != given[0]
+    found = shown((data, given[1]), allowed(private))
+    assert not found.headline
+    assert any("signature does not hold" in d for d in found.doubts)
+
+
+def test_no_changed_byte_of_a_commit_is_accepted(given, private):
+    """Every byte of the commit is under the signature, or is the signature."""
+    data = given[0]
+    for i in range(0, len(data), 7):
+        bad = data[:i] + bytes([data[i] ^ 1]) + data[i + 1 :]
+        try:
+            found = shown((bad, given[1]), allowed(private))
+        except InputError:
+            continue
+        assert not found.headline, (i, bad[max(0, i - 20) : i + 20])
+
+
+def test_another_policy_file_is_not_in_the_tree(given, private):
+    """The blob must be that of the file byte for byte; another line end is another file."""
+    for policy in (POLICY + b"\n", POLICY.replace(b"\n", b"\r\n"), b"else"):
+        found = shown(given, allowed(private), policy=policy)
+        assert found.doubts == ("Of the commit: its tree does not hold this policy file.",)
+    assert "not given" in shown(given, allowed(private), policy=None).doubts[0]
+
+
+def test_trees_that_were_edited_lead_nowhere(given, private):
+    """A tree is known by its digest: one into which the blob was written, or one that is left out, leads nowhere."""
+    forged = POLICY + b"limit = 0\n"
+    new = bytes.fromhex(object_id("blob", forged, 40))
+    old = bytes.fromhex(object_id("blob", POLICY, 40))
+    trees = tuple(t.replace(old, new) for t in given[1])
+    assert trees != given[1]
+    assert not shown((given[0], trees), allowed(private), policy=forged).headline
+    assert not shown((given[0], given[1][:1]), allowed(private)).headline
+    assert not shown((given[0], ()), allowed(private)).headline
+
+
+def test_a_link_is_no_policy(private):
+    """A symbolic link whose text is the policy's has the same blob, and is no file."""
+    blob = object_id("blob", POLICY, 40)
+    link = b"120000 policy.toml\0" + bytes.fromhex(blob)
+    plain = b"100644 policy.toml\0" + bytes.fromhex(blob)
+    assert path_of(blob, object_id("tree", link, 40), [link]) is None
+    assert path_of(blob, object_id("tree", plain, 40), [plain]) == "policy.toml"
+
+
+def test_another_key_another_purpose_another_time_are_refused(tmp_path, given, private):
+    """Only keys of the list, only for git, only while they count."""
+    other = key(tmp_path, "other")
+    assert "not among the allowed signers" in shown(given, allowed(other)).doubts[0]
+    assert "no list of allowed signers" in shown(given, None).doubts[0]
+    assert "may not sign" in shown(given, allowed(private, options='namespaces="file,mail"')).doubts[0]
+    assert "may not sign" in shown(given, allowed(private, options='valid-after="20260106Z"')).doubts[0]
+    assert "may not sign" in shown(given, allowed(private, options='valid-before="20260105100000Z"')).doubts[0]
+    assert "may not sign" in shown(given, allowed(private, options='valid-before="20260105120000"')).doubts[0]
+    assert "not among" in shown(given, allowed(private, options="cert-authority")).doubts[0]
+    good = 'namespaces="file,git",valid-after="20260104Z",valid-before="20270101Z"'
+    assert shown(given, allowed(private, options=good)).headline
+    assert shown(given, b"# ours\n\n" + allowed(private, '"jane@example.org,qa@example.org"')).headline
+
+
+def test_a_signature_for_another_purpose_is_refused(tmp_path, given, private):
+    """A file that was signed with the same key, whose content is the commit's, is no signed commit."""
+    commit = read_commit(given[0])
+    (tmp_path / "content").write_bytes(commit.signed)
+    for purpose, holds in (("file", False), ("git", True)):
+        words = ["ssh-keygen", "-q", "-Y", "sign", "-f", str(private), "-n", purpose, str(tmp_path / "content")]
+        subprocess.run(words, check=True, capture_output=True)
+        signature = (tmp_path / "content.sig").read_bytes()
+        (tmp_path / "content.sig").unlink()
+        head, _, message = commit.signed.partition(b"\n\n")
+        armour = signature.strip().replace(b"\n", b"\n ")
+        forged = head + b"\ngpgsig " + armour + b"\n\n" + message
+        found = shown((forged, given[1]), allowed(private))
+        assert bool(found.headline) is holds
+        assert holds or "made for 'file', not for 'git'" in found.doubts[0]
+
+
+def test_a_commit_that_is_not_before_the_run_shows_nothing(given, private):
+    """Neither one of the same second nor one where the run's time is not known."""
+    for began in (dt.datetime(2026, 1, 5, 10, tzinfo=dt.UTC), dt.datetime(2020, 1, 1, tzinfo=dt.UTC), None):
+        assert "not earlier than the run" in shown(given, allowed(private), began=began).doubts[-1]
+
+
+def test_signatures_of_openpgp_and_none_are_said_not_to_be_verified(given, private):
+    """Only signatures of SSH are verified here."""
+    head, _, rest = given[0].partition(b"gpgsig ")
+    armour = b"-----BEGIN PGP SIGNATURE-----\n \n iQEz\n -----END PGP SIGNATURE-----"
+    pgp = head + b"gpgsig " + armour + b"\n\n" + rest.partition(b"\n\n")[2]
+    assert "OpenPGP" in shown((pgp, given[1]), allowed(private)).doubts[0]
+    bare = head + b"\n" + rest.partition(b"\n\n")[2]
+    assert "no signature" in shown((bare, given[1]), allowed(private)).doubts[0]
+
+
+def test_what_git_would_not_write_is_an_error_of_the_input(given, private, tmp_path):
+    """Two trees, two signatures, no time, no commit, a list that is none, a repository that is none."""
+    data = given[0]
+    line = data.partition(b"\n")[0] + b"\n"
+    for bad in (b"", b"x", line + data, data.replace(b"committer ", b"x ", 1), data.replace(b"1767607200", b"soon")):
+        with pytest.raises(InputError, match="commit cannot be read"):
+            shown((bad, given[1]), allowed(private))
+    for bad in (b"jane\n", b"jane ssh-ed25519 !!\n", b"jane spaces=1 " + allowed(private), b"a ssh-rsa AAAAB3Nz\n"):
+        with pytest.raises(InputError, match="allowed signers cannot be read"):
+            shown(given, bad)
+    for place, revision in ((tmp_path, "HEAD"), (tmp_path / "absent", "HEAD")):
+        with pytest.raises(InputError, match="cannot be taken out"):
+            commit_objects(place, revision, POLICY)
+    folder = repository(tmp_path / "r", private)
+    for revision in ("absent", "--output=x", "HEAD:other.txt"):
+        with pytest.raises(InputError, match="cannot be taken out"):
+            commit_objects(folder, revision, POLICY)
+
+
+def test_signatures_are_those_of_ssh_keygen(tmp_path, private):
+    """Any message and any purpose that ssh-keygen signs is checked as ssh-keygen checks it."""
+    signers = allowed_signers(allowed(private))
+    now = dt.datetime(2026, 1, 1, tzinfo=dt.UTC)
+    for message in (b"", b"x", b"\x00\xff" * 5000):
+        (tmp_path / "m").write_bytes(message)
+        words = ["ssh-keygen", "-q", "-Y", "sign", "-f", str(private), "-n", "any", str(tmp_path / "m")]
+        subprocess.run(words, check=True, capture_output=True)
+        signature = (tmp_path / "m.sig").read_bytes()
+        (tmp_path / "m.sig").unlink()
+        assert check_signature(message, signature, signers, "any", now)[0] is not None
+        assert check_signature(message + b"y", signature, signers, "any", now)[0] is None
+        for i in range(30, len(signature) - 30, 11):
+            bad = signature[:i] + bytes([signature[i] ^ 1]) + signature[i + 1 :]
+            assert check_signature(message, bad, signers, "any", now)[0] is None

@@ -1,0 +1,232 @@
+"""Every document of a pack is made again from what the pack holds; one that somebody wrote anew is named."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+import audit
+from audit.config import load_policy
+from audit.errors import EvidenceError
+from audit.evidence import Ledger, append_entry, read_ledger
+from audit.pack import Given, Hazard, Pack, PackOptions, make_pack, read_pack, remade_faults, stated_faults
+from audit.pack._inputs import INPUTS, Inputs, read_inputs, write_inputs
+from audit.pack._lists import Anomaly
+from audit.pack._read import make_sums
+from audit.pack._zip import write_zip
+from tests.pack._make import small_run, unzipped
+from tests.pack._signed import allowed, key, needs_git, repository
+
+VALIDATION = {"kind": "imaging-audit validation", "version": audit.__version__, "checks": [], "date": "2026-01-01"}
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory):
+    """The folder of one run."""
+    return small_run(tmp_path_factory.mktemp("remake"))
+
+
+@pytest.fixture(scope="module")
+def full(run, tmp_path_factory):
+    """Options with everything that people can give but a proof."""
+    digest = json.loads((run / "evidence.json").read_text())["cohort"]["digest"]
+    path = tmp_path_factory.mktemp("ledger") / "ledger.jsonl"
+    append_entry(path, {"event": "began", "run": "a", "cohort_digest": digest, "seed": 3})
+    append_entry(path, {"event": "began", "run": "b", "cohort_digest": "of another", "model_name": "a secret"})
+    return PackOptions(
+        tester="R. Tester", hazards=(Hazard(id="H1", hazard="a miss", rules=("sensitivity", "x")),),
+        anomalies=(Anomaly(package="numpy", anomaly="a <fault>", reference="https://example.org/1"),),
+        validation=VALIDATION, ledger=read_ledger(path), standards=("mdr", "pccp"),
+    )  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def files(run, full):
+    """The files of a pack with all of it."""
+    return unzipped(make_pack(run, full))
+
+
+def faults(files):
+    """Return what is found in files whose SHA256SUMS were written anew."""
+    return remade_faults(Pack(files=files, faults=()), read)
+
+
+def read(data):
+    raise AssertionError(f"no policy file was given, got {len(data)} bytes")
+
+
+def check(files, path):
+    """Return what `audit verify` says of files whose SHA256SUMS were written anew."""
+    path.write_bytes(write_zip({**files, "SHA256SUMS": make_sums(files)}))
+    return audit.verify(path)
+
+
+@pytest.mark.parametrize("least", [0, 30])
+def test_a_pack_of_everything_is_made_again_to_the_byte(run, full, least, tmp_path):
+    """Whatever was given, with and without small cells; what was and was not made again is said."""
+    from dataclasses import replace
+
+    path = tmp_path / "p.zip"
+    path.write_bytes(make_pack(run, replace(full, min_cell=least)))
+    checked = audit.verify(path)
+    assert [str(f) for f in checked.faults] == []
+    assert any("made again from evidence" in note and "byte for byte" in note for note in checked.notes)
+
+
+def test_each_file_that_somebody_wrote_anew_is_named(files):
+    """One other letter in any document, page or list, with digests written anew, and the file is named."""
+    for name, data in files.items():
+        if name.startswith("run/") or name in ("SHA256SUMS", INPUTS, "validation.json"):
+            continue
+        old, new = (b"PASS", b"PAST") if b"PASS" in data else (b"a", b"o")
+        found, _ = faults({**files, name: data.replace(old, new, 1)})
+        assert any(f.startswith(f"{name}: ") for f in found) or name == "pack.json", name
+        assert found or stated_faults(Pack(files={**files, name: data.replace(old, new, 1)}, faults=())), name
+
+
+def test_verify_names_a_document_that_was_written_anew(files, tmp_path):
+    """In a pack that nobody signed, and whose digests all fit."""
+    name = "documents/residual-findings.html"
+    other = files[name].replace(b"Residual", b"No residual")
+    checked = check({**files, name: other}, tmp_path / "p.zip")
+    assert checked.exit_code == 1
+    assert [str(f) for f in checked.faults] == [f"{name}: does not say what the rest of the pack says"]
+
+
+def test_files_that_nothing_makes_and_those_that_are_absent_are_named(files):
+    """A document more, a document less, a file that claims to have been given."""
+    assert faults({**files, "given/letter.txt": b"x"})[0] == (
+        "given/letter.txt: nothing in this pack makes such a file",
+    )
+    assert faults({**files, "approval.pdf": b"x"})[0] == ("approval.pdf: nothing in this pack makes such a file",)
+    gone = {k: v for k, v in files.items() if k != "documents/log.html"}
+    assert faults(gone)[0] == ("documents/log.html: absent",)
+    assert faults({k: v for k, v in files.items() if k != INPUTS})[0] == (f"{INPUTS}: absent",)
+    assert faults({**files, INPUTS: b"{}"})[0][0].startswith(f"{INPUTS}: {INPUTS} cannot be read")
+
+
+def test_what_people_gave_must_be_what_the_documents_say(files):
+    """Another tester or hazard in the data, and the documents do not follow from it."""
+    other = files[INPUTS].replace(b"R. Tester", b"Q. Tester")
+    found, _ = faults({**files, INPUTS: other})
+    assert {"documents/execution-records.html", "documents/signatures.html"} <= {f.partition(":")[0] for f in found}
+    fewer = {k: v for k, v in files.items() if k != "validation.json"}
+    assert any(f.startswith("documents/tool-validation.html") for f in faults(fewer)[0])
+
+
+def test_a_pack_of_another_version_says_that_it_was_not_made_again(files, tmp_path):
+    """No fault, and a sentence: its documents may say anything."""
+    old = {
+        n: d.replace(b'"made_with": "' + audit.__version__.encode(), b'"made_with": "0.0.1') for n, d in files.items()
+    }
+    old["documents/log.html"] += b"<!-- anything -->"
+    checked = check(old, tmp_path / "p.zip")
+    assert checked.intact
+    assert any("made with imaging-audit 0.0.1" in note and "was not checked" in note for note in checked.notes)
+
+
+def test_a_pdf_is_said_not_to_be_made_again(files):
+    """The first page names it, and it is the only file of which nothing is known but its digest."""
+    found, notes = faults({**files, "documents.pdf": b"%PDF"})
+    assert [f.partition(":")[0] for f in found] == ["index.html"]
+    assert any(n.startswith("documents.pdf was printed by a browser") for n in notes)
+
+
+def test_only_lines_on_this_cohort_are_passed_on(files):
+    """Audits of other cohorts are nobody's business."""
+    assert b"a secret" not in files[INPUTS]
+    assert read_inputs(files[INPUTS]).ledger.entries[0]["run"] == "a"
+
+
+def test_inputs_are_read_as_they_were_written():
+    """Everything comes back, and what is no such file is refused."""
+    full = Inputs(
+        tester="t", hazards=(Hazard(id="1", hazard="h", rules=("a", "b")),), anomalies=(),
+        ledger=Ledger(entries=({"event": "began"},), fault="x"), licences={"numpy": "BSD"},
+        dropped={"number.age": "raw"},
+    )  # fmt: skip
+    assert read_inputs(write_inputs(full)) == full
+    assert read_inputs(write_inputs(Inputs())) == Inputs()
+    for bad in (b"", b"[]", b'{"kind": "x"}', write_inputs(full).replace(b'"hazard"', b'"harzard"')):
+        with pytest.raises(EvidenceError, match="cannot be read"):
+            read_inputs(bad)
+
+
+@pytest.fixture(scope="module")
+def place(run, tmp_path_factory):
+    """Policy, key, repository and allowed signers, and a run that began after the commit."""
+    pytest.importorskip("cryptography")
+    folder = tmp_path_factory.mktemp("commit")
+    policy = (run.with_name("run-files") / "policy.toml").read_bytes()
+    private = key(folder)
+    repository(folder / "r", private, policy=policy)
+    allowed(private, file=folder / "allowed")
+    (folder / "policy.toml").write_bytes(policy)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def given(place):
+    """What a user gives."""
+    from audit.pack import commit_objects
+
+    policy = (place / "policy.toml").read_bytes()
+    commit, trees = commit_objects(place / "r", "HEAD", policy)
+    return Given(
+        commit=commit, trees=trees, signers=(place / "allowed").read_bytes(), policy_file=policy,
+        policy=load_policy(place / "policy.toml"),
+    )  # fmt: skip
+
+
+@needs_git
+def test_it_is_demonstrated_and_checked_again_from_the_pack_alone(run, place, given, tmp_path):
+    """The first page says so; the pack is intact without repository, key or list beside it."""
+    path = tmp_path / "p.zip"
+    path.write_bytes(make_pack(run, PackOptions(given=given)))
+    pack = read_pack(path)
+    said = "prior definition demonstrated by a signed commit of 2026-01-05 10:00:00 UTC by jane@example.org"
+    assert pack.manifest["prior_definition"]["demonstrated"] is True
+    assert said in pack.files["index.html"].decode()
+    assert said in pack.files["documents/acceptance-criteria.html"].decode()
+    assert audit.verify(path).intact
+
+
+@needs_git
+@pytest.mark.parametrize("forged", ["other key", "edited time", "other policy", "other tree", "no list"])
+def test_forged_proofs_are_told_when_the_pack_is_checked(run, given, tmp_path, forged):
+    """Whoever puts another proof under documents that call it good is found out from the pack alone."""
+    files = unzipped(make_pack(run, PackOptions(given=given)))
+    if forged == "other key":
+        files["given/allowed-signers"] = allowed(key(tmp_path))
+    elif forged == "edited time":
+        files["given/commit.txt"] = given.commit.replace(b"1767607200", b"1767607100")
+    elif forged == "other policy":
+        files["given/policy.toml"] = given.policy_file + b"# later\n"
+    elif forged == "other tree":
+        files["given/tree-01"] = files["given/tree-01"].replace(b"policy.toml", b"gates1.toml")
+    else:
+        del files["given/allowed-signers"]
+    checked = check(files, tmp_path / "p.zip")
+    assert checked.exit_code == 1
+    named = {f.file for f in checked.faults}
+    assert {"pack.json", "index.html", "documents/acceptance-criteria.html"} <= named
+
+
+@needs_git
+def test_the_command_takes_repository_and_revision(run, place, tmp_path, monkeypatch):
+    """`--commit HEAD --repository DIR --allowed-signers FILE --policy FILE`, or the commit's file alone."""
+    from audit.cli import main
+
+    monkeypatch.chdir(tmp_path)
+    words = ["--policy", str(place / "policy.toml"), "--allowed-signers", str(place / "allowed")]
+    more = ["--commit", "HEAD", "--repository", str(place / "r")]
+    assert main(["pack", str(run), "--out", "a.zip", *words, *more]) == 0
+    assert read_pack(Path("a.zip")).manifest["prior_definition"]["demonstrated"] is True
+    Path("commit.txt").write_bytes(read_pack(Path("a.zip")).files["given/commit.txt"])
+    assert main(["pack", str(run), "--out", "b.zip", *words, "--commit", "commit.txt"]) == 0
+    prior = read_pack(Path("b.zip")).manifest["prior_definition"]
+    assert prior["demonstrated"] is False
+    assert "its tree was not given" in prior["headline"]
+    assert main(["pack", str(run), "--out", "c.zip", *words, "--commit", "absent", "--repository", "."]) == 2
