@@ -53,3 +53,28 @@ def test_chest_xrays_declare_no_attribute() -> None:
     text = (EXAMPLES / "chest_xrays" / "audit.template.toml").read_text(encoding="utf-8")
     assert "[cohort.attributes]" not in text
     assert "\npatient =" not in text
+
+
+def test_the_files_of_the_registry_fit_together(tmp_path: Path) -> None:
+    """The operator's map names files that are there, the policies are valid, and the lenient one is more so."""
+    import tomllib
+
+    from audit.config import load_policy
+
+    folder = EXAMPLES / "registry_gate"
+    text = (folder / "audit.template.toml").read_text(encoding="utf-8")
+    text = text.replace("@operating_point@", "0.25").replace("@brightest@", "255")
+    (tmp_path / "audit.toml").write_text(text, encoding="utf-8")
+    for name in ("policy.toml", "lenient.toml"):
+        (tmp_path / name).write_text((folder / name).read_text(encoding="utf-8"), encoding="utf-8")
+    with (tmp_path / "cases.csv").open("w", encoding="utf-8", newline="") as stream:
+        csv.writer(stream).writerows([["case", "file", "label", "sex", "protocol"], ["1"] * 5])
+    config = load_audit(tmp_path / "audit.toml")
+    assert config.model.kind == "mlflow"
+    infos = {code: probe.info for code, probe in catalogue().probes.items()}
+    strict, lenient = (load_policy(tmp_path / n) for n in ("policy.toml", "lenient.toml"))
+    for policy in (strict, lenient):
+        check_policy(policy, infos)
+    assert strict.rules[0].limit.min > lenient.rules[0].limit.min
+    told = tomllib.loads((folder / "gate.toml").read_text(encoding="utf-8"))["models"]["lesion-burden"]
+    assert (told["config"], told["policy"]) == ("audit.toml", "policy.toml")

@@ -81,7 +81,7 @@ def test_the_biased_version_is_refused_and_the_healthy_one_aliased(registry, tra
         try:
             for twin in ("biased", "healthy"):
                 done = subprocess.run(
-                    [sys.executable, "-W", "ignore", "-c", _demo.LOG, twin], capture_output=True, text=True
+                    [sys.executable, "-W", "ignore", _demo.REGISTER, twin], capture_output=True, text=True
                 )
                 assert "version" in done.stdout, done.stderr
             wait_until(lambda: [j[0] for j in jobs(rules).values()] == ["done", "done"])
