@@ -48,14 +48,14 @@ from audit.attacks._objectives import (
 )
 from audit.attacks._outcome import ANCHORS, Cases, Meter, Observer, Outcome, Plan
 from audit.attacks._path_check import paths_agree
-from audit.attacks._query import PHASES, QueryOutcome, QueryPlan, query_attack
+from audit.attacks._query import PHASES, QueryOutcome, QueryPlan, query_attack, query_part
 from audit.attacks._questions import questions, unasked
 from audit.attacks._slope_check import slopes_agree
 from audit.attacks._sound import Check, Checks
-from audit.attacks._sparse import sparse
+from audit.attacks._sparse import sparse, sparse_draws
 from audit.attacks._steady import Averaged, steady
 from audit.attacks._targeted import Aim, aims
-from audit.attacks._transfer import Transferred, transfer
+from audit.attacks._transfer import Transferred, transfer, transfer_draws
 from audit.attacks._trials import Trial
 from audit.attacks._universal import UniversalFit, under
 
@@ -68,6 +68,6 @@ __all__ = [
     "ToleranceMargin", "Transferred", "Trial", "UniversalFit", "VolumeMargin", "aims", "answer_all", "attack",
     "attack_cases", "attack_part", "attack_region", "certify", "certify_query", "controls", "default_ladder",
     "diagnose", "distil", "extended", "extended_part", "fast_forward", "known_attacks", "lesion_numbers", "must_be",
-    "noise_sd", "paths_agree", "query_attack", "query_checks", "questions", "slopes", "slopes_agree", "smallest",
-    "sparse", "steady", "stored_step", "transfer", "unasked", "under",
+    "noise_sd", "paths_agree", "query_attack", "query_checks", "query_part", "questions", "slopes", "slopes_agree",
+    "smallest", "sparse", "sparse_draws", "steady", "stored_step", "transfer", "transfer_draws", "unasked", "under",
 ]  # fmt: skip

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
@@ -53,6 +53,34 @@ class Student:
         for tensor in self.module.state_dict().values():
             hashed.update(tensor.numpy().tobytes())
         return hashed.hexdigest()
+
+    def arrays(self) -> dict[str, NDArray[Any]]:
+        """Return the network as arrays, from which `of` makes it again."""
+        first, last = self.module[1].weight, self.module[-1].weight
+        return {
+            "shape": np.array([first.shape[1], first.ndim - 2, last.shape[0]]),
+            "standard": np.array([self.module[0].centre, self.module[0].spread]),
+            **{f"weight {name}": tensor.numpy() for name, tensor in self.module.state_dict().items()},
+        }
+
+    @classmethod
+    def of(cls, teacher: ModelCard, arrays: Mapping[str, NDArray[Any]]) -> Student:
+        """Return the network that `arrays` told of.
+
+        Args:
+            teacher: The card of the model that taught it.
+            arrays: As `arrays` gave them.
+        """
+        import torch
+
+        channels, dimensions, outputs = (int(v) for v in arrays["shape"])
+        centre, spread = (float(v) for v in arrays["standard"])
+        net = _network(channels, dimensions, outputs, centre, spread)
+        weights = {k.removeprefix("weight "): torch.as_tensor(v) for k, v in arrays.items() if k.startswith("weight ")}
+        net.load_state_dict(weights)
+        for parameter in net.parameters():
+            parameter.requires_grad_(False)
+        return cls(card=_card(teacher), module=net.eval())
 
 
 def distil(
@@ -106,11 +134,13 @@ def distil(
             loss.backward()
             optimiser.step()
     scaled = _rescaled(net, usual, middle)
-    output: OutputKind = "value" if model.card.output == "value" else "logits"
-    card = replace(
-        model.card, name=f"{model.card.name}, distilled", kind="torch", access=Access.GRADIENT, output=output, digest=""
-    )
-    return Student(card=card, module=scaled)
+    return Student(card=_card(model.card), module=scaled)
+
+
+def _card(teacher: ModelCard) -> ModelCard:
+    output: OutputKind = "value" if teacher.output == "value" else "logits"
+    name = f"{teacher.name}, distilled"
+    return replace(teacher, name=name, kind="torch", access=Access.GRADIENT, output=output, digest="")
 
 
 def _parts(rows: NDArray[np.int64], batch: int) -> list[NDArray[np.int64]]:
@@ -145,8 +175,12 @@ def _standard(centre: float, spread: float) -> Any:
     from torch import nn
 
     class Standard(nn.Module):  # type: ignore[misc, unused-ignore]
+        def __init__(self) -> None:
+            super().__init__()
+            self.centre, self.spread = centre, spread
+
         def forward(self, x: Any) -> Any:
-            return (x - centre) / spread
+            return (x - self.centre) / self.spread
 
     return Standard()
 

@@ -5,7 +5,7 @@ query_attack(model, question, cases, plan=QueryPlan(...), rng=rng) -> QueryOutco
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, fields, replace
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -139,7 +139,31 @@ def query_attack(
         Andriushchenko et al. 2020, Square attack: a query-efficient black-box adversarial attack via random search,
         ECCV; Chen and Gu 2020, RayS: A ray searching method for hard-label adversarial attack, KDD.
     """
-    walks = _walks(question, cases, model.card.input, plan, rng.spawn(cases.count))
+    return query_part(
+        model, question, cases, plan=plan, generators=rng.spawn(cases.count), meter=meter, keep=keep, observe=observe,
+        progress=progress,
+    )  # fmt: skip
+
+
+def query_part(
+    model: ImagingModel, question: Question, cases: Cases, *, plan: QueryPlan,
+    generators: Sequence[np.random.Generator], meter: Meter | None = None, keep: int = 0,
+    observe: Observer | None = None, progress: Callable[[int, int], None] | None = None,
+) -> QueryOutcome:  # fmt: skip
+    """Attack a part of some cases by asking; see `query_attack`.
+
+    Args:
+        model: The model under attack; only `predict` is used.
+        question: What is to be overturned.
+        cases: The n cases of the part.
+        plan: How much is tried.
+        generators: Of each of the n cases.
+        meter: Where the cost is counted.
+        keep: The worst images of so many first cases are kept.
+        observe: Is shown the worst image of every case at the headline size.
+        progress: Called with (cases done, cases in all).
+    """
+    walks = _walks(question, cases, model.card.input, plan, generators)
     noted: dict[int, _Noted] = {}
     for index, one in converse(model, question, walks, batch=plan.batch, meter=meter or Meter()):
         if observe is not None and one.x0 is not None and one.worst is not None:
@@ -152,7 +176,7 @@ def query_attack(
 
 
 def _walks(
-    question: Question, cases: Cases, spec: InputSpec, plan: QueryPlan, generators: list[np.random.Generator]
+    question: Question, cases: Cases, spec: InputSpec, plan: QueryPlan, generators: Sequence[np.random.Generator]
 ) -> Iterator[tuple[Any, Walk[_Noted]]]:
     for index in range(cases.count):
         row = np.array([index])

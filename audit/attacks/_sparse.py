@@ -196,14 +196,20 @@ class _Sparse:
         import torch
 
         shape = tuple(self.ball.region.shape)
-        drawn = torch.as_tensor(rng.random(shape, dtype=np.float32), device=self.ball.x0.device) * self.ball.region
+        first, second = sparse_draws(rng, shape)
+        drawn = torch.as_tensor(first, device=self.ball.x0.device) * self.ball.region
         top = drawn.flatten(1).topk(min(count, drawn[0].numel()), dim=1)
         chosen = torch.zeros_like(drawn.flatten(1), dtype=torch.bool).scatter(1, top.indices, top.values > 0)
-        up = torch.as_tensor(rng.random(shape) < 0.5, device=self.ball.x0.device)
+        up = torch.as_tensor(second < 0.5, device=self.ball.x0.device)
         ends = torch.where(up, self.ball.high, self.ball.low)
         x = torch.where(chosen.reshape(shape), ends, self.ball.x0)
         stands = self._offer(self.rows, x, "random pixels")
         self.ledger.noise[:] = self.ledger.right_clean & stands
+
+
+def sparse_draws(rng: np.random.Generator, shape: tuple[int, ...]) -> tuple[NDArray[np.float32], NDArray[np.float64]]:
+    """Return what `sparse` draws where its headline is among its counts, for images of a shape (n, 1, *spatial)."""
+    return rng.random(shape, dtype=np.float32), rng.random(shape)
 
 
 def _usable(gradient: Any) -> NDArray[np.bool_]:

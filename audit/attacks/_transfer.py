@@ -97,7 +97,7 @@ def transfer(
         if epsilon == headline:
             ledger.attacked[:] = ledger.right
             kept = best.copy()
-            signs = torch.as_tensor(2.0 * rng.integers(0, 2, images.shape) - 1.0, dtype=torch.float32, device=device)
+            signs = torch.as_tensor(transfer_draws(rng, images.shape), dtype=torch.float32, device=device)
             noisy = ball.project(signs * epsilon, epsilon).cpu().numpy()
             ledger.noise[:] = ledger.right_clean & ledger.offer(rows, noisy, target, NOISE)[0]
         ledger.close(rows, np.full(rows.size, index))
@@ -107,6 +107,12 @@ def transfer(
         outcome=outcome, surrogate_clean=on_surrogate.right_clean, surrogate=on_surrogate.right,
         agrees=outcome.right_clean == on_surrogate.right_clean,
     )  # fmt: skip
+
+
+def transfer_draws(rng: np.random.Generator, shape: tuple[int, ...]) -> NDArray[np.float64]:
+    """Return random signs: all that `transfer` draws for images of a shape (n, channels, *spatial)."""
+    out: NDArray[Any] = 2.0 * rng.integers(0, 2, shape) - 1.0
+    return out
 
 
 def _slope(surrogate: DifferentiableModel, objective: Objective, x: Any, wanted: Any, meter: Meter) -> Any:

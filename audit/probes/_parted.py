@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from copy import deepcopy
 from typing import TYPE_CHECKING, Any
 
@@ -60,6 +60,33 @@ def alone(ctx: ProbeContext, name: str, work: Callable[[np.random.Generator], Ar
 def _spawned(rng: np.random.Generator) -> int:
     """Return how many generators were spawned, which is no part of a generator's state."""
     return int(getattr(rng.bit_generator.seed_seq, "n_children_spawned", 0))
+
+
+def states_before(
+    ctx: ProbeContext, name: str, sizes: Sequence[int], draw: Callable[[np.random.Generator, int], object]
+) -> list[np.random.Generator]:
+    """Return where the probe's generator stands before each of several pieces that draw in turn, and move it past them.
+
+    Args:
+        ctx: The probe's context.
+        name: What is drawn.
+        sizes: Of each piece.
+        draw: Draws what a piece of a size draws.
+    """
+
+    def unit(rng: np.random.Generator) -> Arrays:
+        before = []
+        for size in sizes:
+            before.append(rng.bit_generator.state)
+            draw(rng, size)
+        return {"states": told(before)}
+
+    given = tell(alone(ctx, name, unit)["states"])
+    out = []
+    for state in given:
+        out.append(deepcopy(ctx.rng))
+        out[-1].bit_generator.state = state
+    return out
 
 
 def told(values: Any) -> NDArray[np.str_]:

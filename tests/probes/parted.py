@@ -11,6 +11,7 @@ import pytest
 
 from audit.core import Arrays, InlineParts, Measurement, Probe, ProbeContext, Sink, Work, shards
 
+_SHARDS = 4
 Make = Callable[[], ProbeContext]
 
 
@@ -35,8 +36,8 @@ class Reached(BaseException):
 class Recorded(InlineParts):
     """Shards that are kept; with `only` all others are taken from what was kept, and the probe ends with that one."""
 
-    def __init__(self, size: int, passes: Callable[[], int]) -> None:
-        self.size, self.passes = size, passes
+    def __init__(self, passes: Callable[[], int]) -> None:
+        self.passes = passes
         self.kept: dict[tuple[int, int], Arrays] = {}
         self.cost: dict[tuple[int, int], int] = {}
         self.only: tuple[int, int] | None = None
@@ -45,7 +46,7 @@ class Recorded(InlineParts):
     def map(self, name: str, work: Work, count: int, *, size: int) -> list[Arrays]:
         """Do the shards that are wanted."""
         call, self.call = self.call, self.call + 1
-        cut = shards(count, self.size)
+        cut = shards(count, max(1, -(-count // _SHARDS)))
         for i, positions in enumerate(cut):
             key = (call, i)
             if key in self.kept and key != self.only:
@@ -135,14 +136,13 @@ def same_arrays(one: Arrays, other: Arrays, within: float) -> None:
 
 
 def a_shard_costs_its_own(
-    probe: type[Probe], ctx: ProbeContext, size: int, *, prologue: int = 0, within: float = 0.0
+    probe: type[Probe], ctx: ProbeContext, *, prologue: int = 0, within: float = 0.0
 ) -> list[int]:
     """Check that one shard done by itself asks the model for its own cases only, and gives what it gave before.
 
     Args:
         probe: The probe.
         ctx: Its context, whose model has a torch module without convolutions.
-        size: Positions a shard.
         prologue: Images that may be asked about before the shard.
         within: What rounding explains.
 
@@ -150,7 +150,7 @@ def a_shard_costs_its_own(
         The passes of each shard of the calls that were parted.
     """
     passes = passes_of(ctx)
-    parts = Recorded(size, passes)
+    parts = Recorded(passes)
     list(probe().run(replace(ctx, rng=np.random.default_rng(7), parts=parts, sink=Sink())))
     parted = sorted(key for key in parts.kept if (key[0], 1) in parts.kept)
     assert parted, "nothing was parted"

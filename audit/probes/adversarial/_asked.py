@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
@@ -12,18 +12,23 @@ import numpy as np
 from audit.attacks import Cases, Check, Checks, Ladder, Outcome, Question, default_ladder, paths_agree, slopes_agree
 from audit.core import (
     Access,
+    Arrays,
     Direction,
     Estimate,
     Measurement,
     NotApplicable,
     ProbeContext,
     Scalar,
+    joined,
     scores,
+    shards,
 )
-from audit.probes._images import batch_size, load_images, load_masks, sample_cases
+from audit.probes._images import batch_size, load_images, sample_cases
+from audit.probes._parted import shard_of
 from audit.probes._shared import NO_OPERATING_POINT
-from audit.probes.adversarial._attacked import anchor_rows
+from audit.probes.adversarial._attacked import anchor_rows, called, concerned, targets_of
 from audit.probes.adversarial._certified import keep_checks
+from audit.probes.adversarial._shards import ladder_alone
 from audit.stats import auc, proportion
 
 if TYPE_CHECKING:
@@ -68,14 +73,7 @@ def sampled(ctx: ProbeContext, *, part: int) -> NDArray[np.int64]:
 def sizes_of(ctx: ProbeContext) -> Ladder:
     """Return the L-infinity sizes of the modality."""
     rows = sample_cases(ctx.cohort.patients, _LADDER_SAMPLE, ctx.rng)
-    return default_ladder(ctx.card.input, list(load_images(ctx.cohort, rows)))
-
-
-def targets_of(ctx: ProbeContext, question: Question, cases: NDArray[np.int64]) -> NDArray[Any]:
-    """Return the targets of a question for some cases of the cohort."""
-    if ctx.card.task == "segmentation":
-        return question.targets(load_masks(ctx.cohort, cases))
-    return question.targets(ctx.cohort.targets[cases])
+    return ladder_alone(ctx, lambda _: default_ladder(ctx.card.input, list(load_images(ctx.cohort, rows))))
 
 
 def batch_of(ctx: ProbeContext) -> int:
@@ -92,20 +90,19 @@ class Asked:
         question: The decision.
         cases: (m,) rows of the cohort.
         batch: Images a batch.
+        held: Images that were read already, by case.
     """
 
     ctx: ProbeContext
     question: Question
     cases: NDArray[np.int64]
     batch: int
+    held: dict[int, NDArray[np.float32]] = field(default_factory=dict, repr=False)
 
     @classmethod
     def of(cls, ctx: ProbeContext, question: Question, cases: NDArray[np.int64]) -> Asked:
         """Return a question on those of some cases that it concerns."""
-        size = batch_of(ctx)
-        parts = [cases[i : i + size] for i in range(0, cases.size, size)]
-        kept = [part[question.applies(targets_of(ctx, question, part))] for part in parts]
-        return cls(ctx=ctx, question=question, cases=np.concatenate([*kept, cases[:0]]), batch=size)
+        return cls(ctx=ctx, question=question, cases=concerned(ctx, question, cases), batch=batch_of(ctx))
 
     @property
     def patients(self) -> NDArray[np.int64]:
@@ -122,25 +119,56 @@ class Asked:
 
     def images(self, rows: NDArray[np.int64]) -> NDArray[np.float32]:
         """Return the images of rows into the cases."""
-        held = self._held
-        return load_images(self.ctx.cohort, self.cases[rows]) if held is None else held[rows]
+        cases = self.cases[rows]
+        if not self._few:
+            return load_images(self.ctx.cohort, cases)
+        wanted = [int(case) for case in cases if int(case) not in self.held]
+        if wanted:
+            self.held.update(zip(wanted, load_images(self.ctx.cohort, np.array(wanted)), strict=True))
+        if not cases.size:
+            return load_images(self.ctx.cohort, self.cases[:1])[:0]
+        return np.stack([self.held[int(case)] for case in cases])
 
     @cached_property
-    def _held(self) -> NDArray[np.float32] | None:
-        """Return all images where they are few: reading and decoding a file costs more than asking about it."""
-        if not self.cases.size or self.cases.size * load_images(self.ctx.cohort, self.cases[:1]).size > _HELD:
-            return None
-        return load_images(self.ctx.cohort, self.cases)
+    def _few(self) -> bool:
+        """Whether images are kept once they are read: reading and decoding a file costs more than asking about it."""
+        return self.cases.size * load_images(self.ctx.cohort, self.cases[:1]).size <= _HELD
+
+    def drawing(self, rng: np.random.Generator) -> Asked:
+        """Return the same with another generator."""
+        return replace(self, ctx=replace(self.ctx, rng=rng))
+
+    def called(self, what: str) -> str:
+        """Return the name of a piece of work on the question."""
+        return called(what, self.question)
 
     def targets(self, rows: NDArray[np.int64]) -> NDArray[Any]:
         """Return the targets of rows into the cases."""
         return targets_of(self.ctx, self.question, self.cases[rows])
 
-    def parts(self) -> Iterator[NDArray[np.int64]]:
-        """Give the rows of each batch, and say how far the work is after it."""
-        for begin in range(0, self.cases.size, self.batch):
-            yield np.arange(begin, min(begin + self.batch, self.cases.size))
-            self.ctx.sink.progress(min(begin + self.batch, self.cases.size), self.cases.size)
+    @property
+    def batches(self) -> list[NDArray[np.int64]]:
+        """The rows of each batch."""
+        return shards(self.cases.size, self.batch)
+
+    def batch_by_batch(self, what: str, work: Callable[[NDArray[np.int64], int], Arrays]) -> dict[str, NDArray[Any]]:
+        """Do work batch by batch, in shards of several, and return the arrays of all cases.
+
+        Args:
+            what: What is done.
+            work: From the rows of a batch and its number to arrays whose first axis is joined.
+        """
+        every = self.batches
+
+        def few(numbers: NDArray[np.int64]) -> Arrays:
+            parts = []
+            for number in numbers:
+                parts.append(work(every[number], int(number)))
+                self.ctx.sink.progress(int(every[number][-1]) + 1, self.cases.size)
+            return joined(parts)
+
+        size = max(1, shard_of(self.batch) // self.batch)
+        return joined(self.ctx.parts.map(self.called(what), few, len(every), size=size))
 
     @property
     def positive(self) -> NDArray[np.bool_] | None:

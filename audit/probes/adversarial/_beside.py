@@ -2,13 +2,20 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-from typing import Any
+from copy import deepcopy
+from dataclasses import fields, replace
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from audit.attacks import Check, Meter, Outcome, Plan, QueryOutcome, QueryPlan, attack_cases
+from audit.attacks import Check, Meter, Outcome, Plan, QueryOutcome, QueryPlan, query_part
+from audit.core import Arrays, joined
+from audit.probes._parted import shard_of
 from audit.probes.adversarial._asked import PATH, Asked, followed, honest, ranking
+from audit.probes.adversarial._shards import attack_shards, count, spent
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
 
 DESCENT = "gradient descent"
 """Who broke a case that no question broke, as the condition `attack` of `winning_share`."""
@@ -32,7 +39,36 @@ def descended(asked: Asked, plan: QueryPlan, meter: Meter) -> Outcome:
         epsilons=(plan.headline,), headline=plan.headline, steps=budget.attack_steps, restarts=budget.attack_restarts,
         batch=plan.batch,
     )  # fmt: skip
-    return attack_cases(model, asked.question, asked.streamed, plan=descent, rng=asked.ctx.rng, meter=meter)
+    return attack_shards(
+        asked.ctx, asked.called("gradient descent"), model, asked.question, asked.streamed, plan=descent,
+        seed=int(asked.ctx.rng.integers(2**63)), meter=meter,
+    )  # fmt: skip
+
+
+def asked_in_shards(asked: Asked, plan: QueryPlan, meter: Meter) -> QueryOutcome:
+    """Return what becomes of the cases of a question by asking alone, shard by shard.
+
+    Args:
+        asked: The question and its cases.
+        plan: How much is asked.
+        meter: Where the cost is counted.
+    """
+    ctx, stream = asked.ctx, asked.streamed
+    generators = ctx.rng.spawn(stream.count)
+
+    def work(positions: NDArray[np.int64]) -> Arrays:
+        own, first = Meter(), int(positions[0])
+        found = query_part(
+            ctx.model, asked.question, stream.part(positions), plan=plan,
+            generators=[deepcopy(generators[i]) for i in positions], meter=own,
+            progress=lambda done, _: ctx.sink.progress(first + done, stream.count),
+        )  # fmt: skip
+        return {**{f.name: getattr(found, f.name) for f in fields(found)}, **spent(own)}
+
+    parts = ctx.parts.map(asked.called("cases asked about"), work, stream.count, size=shard_of(plan.batch))
+    count(meter, parts)
+    every = joined(parts)
+    return QueryOutcome(**{f.name: every[f.name] for f in fields(QueryOutcome)})
 
 
 def worst_of(asked: Asked, asking: QueryOutcome, descent: Outcome) -> QueryOutcome:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import fields
+from dataclasses import asdict, fields
 from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
@@ -11,6 +11,8 @@ import numpy as np
 from audit.attacks import (
     Cases,
     Certificate,
+    Check,
+    Checks,
     Ladder,
     Meter,
     Outcome,
@@ -184,6 +186,30 @@ def certify_alone(ctx: ProbeContext, name: str, work: Callable[[np.random.Genera
 
     values, cases, patients, cause = tell(alone(ctx, name, unit)["certificate"])
     return Certificate(values=values, cases=cases, patients=patients, cause=cause)
+
+
+def checks_alone(
+    ctx: ProbeContext, name: str, work: Callable[[np.random.Generator, Meter], Checks], meter: Meter
+) -> Checks:
+    """Check an attack as one unit, drawing from the probe's generator.
+
+    Args:
+        ctx: The probe's context.
+        name: What is done.
+        work: From a generator and a meter to the checks.
+        meter: Where the cost is counted.
+    """
+
+    def unit(rng: np.random.Generator) -> Arrays:
+        own = Meter()
+        checks = work(rng, own)
+        found = {key: asdict(check) for key, check in checks.found.items()}
+        return {"checks": told([found, checks.doubt]), **spent(own)}
+
+    given = alone(ctx, name, unit)
+    count(meter, [given])
+    found, doubt = tell(given["checks"])
+    return Checks(found={key: Check(**check) for key, check in found.items()}, doubt=doubt)
 
 
 def ladder_alone(ctx: ProbeContext, work: Callable[[np.random.Generator], Ladder]) -> Ladder:

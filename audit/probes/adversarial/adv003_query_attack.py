@@ -16,7 +16,6 @@ from audit.attacks import (
     Outcome,
     QueryOutcome,
     QueryPlan,
-    query_attack,
     query_checks,
     questions,
     unasked,
@@ -36,7 +35,15 @@ from audit.probes.adversarial._asked import (
     sizes_of,
     standing,
 )
-from audit.probes.adversarial._beside import DESCENT, DESCENT_CHECKS, descended, descent_checks, worst_of
+from audit.probes.adversarial._beside import (
+    DESCENT,
+    DESCENT_CHECKS,
+    asked_in_shards,
+    descended,
+    descent_checks,
+    worst_of,
+)
+from audit.probes.adversarial._shards import checks_alone
 
 _ATTACK = "query"
 _PART = 3
@@ -147,9 +154,7 @@ class QueryAttack(Probe):
                 for size in sizes:
                     yield absent_row(ctx, "robust_accuracy", NONE_CONCERNED, {**condition, **size.condition})
                 continue
-            outcome = query_attack(
-                ctx.model, question, asked.streamed, plan=plan, rng=ctx.rng, meter=meter, progress=ctx.sink.progress
-            )
+            outcome = asked_in_shards(asked, plan, meter)
             descent = None if blind else descended(asked, plan, meter)
             checks = _checks(asked, outcome, descent, plan, meter)
             worst = outcome if descent is None else worst_of(asked, outcome, descent)
@@ -171,6 +176,13 @@ def _spread(count: int, wanted: int) -> Any:
 
 
 def _checks(asked: Asked, outcome: QueryOutcome, descent: Outcome | None, plan: QueryPlan, meter: Meter) -> Checks:
+    return checks_alone(
+        asked.ctx, asked.called("checks"),
+        lambda rng, own: _checked(asked.drawing(rng), outcome, descent, plan, own), meter,
+    )  # fmt: skip
+
+
+def _checked(asked: Asked, outcome: QueryOutcome, descent: Outcome | None, plan: QueryPlan, meter: Meter) -> Checks:
     ctx = asked.ctx
     segmentation = ctx.card.task == "segmentation"
     clean = outcome.clean if segmentation else ctx.clean.raw[asked.cases]

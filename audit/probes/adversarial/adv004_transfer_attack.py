@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from copy import deepcopy
+from dataclasses import dataclass, fields
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
@@ -14,14 +15,17 @@ from audit.attacks import (
     Meter,
     Outcome,
     Question,
+    Student,
     Transferred,
     distil,
     questions,
     transfer,
+    transfer_draws,
     unasked,
 )
-from audit.core import Access, Measurement, NotApplicable, Probe, ProbeContext, ProbeInfo, Scalar
+from audit.core import Access, Arrays, Measurement, NotApplicable, Probe, ProbeContext, ProbeInfo, Scalar
 from audit.probes._images import load_images
+from audit.probes._parted import alone, states_before
 from audit.probes.adversarial._asked import (
     HONEST,
     NONE_CONCERNED,
@@ -37,6 +41,7 @@ from audit.probes.adversarial._asked import (
     sizes_of,
     standing,
 )
+from audit.probes.adversarial._shards import checks_alone, count, spent
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -188,36 +193,53 @@ def _distilled(ctx: ProbeContext, cases: NDArray[np.int64]) -> _Source:
     held = np.flatnonzero(~taught)
     few = held[np.isin(held, cases)]
     passes = max(_FEWEST_PASSES, _LESSONS_A_STEP * ctx.budget.attack_steps // rows.size)
-    student = distil(
-        ctx.model, rows, lambda own: load_images(ctx.cohort, own), passes=passes,
-        batch=min(batch_of(ctx), 16), rng=ctx.rng,
+    arrays = alone(
+        ctx, "surrogate distilled",
+        lambda rng: distil(
+            ctx.model, rows, lambda own: load_images(ctx.cohort, own), passes=passes, batch=min(batch_of(ctx), 16),
+            rng=rng,
+        ).arrays(),
     )  # fmt: skip
-    return _Source(relation=_DISTILLED, model=student, cases=few if few.size else held)
+    return _Source(relation=_DISTILLED, model=Student.of(ctx.card, arrays), cases=few if few.size else held)
 
 
 def _transferred(asked: Asked, source: _Source, ladder: Ladder, meter: Meter) -> Transferred:
     ctx = asked.ctx
     own = {q.name: q for q in questions(source.model.card)}
     pair: tuple[Question, Question] = (asked.question, own[asked.question.name])
-    parts = [
-        transfer(
+    shape = asked.images(np.arange(1)).shape[1:]
+    rngs = states_before(
+        ctx, asked.called("random signs"), [rows.size for rows in asked.batches],
+        lambda rng, size: transfer_draws(rng, (size, *shape)),
+    )  # fmt: skip
+
+    def work(rows: NDArray[np.int64], number: int) -> Arrays:
+        own = Meter()
+        found = transfer(
             ctx.model, source.model, pair, asked.images(rows), asked.targets(rows), epsilons=ladder.epsilons,
-            headline=ladder.headline, steps=ctx.budget.attack_steps, rng=ctx.rng, meter=meter,
-        )
-        for rows in asked.parts()
-    ]  # fmt: skip
+            headline=ladder.headline, steps=ctx.budget.attack_steps, rng=deepcopy(rngs[number]), meter=own,
+        )  # fmt: skip
+        outcome = found.outcome.first(0)
+        return {
+            **{f.name: getattr(outcome, f.name) for f in fields(outcome)}, "surrogate_clean": found.surrogate_clean,
+            "surrogate": found.surrogate, "agrees": found.agrees, **spent(own),
+        }  # fmt: skip
+
+    every = asked.batch_by_batch(f"transferred from {source.relation}", work)
+    count(meter, [every])
     return Transferred(
-        outcome=Outcome.joined([p.outcome.first(0) for p in parts]),
-        surrogate_clean=np.concatenate([p.surrogate_clean for p in parts]),
-        surrogate=np.concatenate([p.surrogate for p in parts]),
-        agrees=np.concatenate([p.agrees for p in parts]),
-    )
+        outcome=Outcome(**{f.name: every[f.name] for f in fields(Outcome)}), surrogate_clean=every["surrogate_clean"],
+        surrogate=every["surrogate"], agrees=every["agrees"],
+    )  # fmt: skip
 
 
 def _measure(
     asked: Asked, source: _Source, found: Transferred, ladder: Ladder, condition: dict[str, Scalar]
 ) -> Iterator[Measurement]:
-    checks, level = _checks(asked, source, found), asked.ctx.levels.confidence
+    checks = checks_alone(
+        asked.ctx, asked.called("checks"), lambda rng, _: _checks(asked.drawing(rng), source, found), Meter()
+    )
+    level = asked.ctx.levels.confidence
     for index, size in enumerate(ladder_sizes(ladder)):
         for metric, estimate, direction in standing(asked, found.outcome, index, checks):
             yield Measurement.of(

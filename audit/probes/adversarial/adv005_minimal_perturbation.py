@@ -16,13 +16,12 @@ from audit.attacks import (
     Norm,
     Outcome,
     Plan,
-    attack_cases,
     certify,
     smallest,
     unasked,
 )
 from audit.attacks import questions as asked_of
-from audit.core import Access, Estimate, Measurement, Probe, ProbeContext, ProbeInfo, Scalar
+from audit.core import Access, Arrays, Estimate, Measurement, Probe, ProbeContext, ProbeInfo, Scalar
 from audit.probes._shared import NO_OPERATING_POINT
 from audit.probes.adversarial._asked import (
     NONE_CONCERNED,
@@ -34,6 +33,7 @@ from audit.probes.adversarial._asked import (
     sizes_of,
     spread,
 )
+from audit.probes.adversarial._shards import attack_shards, certify_alone, count, spent
 from audit.stats import median
 
 if TYPE_CHECKING:
@@ -138,18 +138,26 @@ def _of_norm(asked: Asked, norm: Norm, ladder: Ladder, condition: dict[str, Scal
     ctx, meter = asked.ctx, Meter()
     model: Any = ctx.model
     plan = _plan(ctx, ladder, norm)
-    outcome = attack_cases(
-        model, asked.question, asked.streamed, plan=plan, rng=ctx.rng, meter=meter, progress=ctx.sink.progress
-    )
+    outcome = attack_shards(
+        ctx, asked.called(f"cases attacked, {norm}"), model, asked.question, asked.streamed, plan=plan,
+        seed=int(ctx.rng.integers(2**63)), meter=meter,
+        progress=lambda done: ctx.sink.progress(done, asked.cases.size),
+    )  # fmt: skip
     stood, broke = _brackets(outcome, plan)
     steps = min(_STEPS, plan.steps)
-    found = np.concatenate([
-        smallest(
+
+    def work(rows: NDArray[np.int64], number: int) -> Arrays:
+        del number
+        own = Meter()
+        sizes = smallest(
             model, asked.question, asked.images(rows), asked.targets(rows), norm=norm, stood=stood[rows],
-            broke=broke[rows], steps=steps, rounds=_ROUNDS, meter=meter,
-        )
-        for rows in asked.parts()
-    ])  # fmt: skip
+            broke=broke[rows], steps=steps, rounds=_ROUNDS, meter=own,
+        )  # fmt: skip
+        return {"size": sizes, **spent(own)}
+
+    halved = asked.batch_by_batch(f"smallest sizes, {norm}", work)
+    count(meter, [halved])
+    found = halved["size"]
     certificate = _certified(asked, outcome, plan)
     unit, right = ladder.unit, outcome.right_clean
     for metric, members in (
@@ -198,9 +206,12 @@ def _median(found: NDArray[np.float64], patients: NDArray[np.int64], ctx: ProbeC
 def _certified(asked: Asked, outcome: Outcome, plan: Plan) -> Certificate:
     few = spread(asked.cases.size, _CERTIFICATE_SAMPLE)
     model: Any = asked.ctx.model
-    return certify(
-        model, asked.question, outcome, images=asked.images(few), target=asked.targets(few), clean=outcome.clean[few],
-        sample=few, patients=asked.patients, plan=plan, rng=asked.ctx.rng, batch=asked.batch,
+    return certify_alone(
+        asked.ctx, asked.called(f"certificate, {plan.norm}"),
+        lambda rng: certify(
+            model, asked.question, outcome, images=asked.images(few), target=asked.targets(few),
+            clean=outcome.clean[few], sample=few, patients=asked.patients, plan=plan, rng=rng, batch=asked.batch,
+        ),
     )  # fmt: skip
 
 

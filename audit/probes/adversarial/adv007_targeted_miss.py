@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 
-from audit.attacks import CHECKS, MASKED, Aim, Certificate, Meter, Outcome, Plan, aims, attack_cases, certify
+from audit.attacks import CHECKS, MASKED, Aim, Certificate, Checks, Meter, Outcome, Plan, aims, certify
 from audit.core import Access, Measurement, Probe, ProbeContext, ProbeInfo, Scalar
 from audit.probes.adversarial._asked import (
     NONE_CONCERNED,
@@ -23,6 +23,7 @@ from audit.probes.adversarial._asked import (
     spread,
 )
 from audit.probes.adversarial._certified import keep_full
+from audit.probes.adversarial._shards import attack_shards, certify_alone, checks_alone
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -120,13 +121,18 @@ class TargetedMiss(Probe):
 
 def _attacked(asked: Asked, plan: Plan, meter: Meter) -> tuple[Outcome, Certificate]:
     ctx, model = asked.ctx, _gradients(asked.ctx)
-    outcome = attack_cases(
-        model, asked.question, asked.streamed, plan=plan, rng=ctx.rng, meter=meter, progress=ctx.sink.progress
-    )
+    outcome = attack_shards(
+        ctx, asked.called("cases attacked"), model, asked.question, asked.streamed, plan=plan,
+        seed=int(ctx.rng.integers(2**63)), meter=meter,
+        progress=lambda done: ctx.sink.progress(done, asked.cases.size),
+    )  # fmt: skip
     few = spread(asked.cases.size, _CERTIFICATE_SAMPLE)
-    certificate = certify(
-        model, asked.question, outcome, images=asked.images(few), target=asked.targets(few), clean=outcome.clean[few],
-        sample=few, patients=asked.patients, plan=plan, rng=ctx.rng, batch=asked.batch,
+    certificate = certify_alone(
+        ctx, asked.called("certificate"),
+        lambda rng: certify(
+            model, asked.question, outcome, images=asked.images(few), target=asked.targets(few),
+            clean=outcome.clean[few], sample=few, patients=asked.patients, plan=plan, rng=rng, batch=asked.batch,
+        ),
     )  # fmt: skip
     return outcome, certificate
 
@@ -137,7 +143,9 @@ def _along_paths(ctx: ProbeContext, aim: Aim, cases: NDArray[np.int64], certific
         # The cases that an aim concerns hold lesions in different places, so each is wrong for the others.
         return certificate
     both = replace(aim.question, concerns=lambda target: np.greater_equal(target, 0))
-    check = followed(Asked.of(ctx, both, cases)).get(PATH)
+    every = Asked.of(ctx, both, cases)
+    paths = checks_alone(ctx, every.called("paths"), lambda rng, _: Checks(found=followed(every.drawing(rng))), Meter())
+    check = paths.found.get(PATH)
     if check is None:
         return certificate
     return replace(

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from copy import deepcopy
+from dataclasses import dataclass, fields
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 
-from audit.attacks import Check, Checks, Meter, Outcome, questions, sparse, unasked
-from audit.core import Access, Measurement, Probe, ProbeContext, ProbeInfo, Scalar
+from audit.attacks import Check, Checks, Meter, Outcome, questions, sparse, sparse_draws, unasked
+from audit.core import Access, Arrays, Measurement, Probe, ProbeContext, ProbeInfo, Scalar
+from audit.probes._parted import states_before
 from audit.probes.adversarial._asked import (
     HONEST,
     NONE_CONCERNED,
@@ -26,6 +28,7 @@ from audit.probes.adversarial._asked import (
     spread,
     standing,
 )
+from audit.probes.adversarial._shards import checks_alone, count, spent
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -162,16 +165,39 @@ class _Ladder:
 def _attack(asked: Asked, ladder: _Ladder, meter: Meter) -> Outcome:
     ctx = asked.ctx
     model: Any = ctx.model
-    return Outcome.joined([
-        sparse(
-            model, asked.question, asked.images(rows), asked.targets(rows), counts=ladder.counts,
-            headline=ladder.headline, steps=ctx.budget.attack_steps, rng=ctx.rng, meter=meter,
+    spatial = asked.images(np.arange(1)).shape[2:]
+    rngs = states_before(
+        ctx, asked.called("random pixels"), [rows.size for rows in asked.batches],
+        lambda rng, size: sparse_draws(rng, (size, 1, *spatial)),
+    )  # fmt: skip
+
+    def work(rows: NDArray[np.int64], number: int) -> Arrays:
+        own = Meter()
+        found = sparse(
+            model,
+            asked.question,
+            asked.images(rows),
+            asked.targets(rows),
+            counts=ladder.counts,
+            headline=ladder.headline,
+            steps=ctx.budget.attack_steps,
+            rng=deepcopy(rngs[number]),
+            meter=own,
         ).first(0)
-        for rows in asked.parts()
-    ])  # fmt: skip
+        return {**{f.name: getattr(found, f.name) for f in fields(found)}, **spent(own)}
+
+    every = asked.batch_by_batch("cases attacked", work)
+    count(meter, [every])
+    return Outcome(**{f.name: every[f.name] for f in fields(Outcome)})
 
 
 def _checks(asked: Asked, outcome: Outcome, meter: Meter) -> Checks:
+    return checks_alone(
+        asked.ctx, asked.called("checks"), lambda rng, own: _checked(asked.drawing(rng), outcome, own), meter
+    )
+
+
+def _checked(asked: Asked, outcome: Outcome, meter: Meter) -> Checks:
     ctx, patients = asked.ctx, asked.patients
     model: Any = ctx.model
     few = spread(asked.cases.size, _WHOLE_SAMPLE)
