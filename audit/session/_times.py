@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TypeVar
 
 from audit.core import Evidence
 from audit.core.clock import Clock
 from audit.evidence import loader, suppress
-from audit.execution import PREDICTIONS
 
 SET_UP, REPORT = "set-up", "report"
 Finished = TypeVar("Finished", bound=Evidence)
@@ -33,15 +31,7 @@ def with_times(evidence: Finished, clock: Clock, *, began: float, processes: int
 
     with clock.part(REPORT):
         render(suppress(evidence, int(evidence.run.get("min_cell") or 0)), loader(folder))
-    parts = clock.to_plain()
-    times: dict[str, Any] = {
-        "seconds": round(time.perf_counter() - began, 1), "processes": processes,
-        "parts": {name: parts[name] for name in _ordered(parts, [r.probe for r in evidence.results])},
+    times = {
+        "seconds": round(time.perf_counter() - began, 1), "processes": processes, "parts": clock.to_plain(),
     }  # fmt: skip
     return replace(evidence, run={**evidence.run, "profile_time": times})
-
-
-def _ordered(names: Iterable[str], probes: list[str]) -> list[str]:
-    """Return names in the order of a run, whichever worker was first."""
-    place = {name: i for i, name in enumerate([SET_UP, PREDICTIONS, *probes, REPORT])}
-    return sorted(names, key=lambda name: (place.get(name, len(place)), name))
