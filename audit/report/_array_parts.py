@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -69,3 +69,40 @@ def interval_rows(labels: list[str], arrays: Arrays, value: str, low: str, high:
             continue
         text = f"{number(middle, decimals_for(least, most))} ({range_text(least, most)})"
         yield Row(label=label, text=text, value=middle, low=least, high=most, counts=counts)
+
+
+def farthest(
+    rows: Sequence[Row], most: int, reference: float | None, *, groups: Sequence[str] | None = None, head: int = 0,
+    distances: Sequence[float] | None = None,
+) -> tuple[list[Row], str]:  # fmt: skip
+    """Return the rows that a picture shows, those that deviate most first, and what it leaves out in words.
+
+    Args:
+        rows: All of them; where they fit they stay as they are.
+        most: Rows that stay legible in one picture.
+        reference: What the distance is taken from, None for the middle of the values.
+        groups: (rows,) rows of one group stay together, in their order, unless a group alone would fill the picture.
+        head: Rows at the top that stay there in any case.
+        distances: (rows,) how far each deviates, in place of the distance of its value from the reference.
+    """
+    if len(rows) <= most:
+        return list(rows), ""
+    values = [r.value for r in rows]
+    there = sorted(v for v in values if v is not None)
+    middle = there[len(there) // 2] if reference is None and there else reference or 0.0
+    far = [-1.0 if v is None else abs(v - middle) for v in values] if distances is None else list(distances)
+    named = list(groups or map(str, range(len(rows))))
+    if max(named.count(name) for name in set(named)) > most // 2:
+        named = list(map(str, range(len(rows))))
+    members: dict[str, list[int]] = {}
+    for i in range(head, len(rows)):
+        members.setdefault(named[i], []).append(i)
+    ranked = sorted(members.values(), key=lambda own: -max(far[i] for i in own))
+    shown = list(range(head))
+    for own in ranked:
+        if len(shown) + len(own) > most:
+            break
+        shown += own
+    where = f" from {number(reference)}" if reference is not None and distances is None else ""
+    said = f" The {len(shown)} of {len(rows)} rows that deviate most{where}, the farthest first; all are stored."
+    return [rows[i] for i in shown], said

@@ -8,7 +8,7 @@ from dataclasses import replace
 import numpy as np
 
 from audit.core import StoredArtifact
-from audit.report._array_parts import Arrays, interval_rows, meta_number
+from audit.report._array_parts import Arrays, farthest, interval_rows, meta_number
 from audit.report._chart import Forest, Matrix, Row
 from audit.report._figures import Figure
 from audit.report._numbers import number, whole
@@ -28,11 +28,13 @@ def _title(artifact: StoredArtifact) -> str:
     return artifact.title.rstrip(".").replace(_JOINT, attribute_name(_JOINT))
 
 
-def _forest(artifact: StoredArtifact, rows: list[Row], said: str, reference: float | None) -> Figure | None:
+def _forest(
+    artifact: StoredArtifact, rows: list[Row], said: str, reference: float | None, *,
+    groups: list[str] | None = None, head: int = 0, distances: list[float] | None = None,
+) -> Figure | None:  # fmt: skip
     if not any(r.value is not None for r in rows):
         return None
-    shown = rows[:_MOST_ROWS]
-    more = f" The first {len(shown)} of {len(rows)} rows." if len(shown) < len(rows) else ""
+    shown, more = farthest(rows, _MOST_ROWS, reference, groups=groups, head=head, distances=distances)
     title = _title(artifact)
     chart = Forest(title=f"{title}: {plural(len(shown), 'value')}", rows=tuple(shown), reference=reference)
     return Figure(chart=chart, caption=f"{title}. {said}{more}".strip())
@@ -109,7 +111,10 @@ def _scores(artifact: StoredArtifact, arrays: Arrays) -> Figure | None:
     said = "Dot: median; thick: the middle half of the patients; thin: nine in ten."
     if p:
         said += f" Permutation p: {', '.join(p)}; a large p is no evidence of no shift."
-    return _forest(artifact, rows, said, None)
+    sides = np.asarray(arrays["side"]).astype(str)
+    middles = {str(name): float(np.median(columns["q50"][sides == name])) for name in np.unique(sides)}
+    apart = [abs(float(v) - middles[str(name)]) for v, name in zip(columns["q50"], sides, strict=True)]
+    return _forest(artifact, rows, said, None, distances=apart)
 
 
 def _pooled(artifact: StoredArtifact, arrays: Arrays) -> Figure | None:
@@ -123,7 +128,8 @@ def _pooled(artifact: StoredArtifact, arrays: Arrays) -> Figure | None:
         )
     if artifact.meta.get("reversed") is True:
         said += " A Simpson reversal: over all pairs the model ranks one way, within levels the other."
-    return _forest(artifact, rows, said, 0.5)
+    # Above the levels stand the pairs within a level and those of two.
+    return _forest(artifact, rows, said, 0.5, head=2)
 
 
 def _told(artifact: StoredArtifact, arrays: Arrays) -> Figure | None:
@@ -137,12 +143,17 @@ def _decoded(artifact: StoredArtifact, arrays: Arrays) -> Figure | None:
         replace(row, tone="none", label=f"{row.label} (control)") if control[i] else row
         for i, row in enumerate(interval_rows(_words(arrays, "part"), arrays, "value", "low", "high"))
     ]
-    return _forest(artifact, rows, "0.5: not read. Controls are grey. What can be read is not shown to be used.", 0.5)
+    said = "0.5: not read. Controls are grey. What can be read is not shown to be used."
+    # A control is drawn beside what it controls for; it is no reason to show it.
+    apart = [0.0 if control[i] or row.value is None else abs(row.value - 0.5) for i, row in enumerate(rows)]
+    levels = [row.label.split(", ")[0] for row in rows]
+    return _forest(artifact, rows, said, 0.5, groups=levels, distances=apart)
 
 
 def _resampled(artifact: StoredArtifact, arrays: Arrays) -> Figure | None:
     rows = list(interval_rows(_words(arrays, "part"), arrays, "value", "low", "high"))
-    return _forest(artifact, rows, "0: performance is the same, and no gap is left.", 0.0)
+    levels = [row.label.rpartition(": ")[0] for row in rows]
+    return _forest(artifact, rows, "0: performance is the same, and no gap is left.", 0.0, groups=levels, head=1)
 
 
 CONFOUNDING: Mapping[str, Callable[[StoredArtifact, Arrays], Figure | None]] = {

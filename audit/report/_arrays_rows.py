@@ -8,7 +8,7 @@ from dataclasses import replace
 import numpy as np
 
 from audit.core import StoredArtifact
-from audit.report._array_parts import Arrays, interval_rows, meta_number
+from audit.report._array_parts import Arrays, farthest, interval_rows, meta_number
 from audit.report._chart import Forest, Row, Tone
 from audit.report._figures import Figure
 from audit.report._numbers import number, range_text
@@ -21,11 +21,13 @@ def _words(arrays: Arrays, column: str) -> list[str]:
     return [str(v) for v in np.asarray(arrays[column]).tolist()]
 
 
-def _forest(artifact: StoredArtifact, rows: list[Row], caption: str, reference: float | None = 0.0) -> Figure | None:
+def _forest(
+    artifact: StoredArtifact, rows: list[Row], caption: str, reference: float | None = 0.0, *,
+    groups: list[str] | None = None, distances: list[float] | None = None,
+) -> Figure | None:  # fmt: skip
     if not any(r.value is not None for r in rows):
         return None
-    shown = rows[:_MOST_ROWS]
-    more = f" The first {len(shown)} of {len(rows)} rows." if len(shown) < len(rows) else ""
+    shown, more = farthest(rows, _MOST_ROWS, reference, groups=groups, distances=distances)
     chart = Forest(title=f"{artifact.title}: {len(shown)} values", rows=tuple(shown), reference=reference)
     return Figure(chart=chart, caption=f"{artifact.title.rstrip('.')}. {caption}{more}".strip())
 
@@ -40,10 +42,15 @@ def _agreement(artifact: StoredArtifact, arrays: Arrays) -> Figure | None:
     said = ""
     if difference is not None and low is not None and high is not None:
         said = f"Model minus readers: {number(difference)} ({range_text(low, high)})."
-    return _forest(artifact, rows, said, reference=None)
+    return _forest(artifact, rows, said, reference=None, groups=_twice(names))
 
 
 _NEUTRAL: Tone = "none"
+
+
+def _twice(names: list[str]) -> list[str]:
+    """Return the group of each of two rows a name."""
+    return [name for name in names for _ in range(2)]
 
 
 def _advantages(artifact: StoredArtifact, arrays: Arrays) -> Figure | None:
@@ -70,7 +77,7 @@ def _association(artifact: StoredArtifact, arrays: Arrays) -> Figure | None:
     rows = [row for pair in zip(*drawn, strict=True) for row in pair]
     ratio = meta_number(artifact, "slope_ratio")
     said = f"Ratio of all slopes: {number(ratio)}; 1 is parity." if ratio is not None else ""
-    return _forest(artifact, rows, said)
+    return _forest(artifact, rows, said, groups=_twice(names))
 
 
 def _disagreements(artifact: StoredArtifact, arrays: Arrays) -> Figure | None:
@@ -91,7 +98,8 @@ def _decomposition(artifact: StoredArtifact, arrays: Arrays) -> Figure | None:
         for key, words, tone in (("threshold", "threshold part", _NEUTRAL), ("ranking", "ranking part", "plain"))
     ]  # fmt: skip
     rows = [row for pair in zip(*drawn, strict=True) for row in pair]
-    return _forest(artifact, rows, "Both parts add up to the gap; the ranking part is left at equal specificity.")
+    said = "Both parts add up to the gap; the ranking part is left at equal specificity."
+    return _forest(artifact, rows, said, groups=_twice(levels))
 
 
 def _strata(artifact: StoredArtifact, arrays: Arrays) -> Figure | None:
@@ -99,7 +107,8 @@ def _strata(artifact: StoredArtifact, arrays: Arrays) -> Figure | None:
         ", ".join(w for w in (level, stratum) if w)
         for level, stratum in zip(_words(arrays, "level"), _words(arrays, "stratum"), strict=True)
     ]
-    return _forest(artifact, list(interval_rows(labels, arrays, "gap", "low", "high")), "Level minus rest.")
+    rows = list(interval_rows(labels, arrays, "gap", "low", "high"))
+    return _forest(artifact, rows, "Level minus rest.", groups=_words(arrays, "level"))
 
 
 def _search(artifact: StoredArtifact, arrays: Arrays) -> Figure | None:
@@ -129,7 +138,11 @@ def _population(artifact: StoredArtifact, arrays: Arrays) -> Figure | None:
         text = f"{100 * float(cohort):.3g} % here, {100 * float(declared):.3g} % intended"
         ends = sorted((float(cohort), float(declared)))
         rows.append(Row(label=level, text=text, value=float(cohort), low=ends[0], high=ends[1]))
-    return _forest(artifact, rows, "Dot: this cohort; other end of the bar: the intended population.", None)
+    said, apart = (
+        "Dot: this cohort; other end of the bar: the intended population.",
+        np.abs(arrays["cohort"] - arrays["declared"]),
+    )
+    return _forest(artifact, rows, said, None, distances=apart.tolist())
 
 
 ROWS: Mapping[str, Callable[[StoredArtifact, Arrays], Figure | None]] = {

@@ -159,7 +159,8 @@ def _forest(metric: str, mine: _Indexed, judged: _Judged) -> Figure:
         least=limit.min if limit else None, most=limit.max if limit else None,
         reference=0.0 if about_zero(metric, mine[0][1].direction) else 0.5 if metric == "score_shift_auc" else None,
     )  # fmt: skip
-    more = f" The {len(shown)} furthest from the middle of {len(mine)}; all are in the table." if shown != mine else ""
+    few = f" The {len(shown)} furthest from the middle of {len(mine)}; all are in evidence.json."
+    more = few if shown != mine else ""
     text = _caption(metric, mine, by, shared, limit is not None)
     return Figure(chart=chart, caption=text + more)
 

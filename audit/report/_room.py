@@ -15,7 +15,8 @@ class Thrift:
         figures: Figures a probe.
         stored: Rows of a table of stored arrays.
         first: Rows of one metric and attribute that are shown at once, the worst first.
-        rest: Whether the others are on the page at all.
+        rest: Whether the others are on the page at all, folded.
+        judged: Whether the others of metrics that rules judge are.
         metrics: Metrics a probe in its table, those that rules judge first.
     """
 
@@ -24,6 +25,7 @@ class Thrift:
     stored: int = 40
     first: int = 12
     rest: bool = True
+    judged: bool = True
     metrics: int = 1000
 
 
@@ -34,12 +36,12 @@ _SAVED: tuple[Thrift, ...] = (
     Thrift(pictures=80_000, rest=False, figures=7, stored=12, first=6, metrics=8),
     Thrift(pictures=60_000, rest=False, figures=6, stored=10, first=5, metrics=6),
     Thrift(pictures=50_000, rest=False, figures=5, stored=8, first=4, metrics=5),
-    Thrift(pictures=40_000, rest=False, figures=4, stored=6, first=4, metrics=4),
-    Thrift(pictures=30_000, rest=False, figures=3, stored=5, first=3, metrics=3),
-    Thrift(pictures=0, rest=False, figures=2, stored=4, first=3, metrics=2),
-    Thrift(pictures=0, rest=False, figures=1, stored=2, first=2, metrics=1),
-    Thrift(pictures=0, rest=False, figures=1, stored=0, first=2, metrics=1),
-    Thrift(pictures=0, rest=False, figures=0, stored=0, first=2, metrics=1),
+    Thrift(pictures=40_000, rest=False, judged=False, figures=4, stored=6, first=4, metrics=4),
+    Thrift(pictures=30_000, rest=False, judged=False, figures=3, stored=5, first=3, metrics=3),
+    Thrift(pictures=0, rest=False, judged=False, figures=2, stored=4, first=3, metrics=2),
+    Thrift(pictures=0, rest=False, judged=False, figures=1, stored=2, first=2, metrics=1),
+    Thrift(pictures=0, rest=False, judged=False, figures=1, stored=0, first=2, metrics=1),
+    Thrift(pictures=0, rest=False, judged=False, figures=0, stored=0, first=2, metrics=1),
 )
 _BEHIND = 3
 """How many steps earlier a probe is shortened that no rule names: it is read after those that decide."""

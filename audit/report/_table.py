@@ -144,7 +144,7 @@ def _block(
     return Block(
         metric=metric, name=capital(metric_name(metric, info.code)), definition=definition(metric, info.code),
         about="; ".join(w for w in about if w), lines=lines[:first], more=len(lines) - first,
-        rest=lines[first:] if thrift.rest else (), judged=judged,
+        rest=lines[first:] if thrift.rest or (judged and thrift.judged) else (), judged=judged,
     )  # fmt: skip
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Mapping
+from functools import cache
 from typing import Any
 
 import numpy as np
@@ -22,13 +23,18 @@ TODAY = dt.date(2026, 11, 22)
 LEVELS = Levels()
 
 
-def curve(value: float, half: float, low: float, high: float) -> tuple[tuple[float, float, float], ...]:
-    """Return an invented curve: a normal interval cut at the ends of the scale."""
+@cache
+def _quantile(level: float) -> float:
     from scipy.stats import norm
 
+    return float(norm.isf(level))
+
+
+def curve(value: float, half: float, low: float, high: float) -> tuple[tuple[float, float, float], ...]:
+    """Return an invented curve: a normal interval cut at the ends of the scale."""
     rungs = []
     for level in LEVELS.rungs:
-        width = half * float(norm.isf(level)) / 1.96
+        width = half * _quantile(level) / 1.96
         rungs.append((level, max(low, value - width), min(high, value + width)))
     return tuple(rungs)
 

@@ -248,7 +248,7 @@ def test_sixty_subgroups_are_all_in_the_table_the_worst_first() -> None:
     text = render(_sample.evidence(many=60), _sample.arrays)
     part = text[text.index('id="FAIR001"') : text.index("</article>", text.index('id="FAIR001"'))]
     assert all(f">hospital {i:02d}<" in part for i in range(60))
-    assert "furthest from the middle of 60; all are in the table" in part
+    assert "furthest from the middle of 60; all are in evidence.json" in part
     assert "The worst 12 of 60; all are below this table" in part
     first = part[part.index("by hospital</span>") if "by hospital</span>" in part else part.index("by hospital;") :]
     values = [abs(float(v.replace("−", "-"))) for v in re.findall(r"<td class=v>([−\d.]+)", first)[:12]]
