@@ -20,7 +20,8 @@ from audit.attacks._ball import NORMS, Ball, Norm
 from audit.attacks._blind import QUERY_CHECKS, certify_query, query_checks
 from audit.attacks._bounds import Bounds
 from audit.attacks._case_objectives import CENSORED, CandidateMargin
-from audit.attacks._certificate import CHECKS, Certificate, certify, must_be
+from audit.attacks._certificate import CHECKS, Certificate, Chance, certify, must_be
+from audit.attacks._chance import above_chance
 from audit.attacks._controls import CONTROLS, controls
 from audit.attacks._converse import Answer, answer_all
 from audit.attacks._diagnosis import CAUSES, MASKED, diagnose
@@ -61,13 +62,13 @@ from audit.attacks._universal import UniversalFit, under
 
 __all__ = [
     "ANCHORS", "CATALOGUE", "CAUSES", "CENSORED", "CHECKS", "CONTROLS", "DICE_FLOOR", "MASKED", "NORMS", "PHASES",
-    "QUERY_CHECKS", "Aim",
-    "Answer", "Averaged", "Ball", "BinaryMargin", "Bounds", "CandidateMargin", "Cases", "Certificate", "Check",
-    "Checks", "ErasedMargin", "GradeMargin", "InventedMargin", "Ladder", "MaskMargin", "Meter", "Norm", "Objective",
-    "Observer", "Outcome", "Plan", "QueryOutcome", "QueryPlan", "Question", "Refusal", "RunnerUpMargin", "Student",
-    "ToleranceMargin", "Transferred", "Trial", "UniversalFit", "VolumeMargin", "aims", "answer_all", "attack",
-    "attack_cases", "attack_part", "attack_region", "certify", "certify_query", "controls", "default_ladder",
-    "diagnose", "distil", "extended", "extended_part", "fast_forward", "known_attacks", "lesion_numbers", "must_be",
-    "noise_sd", "paths_agree", "query_attack", "query_checks", "query_part", "questions", "slopes", "slopes_agree",
-    "smallest", "sparse", "sparse_draws", "steady", "stored_step", "transfer", "transfer_draws", "unasked", "under",
+    "QUERY_CHECKS", "Aim", "Answer", "Averaged", "Ball", "BinaryMargin", "Bounds", "CandidateMargin", "Cases",
+    "Certificate", "Chance", "Check", "Checks", "ErasedMargin", "GradeMargin", "InventedMargin", "Ladder",
+    "MaskMargin", "Meter", "Norm", "Objective", "Observer", "Outcome", "Plan", "QueryOutcome", "QueryPlan", "Question",
+    "Refusal", "RunnerUpMargin", "Student", "ToleranceMargin", "Transferred", "Trial", "UniversalFit", "VolumeMargin",
+    "above_chance", "aims", "answer_all", "attack", "attack_cases", "attack_part", "attack_region", "certify",
+    "certify_query", "controls", "default_ladder", "diagnose", "distil", "extended", "extended_part", "fast_forward",
+    "known_attacks", "lesion_numbers", "must_be", "noise_sd", "paths_agree", "query_attack", "query_checks",
+    "query_part", "questions", "slopes", "slopes_agree", "smallest", "sparse", "sparse_draws", "steady", "stored_step",
+    "transfer", "transfer_draws", "unasked", "under",
 ]  # fmt: skip

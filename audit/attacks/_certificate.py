@@ -36,6 +36,8 @@ _HOLDS: dict[str, tuple[str, Callable[[float], bool]]] = {
     "certificate_query": ("at most 0.05", lambda v: v <= 0.05),
     "certificate_large_epsilon": ("at most 0.05", lambda v: v <= 0.05),
 }
+Chance = tuple[float, "NDArray[np.int64]"]
+"""How far answers are above the best constant one, and the patients (n,) of the cases."""
 CHECKS: tuple[str, ...] = tuple(_HOLDS)
 """By name; `Certificate` says what each is."""
 
@@ -108,7 +110,7 @@ def certify(
     model: DifferentiableModel, question: Question, outcome: Outcome, *, images: NDArray[np.float32],
     target: NDArray[Any], clean: NDArray[np.float64], sample: NDArray[np.int64], patients: NDArray[np.int64],
     plan: Plan, rng: np.random.Generator, batch: int, bounds: Bounds | None = None,
-    same: NDArray[np.bool_] | None = None, targets: NDArray[Any] | None = None,
+    same: NDArray[np.bool_] | None = None, targets: NDArray[Any] | None = None, chance: Chance | None = None,
 ) -> Certificate:  # fmt: skip
     """Check an attack.
 
@@ -127,6 +129,8 @@ def certify(
         bounds: What watched the attack; None where nothing did.
         same: (m,) whether the model repeated its answers, where it was asked before the attack.
         targets: (n, ...) targets of all attacked cases; None for those of the sample alone.
+        chance: The lead over chance where more cases are known without an attack than were attacked; see
+            `above_chance`.
     """
     trial = Trial(model=model, question=question, images=images, target=target, plan=plan, rng=rng, batch=batch)
     repeated = trial.repeated() if same is None else same
@@ -138,9 +142,11 @@ def certify(
     }
     rows = sample if targets is None else np.arange(len(patients))
     own = target if targets is None else targets
-    chance = above_chance(question, outcome.right_clean[rows], own, outcome.clean[rows], patients[rows])
+    lead = above_chance(question, outcome.right_clean[rows], own, outcome.clean[rows], patients[rows])
     if chance is not None:
-        found["certificate_chance"] = (chance, patients[rows])
+        found["certificate_chance"] = chance
+    elif lead is not None:
+        found["certificate_chance"] = (lead, patients[rows])
     ordered = [name for name in CHECKS if name in found]
     values = {name: found[name][0] for name in ordered}
     failed = [name for name in ordered if not _HOLDS[name][1](values[name])]

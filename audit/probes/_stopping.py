@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from audit.core import BLOCK
+from audit.core import BLOCK, Estimate
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -45,3 +46,17 @@ def looks(patients: NDArray[np.int64], block: int = BLOCK) -> tuple[int, ...]:
     if starts.size != np.unique(patients).size:
         raise ValueError("expected the cases of a patient one after the other")
     return (*starts[block::block].tolist(), int(patients.size))
+
+
+def covering(estimate: Estimate, least: float, most: float) -> Estimate:
+    """Return an estimate made for a fixed number of patients with the whole range as its bounds: the data chose when.
+
+    Args:
+        estimate: The number, of the patients that were looked at before the probe stopped.
+        least: Smallest possible number.
+        most: Largest possible number.
+    """
+    if estimate.value is None:
+        return estimate
+    curve = tuple((level, min(least, estimate.value), max(most, estimate.value)) for level, _, _ in estimate.curve)
+    return replace(estimate, curve=curve, method=f"{estimate.method}; {STOPPED}")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
@@ -13,6 +14,7 @@ from audit.attacks import (
     Bounds,
     Cases,
     Certificate,
+    Chance,
     Ladder,
     Meter,
     Norm,
@@ -20,6 +22,7 @@ from audit.attacks import (
     Plan,
     Question,
     Refusal,
+    above_chance,
     certify,
     default_ladder,
     steady,
@@ -27,7 +30,9 @@ from audit.attacks import (
 from audit.core import Arrays, ProbeContext, Scalar, joined
 from audit.probes._images import batch_size, load_images, load_masks
 from audit.probes._parted import alone
-from audit.probes.adversarial._shards import attack_shards, certify_alone, extend_shards, ladder_alone
+from audit.probes._stopping import looks
+from audit.probes.adversarial._blocks import Ahead, Assault
+from audit.probes.adversarial._shards import certify_alone, ladder_alone
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -57,6 +62,7 @@ class Attacked:
         certificate: Whether that may be believed.
         visibility: How visible the change of some of them is.
         refused: Further attacks that were asked for and did not run.
+        ahead: What there was to attack, where it could stop early; None where all was attacked.
     """
 
     question: Question
@@ -67,6 +73,7 @@ class Attacked:
     certificate: Certificate
     visibility: Visibility
     refused: tuple[Refusal, ...] = ()
+    ahead: Ahead | None = None
 
     @property
     def condition(self) -> dict[str, Scalar]:
@@ -165,7 +172,10 @@ def share_of(budget: int | None, findings: int) -> int | None:
 
 def concerned(ctx: ProbeContext, question: Question, cases: NDArray[np.int64]) -> NDArray[np.int64]:
     """Return the cases that have a question."""
-    size = ctx.budget.batch_size
+    if not cases.size:
+        return cases
+    # Masks of volumes are read one by one: a batch of them would not fit.
+    size = 1 if ctx.card.task == "segmentation" else ctx.budget.batch_size
 
     def work(positions: NDArray[np.int64]) -> Arrays:
         parts = [cases[positions[i : i + size]] for i in range(0, positions.size, size)]
@@ -177,9 +187,13 @@ def concerned(ctx: ProbeContext, question: Question, cases: NDArray[np.int64]) -
 
 
 def attack_question(
-    ctx: ProbeContext, question: Question, cases: NDArray[np.int64], plan: Plan, meter: Meter, *, done: int, total: int
-) -> Attacked:
+    ctx: ProbeContext, question: Question, cases: NDArray[np.int64], plan: Plan, meter: Meter, *, done: int, total: int,
+    enough: Callable[[Attacked], bool] | None = None,
+) -> Attacked:  # fmt: skip
     """Attack the cases of one question, image by image as they are read, and certify the attack.
+
+    Where it may stop early, what is looked at for visibility and certificate is taken from the first block of patients,
+    whose size is fixed beforehand.
 
     Args:
         ctx: The probe's context.
@@ -189,19 +203,21 @@ def attack_question(
         meter: Where the cost is counted.
         done: Cases done before, for the progress.
         total: Cases in all.
+        enough: From what is known of the first cases whether further ones are not needed; the cases then stand in drawn
+            order. None: all are attacked.
     """
+    patients, segmentation = ctx.cohort.patients[cases], ctx.card.task == "segmentation"
+    ends = (int(cases.size),) if enough is None else looks(patients)
     elements = load_images(ctx.cohort, cases[:1])[0].size
     window = ctx.card.input.window or ctx.card.input.range
-    looked = Visibility(
-        spread(cases.size, max(1, min(_VISIBILITY_SAMPLE, _ELEMENTS // elements))), window[1] - window[0]
-    )
+    looked = Visibility(spread(ends[0], max(1, min(_VISIBILITY_SAMPLE, _ELEMENTS // elements))), window[1] - window[0])
     stream = Cases(
         count=cases.size,
         images=lambda rows: load_images(ctx.cohort, cases[rows]),
         targets=lambda rows: targets_of(ctx, question, cases[rows]),
         anchors=load_images(ctx.cohort, cases[anchor_rows(ctx.clean.raw[cases], elements)]),
     )
-    sample = spread(cases.size, max(1, min(_CERTIFICATE_SAMPLE, _ELEMENTS // elements)))
+    sample = spread(ends[0], max(1, min(_CERTIFICATE_SAMPLE, _ELEMENTS // elements)))
     asked: Any = ctx.model
     same = alone(
         ctx, called("answers asked for twice", question),
@@ -212,29 +228,51 @@ def attack_question(
     plan = plan if same.all() else replace(plan, gradients="exact")
     kept = Bounds(sample, ctx.card.input, plan.headline, plan.norm)
     seed, *seeds = int(ctx.rng.integers(2**63)), *(int(ctx.rng.integers(2**31)) for _ in ctx.attacks)
-    outcome = attack_shards(
-        ctx, called("cases attacked", question), model, question, stream, plan=plan, seed=seed, meter=meter, keep=SHOWN,
-        watches=(looked, kept), progress=lambda ready: ctx.sink.progress(done + ready, total),
-    )  # fmt: skip
-    refused: tuple[Refusal, ...] = ()
-    if ctx.attacks:
-        outcome, refused = extend_shards(
-            ctx, called("further attacks", question), model, question, stream, outcome, plan=plan, seeds=seeds,
-            meter=meter,
-        )  # fmt: skip
-    patients = ctx.cohort.patients[cases]
-    segmentation = ctx.card.task == "segmentation"
-    clean = outcome.clean if segmentation else ctx.clean.raw[cases]
     targets = np.zeros(cases.size) if segmentation else targets_of(ctx, question, cases)
+    ahead = None if enough is None else _ahead(ctx, question, cases, targets)
+    made = Assault(
+        ctx=ctx, what=called("", question), model=model, question=question, stream=stream, plan=plan, seed=seed,
+        seeds=seeds, meter=meter, keep=SHOWN, watches=(looked, kept),
+        progress=lambda ready: ctx.sink.progress(done + ready, total),
+    )  # fmt: skip
+
+    def known(outcome: Outcome, certificate: Certificate, refused: tuple[Refusal, ...] = ()) -> Attacked:
+        m = len(outcome.right)
+        return Attacked(
+            question=question, cases=cases[:m], targets=targets[:m], patients=patients[:m], outcome=outcome,
+            certificate=certificate, visibility=looked, refused=refused, ahead=ahead,
+        )  # fmt: skip
+
+    def stop(outcome: Outcome) -> bool:
+        # Whether the attack may be believed is asked once, in the end; if not, what seemed settled is open.
+        return enough is not None and enough(known(outcome, Certificate(values={}, cases={}, patients={})))
+
+    outcome, refused = made.until(ends, None if enough is None else stop)
+    m = len(outcome.right)
+    clean = outcome.clean if segmentation else ctx.clean.raw[cases[:m]]
     certificate = certify_alone(
         ctx, called("certificate", question),
         lambda rng: certify(
             model, question, outcome, images=stream.images(sample), target=stream.targets(sample), clean=clean[sample],
-            sample=sample, patients=patients, plan=plan, rng=rng, batch=plan.batch, bounds=kept, same=same,
-            targets=None if segmentation else targets,
+            sample=sample, patients=patients[:m], plan=plan, rng=rng, batch=plan.batch, bounds=kept, same=same,
+            targets=None if segmentation else targets[:m], chance=_chance(question, ahead),
         ),
     )  # fmt: skip
-    return Attacked(
-        question=question, cases=cases, targets=targets, patients=patients, outcome=outcome, certificate=certificate,
-        visibility=looked, refused=refused,
-    )  # fmt: skip
+    return known(outcome, certificate, refused)
+
+
+def _ahead(ctx: ProbeContext, question: Question, cases: NDArray[np.int64], targets: NDArray[Any]) -> Ahead:
+    """Return what is known of all cases before any is attacked."""
+    patients = ctx.cohort.patients[cases]
+    if ctx.card.task == "segmentation":
+        return Ahead(patients=patients, targets=targets)
+    clean = ctx.clean.raw[cases]
+    return Ahead(patients=patients, targets=targets, right=question.objectives[0].right(clean, targets), clean=clean)
+
+
+def _chance(question: Question, ahead: Ahead | None) -> Chance | None:
+    """Return the lead of all cases over chance: that of few attacked ones would be uncertain for no reason."""
+    if ahead is None or ahead.right is None or ahead.clean is None:
+        return None
+    lead = above_chance(question, ahead.right, ahead.targets, ahead.clean, ahead.patients)
+    return None if lead is None else (lead, ahead.patients)

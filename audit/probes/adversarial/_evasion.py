@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from functools import partial
 
-from audit.attacks import Meter, Norm, questions, unasked
-from audit.core import Access, Measurement, NotApplicable, ProbeContext
+from audit.attacks import Ladder, Meter, Norm, questions, unasked
+from audit.core import Access, Measurement, NotApplicable, ProbeContext, Stop
 from audit.probes._images import sample_cases
-from audit.probes.adversarial._attacked import attack_question, concerned, ladder_of, plan_of, share_of
+from audit.probes._stopping import drawn_order
+from audit.probes.adversarial._attacked import Attacked, attack_question, concerned, ladder_of, plan_of, share_of
 from audit.probes.adversarial._certified import keep_certificate
-from audit.probes.adversarial._measures import absent, measurements
+from audit.probes.adversarial._measures import absent, measurements, rates
 from audit.probes.adversarial._record import keep_answers, keep_examples, keep_settings, keep_visibility
 from audit.probes.adversarial._winners import keep_winners
 
@@ -31,6 +33,10 @@ def evasion(ctx: ProbeContext, norm: Norm) -> Iterator[Measurement]:
     asked = questions(ctx.card)
     ladder = ladder_of(ctx, norm)
     cases = sample_cases(ctx.cohort.patients, share_of(ctx.budget.attack_cases, len(asked)), ctx.rng)
+    enough, count = None, 0
+    if ctx.stop is not None:
+        cases = cases[drawn_order(ctx.cohort.patients[cases], ctx.rng)]
+        enough = partial(_enough, ctx, ctx.stop, ladder, len(asked))
     plan, meter = plan_of(ctx, ladder, norm), Meter()
     for name, why in unasked(ctx.card).items():
         yield from absent(ctx, name, why, ladder)
@@ -40,12 +46,17 @@ def evasion(ctx: ProbeContext, norm: Norm) -> Iterator[Measurement]:
             yield from absent(ctx, question.name, "none of the cases sampled has this question", ladder)
             continue
         attacked = attack_question(
-            ctx, question, own, plan, meter, done=number * cases.size, total=len(asked) * cases.size
+            ctx, question, own, plan, meter, done=number * cases.size, total=len(asked) * cases.size, enough=enough
         )
+        own, count = attacked.cases, count + attacked.cases.size
         yield from measurements(ctx, attacked, ladder)
         keep_answers(ctx, question, own, attacked.outcome, plan)
         keep_examples(ctx, question, own, attacked.outcome, plan)
         keep_visibility(ctx, attacked, plan)
         keep_winners(ctx, attacked, ladder, norm)
         keep_certificate(ctx, attacked, norm)
-    keep_settings(ctx, ladder, plan, meter, cases.size)
+    keep_settings(ctx, ladder, plan, meter, cases.size if enough is None else count)
+
+
+def _enough(ctx: ProbeContext, stop: Stop, ladder: Ladder, among: int, attacked: Attacked) -> bool:
+    return stop.settled(list(rates(ctx, attacked, ladder, stop.metrics)), among=among)

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Container, Iterator, Mapping
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from audit.attacks import CHECKS, Ladder, Question
 from audit.core import Direction, Estimate, Measurement, ProbeContext, Scalar, Task, scores
 from audit.probes._shared import NO_OPERATING_POINT, contrast_levels, share_contrast
+from audit.probes._stopping import covering
 from audit.probes.adversarial._attacked import ATTACK, RANKED, Attacked
-from audit.stats import auc, mean, proportion
+from audit.probes.adversarial._blocks import Ahead
+from audit.stats import Drawn, auc, gap_so_far, mean, proportion, share_so_far
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -27,6 +29,8 @@ METRICS = (
     "attack_success", "robust_accuracy_gap", "winning_share", "visibility_psnr", "visibility_ssim",
     "epsilon_over_noise_sd", *CHECKS,
 )  # fmt: skip
+SEQUENTIAL = ("robust_accuracy", "robust_sensitivity", "robust_specificity", "attack_success")
+"""Metrics that can be bounded whenever the attack stops."""
 DESCRIPTIVE = ("winning_share", "visibility_psnr", "visibility_ssim", "epsilon_over_noise_sd")
 NO_NOISE = "the noise of these images cannot be measured"
 
@@ -56,13 +60,7 @@ def absent(ctx: ProbeContext, name: str | None, why: str, ladder: Ladder) -> Ite
 
 def measurements(ctx: ProbeContext, attacked: Attacked, ladder: Ladder) -> Iterator[Measurement]:
     """Give everything that is measured of one question."""
-    for index, epsilon in enumerate(ladder.epsilons):
-        condition = _sized(attacked, ladder, epsilon)
-        for metric, estimate, direction, named in _at(ctx, attacked, index):
-            yield Measurement.of(
-                estimate, metric=metric, level=ctx.levels.confidence, direction=direction,
-                condition={**condition, **named},
-            )  # fmt: skip
+    yield from rates(ctx, attacked, ladder)
     headline = _sized(attacked, ladder, ladder.headline)
     yield from _gaps(ctx, attacked, ladder, headline)
     for metric, estimate, unit, named in (*_won(ctx, attacked, ladder), *_visible(ctx, attacked, ladder)):
@@ -71,6 +69,24 @@ def measurements(ctx: ProbeContext, attacked: Attacked, ladder: Ladder) -> Itera
             condition={**headline, **named},
         )  # fmt: skip
     yield from _certificate(ctx, attacked, ladder)
+
+
+def rates(
+    ctx: ProbeContext, attacked: Attacked, ladder: Ladder, only: Container[str] | None = None
+) -> Iterator[Measurement]:
+    """Give what stands at every size, of some metrics only where these are named."""
+    for index, epsilon in enumerate(ladder.epsilons):
+        condition = _sized(attacked, ladder, epsilon)
+        for metric, asked, direction, named in _at(ctx, attacked, index):
+            if only is None or metric in only:
+                estimate, planned = asked()
+                yield replace(
+                    Measurement.of(
+                        estimate, metric=metric, level=ctx.levels.confidence, direction=direction,
+                        condition={**condition, **named},
+                    ),
+                    planned=planned,
+                )  # fmt: skip
 
 
 def _certificate(ctx: ProbeContext, attacked: Attacked, ladder: Ladder) -> Iterator[Measurement]:
@@ -88,33 +104,85 @@ def _certificate(ctx: ProbeContext, attacked: Attacked, ladder: Ladder) -> Itera
         )  # fmt: skip
 
 
+_Asked = Callable[[], tuple[Estimate, int | None]]
+"""A number, and the patients that there were to look at where the attack could stop early."""
+
+
 def _at(
     ctx: ProbeContext, attacked: Attacked, index: int
-) -> Iterator[tuple[str, Estimate, Direction, dict[str, Scalar]]]:
+) -> Iterator[tuple[str, _Asked, Direction, dict[str, Scalar]]]:
     """Give metric, estimate, better direction and further conditions at one size."""
     outcome, bound = attacked.outcome, attacked.certificate.bound
-    right, clean, labels = outcome.right[:, index], outcome.right_clean, attacked.targets == 1
-    every = np.ones(right.size, bool)
+    right, clean = outcome.right[:, index], outcome.right_clean
+    every = all_targets(attacked)
 
-    def share(hits: NDArray[np.bool_], members: NDArray[np.bool_]) -> Estimate:
-        if not attacked.question.decided:
-            own = attacked.patients[members]
-            return Estimate.absent(NO_OPERATING_POINT, method="none", n=own.size, n_patients=np.unique(own).size)
-        return proportion(hits[members], attacked.patients[members], ctx.levels)
+    def share(
+        metric: str, hits: NDArray[np.bool_], members: NDArray[np.bool_], direction: Direction = "higher",
+        *, of_success: bool = False, named: Mapping[str, Scalar] | None = None,
+    ) -> tuple[str, _Asked, Direction, dict[str, Scalar]]:  # fmt: skip
+        def estimate() -> tuple[Estimate, int | None]:
+            found, planned = _share(ctx, attacked, hits, members)
+            return bound(found, of_success=of_success), planned
 
-    yield "robust_accuracy", bound(share(right, every)), "higher", {}
+        return metric, estimate, direction, dict(named or {})
+
+    yield share("robust_accuracy", right, np.ones(len(every), bool))
     if ctx.card.task in (*RANKED, "detection", "survival"):
-        yield "robust_sensitivity", bound(share(right, labels)), "higher", {}
-        yield "robust_specificity", bound(share(right, ~labels)), "higher", {}
+        yield share("robust_sensitivity", right, every == 1)
+        yield share("robust_specificity", right, every != 1)
     if ctx.card.task in RANKED:
-        ranking = _ranking(ctx, attacked.question, outcome.answers[:, index])
-        yield "robust_auc", bound(auc(ranking, labels, attacked.patients, ctx.levels)), "higher", {}
+        yield "robust_auc", lambda: _area(ctx, attacked, index), "higher", {}
     elif ctx.card.task in ("multiclass", "ordinal") and attacked.question.name is None:
         for code, name in enumerate(ctx.card.classes):
-            yield "robust_sensitivity", bound(share(right, attacked.targets == code)), "higher", {"class": name}
+            yield share("robust_sensitivity", right, every == code, named={"class": name})
     if outcome.storable[:, index].all():
-        yield "robust_accuracy_stored", bound(share(outcome.right_stored[:, index], every)), "higher", {}
-    yield "attack_success", bound(share(~right, clean), of_success=True), "lower", {}
+        yield share("robust_accuracy_stored", outcome.right_stored[:, index], np.ones(len(every), bool))
+    ahead = attacked.ahead
+    known = clean if ahead is None else clean_of(attacked, ahead)
+    yield share("attack_success", ~right, known, "lower", of_success=True)
+
+
+def all_targets(attacked: Attacked) -> NDArray[Any]:
+    """Return the targets of all cases that there were to attack."""
+    return attacked.targets if attacked.ahead is None else np.asarray(attacked.ahead.targets)
+
+
+def clean_of(attacked: Attacked, ahead: Ahead) -> NDArray[np.bool_]:
+    """Return which of all cases are right without an attack; what is not known of cases ahead counts as right."""
+    known = np.ones(len(ahead.patients), bool) if ahead.right is None else ahead.right.copy()
+    known[: attacked.cases.size] = attacked.outcome.right_clean
+    return known
+
+
+def _share(
+    ctx: ProbeContext, attacked: Attacked, hits: NDArray[np.bool_], members: NDArray[np.bool_]
+) -> tuple[Estimate, int | None]:
+    """Return the share of hits among the members so far, and the patients with members that there were.
+
+    Args:
+        ctx: The probe's context.
+        attacked: The m attacked cases.
+        hits: (m,) hits among them.
+        members: (n,) members among all cases that there were, of which the attacked ones are the first.
+    """
+    ahead, own = attacked.ahead, members[: len(hits)]
+    planned = None if ahead is None else ahead.count(members)
+    who = attacked.patients[own]
+    if not attacked.question.decided:
+        return Estimate.absent(NO_OPERATING_POINT, method="none", n=who.size, n_patients=np.unique(who).size), planned
+    if ahead is None:
+        return proportion(hits[own], who, ctx.levels), None
+    return share_so_far(hits[own], who, ctx.levels, Drawn.of(ahead.patients[members])), planned
+
+
+def _area(ctx: ProbeContext, attacked: Attacked, index: int) -> tuple[Estimate, int | None]:
+    """Return the AUC of the worst answers; of patients whose number the data chose it has no bound."""
+    ranking = _ranking(ctx, attacked.question, attacked.outcome.answers[:, index])
+    found = auc(ranking, attacked.targets == 1, attacked.patients, ctx.levels)
+    ahead = attacked.ahead
+    if ahead is not None and attacked.cases.size < len(ahead.patients):
+        found = covering(found, 0.0, 1.0)
+    return attacked.certificate.bound(found), None if ahead is None else ahead.count()
 
 
 def _ranking(ctx: ProbeContext, question: Question, raw: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -140,10 +208,15 @@ def _gaps(ctx: ProbeContext, attacked: Attacked, ladder: Ladder, condition: dict
         own, "robust_accuracy_gap", np.ones(right.size, bool), right if attacked.question.decided else None,
         condition=condition,
     )  # fmt: skip
-    estimate = contrast.estimate
+    estimate, ahead = contrast.estimate, attacked.ahead
+    if ahead is not None and attacked.question.decided:
+        # Of either side no more is fixed beforehand than of all: the stakes rest on that, the bounds hold with any.
+        drawn = (Drawn.of(ahead.patients),) * 2
+        estimate = lambda members: gap_so_far(right, members, attacked.patients, ctx.levels, drawn)  # noqa: E731
     contrast = replace(contrast, estimate=lambda members: _open(attacked, estimate(members)))
     for attribute in own.cohort.by_role("protected"):
-        yield from contrast_levels(own, attribute, contrast)
+        for m in contrast_levels(own, attribute, contrast):
+            yield m if ahead is None else replace(m, planned=ahead.count())
 
 
 def _open(attacked: Attacked, estimate: Estimate) -> Estimate:

@@ -7,7 +7,7 @@ from typing import ClassVar
 
 from audit.core import Access, Measurement, Probe, ProbeContext, ProbeInfo
 from audit.probes.adversarial._evasion import evasion
-from audit.probes.adversarial._measures import DESCRIPTIVE, METRICS, TASKS
+from audit.probes.adversarial._measures import DESCRIPTIVE, METRICS, SEQUENTIAL, TASKS
 
 
 class LinfEvasion(Probe):
@@ -74,6 +74,9 @@ class LinfEvasion(Probe):
         found. The cases are those of a simple random sample of patients within the budget. Constant padding is not
         attacked in CT, MR and ultrasound. On MR, epsilon is measured on the cohort.
 
+        Where a rule says `sequential = true` the attack stops when that is settled: shares then have bounds that hold
+        whenever it stops, `robust_auc` has none, and the value lies a little further from the limit than the truth.
+
     Example:
         `probe = "ADV001"`, `metric = "robust_accuracy"`, `where = { epsilon = "2/255" }`, `limit = { min = 0.6 }`;
         with `where = { parameter = "headline" }` instead, whatever the headline size of the modality is.
@@ -95,6 +98,7 @@ class LinfEvasion(Probe):
         needs=("images",),
         metrics=METRICS,
         descriptive=DESCRIPTIVE,
+        sequential=SEQUENTIAL,
         title="Evasion by a small change of every pixel",
         question="Does a change too small to matter overturn the answer?",
         method=(

@@ -7,7 +7,7 @@ from typing import ClassVar
 
 from audit.core import Access, Measurement, Probe, ProbeContext, ProbeInfo
 from audit.probes.adversarial._evasion import evasion
-from audit.probes.adversarial._measures import DESCRIPTIVE, METRICS, TASKS
+from audit.probes.adversarial._measures import DESCRIPTIVE, METRICS, SEQUENTIAL, TASKS
 
 
 class L2Evasion(Probe):
@@ -65,6 +65,7 @@ class L2Evasion(Probe):
         needs=("images",),
         metrics=METRICS,
         descriptive=DESCRIPTIVE,
+        sequential=SEQUENTIAL,
         title="Evasion by a change of small energy",
         question="Does a change of little energy, wherever it is put, overturn the answer?",
         method=(
