@@ -12,7 +12,7 @@ from pathlib import Path
 
 import numpy as np
 
-NETS = '''
+NETS = """
 import os
 
 import torch
@@ -39,7 +39,7 @@ class Net(nn.Module):
 
 def net():
     return Net().eval()
-'''
+"""
 AUDIT = """
 [model]
 kind = "torch"
@@ -79,7 +79,7 @@ metric = "sensitivity"
 limit = { min = 0.5 }
 rationale = "a floor"
 """
-PROBES = "PERF001,FAIR001,CONF005,ADV001,SHIFT002,DATA002"
+PROBES = "PERF001,FAIR001,ADV001,SHIFT002"
 
 
 def write_project(folder: Path, *, cases: int = 96, timeout: float = 60.0) -> Path:
@@ -90,7 +90,7 @@ def write_project(folder: Path, *, cases: int = 96, timeout: float = 60.0) -> Pa
     folder.mkdir(parents=True, exist_ok=True)
     (folder / "nets.py").write_text(NETS)
     space: dict[str, object] = {}
-    exec(NETS, space)  # noqa: S102 - the text above
+    exec(NETS, space)
     torch.manual_seed(3)
     net = space["net"]()  # type: ignore[operator]
     save_file(net.state_dict(), folder / "net.safetensors")
@@ -102,7 +102,9 @@ def write_project(folder: Path, *, cases: int = 96, timeout: float = 60.0) -> Pa
         image = rng.normal(20, 15, (1, 12, 12))
         image[0, 3:8, 3:8] += 60 * ill
         np.save(folder / "images" / f"{i:03d}.npy", image.round().astype(np.float32))
-        lines.append(f"case{i:03d},patient{i // 2:03d},images/{i:03d}.npy,{ill},{'FM'[(i // 4) % 2]},{'AB'[(i // 8) % 2]}")
+        lines.append(
+            f"case{i:03d},patient{i // 2:03d},images/{i:03d}.npy,{ill},{'FM'[(i // 4) % 2]},{'AB'[(i // 8) % 2]}"
+        )
     (folder / "cases.csv").write_text("\n".join(lines) + "\n")
     (folder / "policy.toml").write_text(POLICY)
     config = folder / "audit.toml"
