@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import combinations, pairwise
@@ -25,7 +26,7 @@ MIN_PATIENTS = 20
 BEAM = 10
 MOST_LEVELS = 6
 THIRDS = 3
-CHUNK = 128
+CHUNK, AT_ONCE = 128, 8
 DISTINCT = 0.5
 
 
@@ -179,6 +180,8 @@ class Search:
             # Cases of a patient in a row, so that sums by patient are sums of neighbours.
             self._halves.append(index[np.argsort(patients[index], kind="stable")])
         self._starts = [np.unique(patients[index], return_index=True)[1] for index in self._halves]
+        rows_here = np.concatenate(self._halves)
+        self._members = [part.members[rows_here] for part in parts]
         here = hits[self._halves[0]].astype(np.float64)
         self._residual = here - here.mean() if len(here) else here
         self._seen: set[bytes] = set()
@@ -211,18 +214,15 @@ class Search:
         return found
 
     def _chunk(self, groups: Sequence[tuple[int, ...]]) -> Iterator[Candidate]:
-        members = np.stack(
-            [np.logical_and.reduce([self._parts[i].members for i in group]) for group in groups], axis=1
-        )  # fmt: skip
+        members = np.stack([np.logical_and.reduce([self._members[i] for i in group]) for group in groups], axis=1)
+        first = len(self._halves[0])
         large = np.ones(len(groups), dtype=bool)
-        for index, starts in zip(self._halves, self._starts, strict=True):
-            inside = members[index]
+        for inside, starts in zip((members[:first], members[first:]), self._starts, strict=True):
             for side in (inside, ~inside):
                 large &= np.logical_or.reduceat(side, starts, axis=0).sum(axis=0) >= MIN_PATIENTS
         large &= self._new(members)
-        here = members[self._halves[0]][:, large]
-        for at, score, gap in zip(np.flatnonzero(large).tolist(), *self._scores(here), strict=True):
-            own = members[self._halves[0], at]
+        for at, score, gap in zip(np.flatnonzero(large).tolist(), *self._scores(members[:first, large]), strict=True):
+            own = members[:first, at]
             yield Candidate(
                 parts=tuple(self._parts[i] for i in groups[at]), score=float(score), gap=float(gap), n=int(own.sum()),
                 n_patients=int(np.logical_or.reduceat(own, self._starts[0]).sum()),
@@ -230,20 +230,22 @@ class Search:
 
     def _new(self, members: Bools) -> Bools:
         """Return which subgroups are not the same cases as one seen before, and remember them."""
-        rows = np.concatenate(self._halves)
         out = np.zeros(members.shape[1], dtype=bool)
         for at in range(members.shape[1]):
-            key = np.packbits(members[rows, at]).tobytes()
+            key = hashlib.sha256(np.packbits(members[:, at]).tobytes()).digest()
             out[at] = key not in self._seen
             self._seen.add(key)
         return out
 
     def _scores(self, members: Bools) -> tuple[Floats, Floats]:
         """Return the gap of each subgroup and its score: the gap over its standard error between patients."""
-        inside = members.astype(np.float64)
-        n = inside.sum(axis=0)
-        share = inside / n - (1 - inside) / (len(inside) - n)
-        by_patient = np.add.reduceat(self._residual[:, None] * share, self._starts[0], axis=0)
+        by_patient = np.empty((len(self._starts[0]), members.shape[1]))
+        # A few subgroups at a time: all of them as numbers would take many times the room that they take as flags.
+        for some in np.array_split(np.arange(members.shape[1]), max(1, members.shape[1] // AT_ONCE)):
+            inside = members[:, some].astype(np.float64)
+            n = inside.sum(axis=0)
+            share = inside / n - (1 - inside) / (len(inside) - n)
+            by_patient[:, some] = np.add.reduceat(self._residual[:, None] * share, self._starts[0], axis=0)
         gap, error = by_patient.sum(axis=0), np.sqrt((by_patient**2).sum(axis=0))
         return np.divide(gap, error, out=np.zeros_like(gap), where=error > 0), gap
 

@@ -150,13 +150,15 @@ def effect(ctx: ProbeContext, found: Told, strata: Ints) -> Estimate:
     return stratified_auc(found.evidence, members, both, patients, ctx.levels, folds=FOLDS)
 
 
-def told_of_each(ctx: ProbeContext, source: Source, levels: Sequence[Level]) -> list[Told]:
-    """Return what a classifier says of each level; of two one says all, since what speaks for it speaks against it."""
+def told_of_each(ctx: ProbeContext, source: Source, levels: Sequence[Level]) -> Iterator[Told]:
+    """Give what a classifier says of each level; of two one says all, since what speaks for it speaks against it."""
     if len(levels) != 2:
-        return [told(ctx, source, level) for level in levels]
+        yield from (told(ctx, source, level) for level in levels)
+        return
     first = told(ctx, source, levels[0])
     mirrored = None if first.evidence is None else -first.evidence
-    return [first, Told(source=source, level=levels[1], evidence=mirrored, fold=first.fold, reason=first.reason)]
+    yield first
+    yield Told(source=source, level=levels[1], evidence=mirrored, fold=first.fold, reason=first.reason)
 
 
 def within_others(

@@ -96,15 +96,12 @@ def _areas(parts: Sequence[tuple[Floats, NDArray[np.bool_], NDArray[np.bool_]]])
     """Return the AUC over several sets of pairs under any weights; None where there is no pair."""
     from audit.stats import Ranking
 
-    kept = [
-        (Ranking(scores, np.flatnonzero(a), np.flatnonzero(b)), a, b) for scores, a, b in parts if a.any() and b.any()
-    ]
+    kept = [Ranking(scores, np.flatnonzero(a), np.flatnonzero(b)) for scores, a, b in parts if a.any() and b.any()]
     if not kept:
         return None
 
     def area(weights: Floats) -> Floats:
-        wins = sum(ranking.wins(weights) for ranking, _, _ in kept)
-        pairs = np.sum([weights[:, a].sum(axis=1) * weights[:, b].sum(axis=1) for _, a, b in kept], axis=0)
+        wins, pairs = (np.sum(found, axis=0) for found in zip(*(r.won(weights) for r in kept), strict=True))
         out: Floats = np.full(len(weights), np.nan)
         np.divide(wins, pairs, out=out, where=pairs > 0)
         return out

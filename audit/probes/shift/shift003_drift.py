@@ -105,13 +105,18 @@ def _attribute(
 ) -> Iterator[Measurement]:
     strata = label_strata(ctx)
     levels = levels_of(attribute)
-    by_source = {source.name: told_of_each(ctx, source, levels) for source in found}
-    for source in found:
-        for answer in by_source[source.name]:
-            yield made(ctx, "drift_effect", effect(ctx, answer, strata), answer, levels)
+    # The first source is the images where there are any: what a monitor would see. What is said of each case is held
+    # for it alone, since levels times cases are many.
+    seen = list(told_of_each(ctx, found[0], levels))
+    effects = [[made(ctx, "drift_effect", effect(ctx, answer, strata), answer, levels) for answer in seen]]
+    effects += [
+        [made(ctx, "drift_effect", effect(ctx, a, strata), a, levels) for a in told_of_each(ctx, source, levels)]
+        for source in found[1:]
+    ]
+    for source, measured in zip(found, effects, strict=True):
+        yield from measured
         yield from within_others(ctx, source, levels, others)
-    # The first source is the images where there are any: what a monitor would see.
-    yield distance_and_drop(ctx, attribute, by_source[found[0].name])
+    yield distance_and_drop(ctx, attribute, seen)
     _keep(ctx, attribute, levels, found[0])
 
 
