@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from audit.core import Access, ImagingModel, ModelCard, NotApplicable, OutputKind
+from audit.core.clock import passed, timed
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -37,13 +38,14 @@ class Student:
 
     def forward(self, images: Any) -> Any:
         """Return raw outputs as a tensor, differentiable in `images`."""
-        return self.module(images)
+        with passed(len(images)):
+            return self.module(images)
 
     def predict(self, images: NDArray[np.floating[Any]]) -> NDArray[np.float64]:
         """Return raw outputs for stored intensities; see `audit.core.ImagingModel.predict`."""
         import torch
 
-        with torch.no_grad():
+        with torch.no_grad(), passed(len(images)):
             out: NDArray[np.float64] = self.module(torch.as_tensor(images, dtype=torch.float32)).double().numpy()
         return out
 
@@ -128,11 +130,12 @@ def distil(
             if rng.random() < 0.5:
                 x = (x + rng.normal(0, 0.05 * spread, x.shape)).astype(np.float32)
                 wanted = _taught(model, x)
-            said = net(torch.as_tensor(x))
-            loss = ((said - (torch.as_tensor(wanted, dtype=torch.float32) - middle) / usual) ** 2).mean()
-            optimiser.zero_grad()
-            loss.backward()
-            optimiser.step()
+            with timed("training"):
+                said = net(torch.as_tensor(x))
+                loss = ((said - (torch.as_tensor(wanted, dtype=torch.float32) - middle) / usual) ** 2).mean()
+                optimiser.zero_grad()
+                loss.backward()
+                optimiser.step()
     scaled = _rescaled(net, usual, middle)
     return Student(card=_card(model.card), module=scaled)
 

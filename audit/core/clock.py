@@ -187,6 +187,24 @@ def timed(kind: Kind) -> AbstractContextManager[None]:
     return nullcontext() if clock is None else clock.during(kind)
 
 
+@contextmanager
+def passed(images: int) -> Iterator[None]:
+    """Charge what follows to a forward pass where a clock runs, for a network that nobody watches.
+
+    Args:
+        images: How many go through it.
+    """
+    clock = _RUNNING.get()
+    if clock is None:
+        yield
+        return
+    depth = clock.enter("forward")
+    try:
+        yield
+    finally:
+        clock.leave(depth, forwards=images)
+
+
 def part(name: str, clock: Clock | None) -> AbstractContextManager[None]:
     """Charge what follows to a part of a clock, where there is one."""
     return nullcontext() if clock is None else clock.part(name)

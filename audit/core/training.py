@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Protocol
 
+from audit.core.clock import timed
+
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
@@ -168,7 +170,8 @@ class Training:
         images = self.trainer.load(rows)
         began = time.perf_counter()
         wanted = self.trainer.targets(rows) if targets is None else targets
-        model = self.trainer.fit(images, wanted, seed=seed, weights=weights)
+        with timed("training"):
+            model = self.trainer.fit(images, wanted, seed=seed, weights=weights)
         self.meter.done += 1
         self.meter.spent += time.perf_counter() - began
         return model

@@ -44,6 +44,11 @@ class _Part:
     def passes(self) -> float:
         return self.seconds["forward"] + self.seconds["backward"]
 
+    @property
+    def longer(self) -> float:
+        """How much longer it took than its passes, as a share of these; learning is neither."""
+        return (self.total - self.seconds["training"]) / self.passes - 1
+
     @classmethod
     def of(cls, name: str, values: Any) -> _Part:
         found = values.get("seconds") or {}
@@ -91,6 +96,8 @@ def time_table(run: Mapping[str, Any]) -> TimeTable | None:
 def overhead(parts: Mapping[str, Any]) -> float | None:
     """Return how much longer the parts that pass images took than their passes, as a share of these.
 
+    Time in which another network learns counts on neither side.
+
     Args:
         parts: By part its seconds, as `Clock.to_plain` gives them.
 
@@ -98,8 +105,7 @@ def overhead(parts: Mapping[str, Any]) -> float | None:
         0 where nothing but passes took time; None where no image was passed.
     """
     passing = [p for p in (_Part.of(str(name), values) for name, values in parts.items()) if p.passes > 0]
-    passes = sum(p.passes for p in passing)
-    return sum(p.total for p in passing) / passes - 1 if passes > 0 else None
+    return _Part.sum("", passing).longer if passing else None
 
 
 def _row(part: _Part, kinds: list[str], total: float) -> tuple[str, ...]:
@@ -116,7 +122,7 @@ def _summary(everything: _Part, passing: list[_Part], held: Mapping[str, Any]) -
     if not passing:
         return f"{text}; no image passed through the model."
     found = _Part.sum("", passing)
-    share = 100 * (found.total / found.passes - 1)
+    share = 100 * found.longer
     return (
         f"{text}, of which {everything.passes:.1f} s passed {everything.forwards:,} images forward through the model "
         f"and took gradients of {everything.backwards:,}. The parts that did so took {share:.0f} % longer than their "

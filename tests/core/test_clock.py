@@ -6,7 +6,7 @@ import threading
 
 import pytest
 
-from audit.core.clock import KINDS, Clock, Spent, part, running, started, timed
+from audit.core.clock import KINDS, Clock, Spent, part, passed, running, started, timed
 
 
 class Hand:
@@ -66,6 +66,15 @@ def test_passes_of_a_training_belong_to_it(clock, hand):
         clock.leave(depth, forwards=8)
         clock.claim(1.0, forwards=8)
     assert (clock.parts["x"].seconds["training"], clock.parts["x"].forwards) == (1.0, 0)
+
+
+def test_a_network_that_nobody_watches_says_itself_what_it_passes(clock, hand):
+    """Its time and its images are those of a forward pass; without a clock nothing happens."""
+    with clock.part("x"), passed(7):
+        hand.at += 2
+    with passed(7):
+        hand.at += 2
+    assert (clock.parts["x"].seconds["forward"], clock.parts["x"].forwards) == (2.0, 7)
 
 
 def test_what_nobody_saw_from_inside_is_claimed_afterwards(clock, hand):

@@ -46,6 +46,12 @@ def test_the_overhead_is_that_of_the_parts_that_pass_images():
     assert "took 60 % longer than their passes" in time_table({"profile_time": {"parts": PARTS}}).summary
 
 
+def test_learning_counts_on_neither_side_of_the_overhead():
+    """10 s in which another network learnt change nothing of 20 s beside 10 s of passes."""
+    learnt = {"ADV004": spent(forward=6.0, backward=4.0, rest=20.0, training=10.0)}
+    assert overhead(learnt) == pytest.approx(2.0, abs=1e-12)
+
+
 def test_a_run_without_images_says_so():
     """Saved predictions pass nothing through a model."""
     table = time_table({"profile_time": {"parts": {"PERF001": spent(rest=1.0)}, "processes": 3}})
