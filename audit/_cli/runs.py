@@ -10,11 +10,13 @@ from audit._cli.folders import relative
 from audit._cli.outcome import print_outcome
 from audit._cli.progress import shown_progress
 from audit._cli.shell import say
+from audit._cli.spent import print_times
 from audit.errors import EXIT_PASS, InputError
 from audit.storage import Location
 
 if TYPE_CHECKING:
     from audit.core import Profile
+    from audit.session import ExecutorName
 
 
 def run_config(
@@ -24,10 +26,13 @@ def run_config(
     probes: str | None,
     *,
     seed: int | None,
-    workers: int,
+    workers: int | None,
     overwrite: bool,
+    executor: ExecutorName = "local",
+    address: str | None = None,
     resume: bool = False,
     min_cell: int | None = None,
+    profile_time: bool = False,
     github: bool = False,
 ) -> int:
     """Audit what a configuration describes and return the verdict's exit code."""
@@ -46,14 +51,25 @@ def run_config(
     with shown_progress() as progress:
         evidence = session.run_config(
             config, out=folder, profile=profile, probes=probes, seed=seed, workers=workers, overwrite=overwrite,
-            resume=resume, progress=progress, min_cell=min_cell,
+            executor=executor, address=address, resume=resume, progress=progress, min_cell=min_cell,
+            profile_time=profile_time,
             command=again("run", path.name, profile=profile or config.profile, probes=probes,
                           seed=config.seed if seed is None else seed, **({"min-cell": min_cell} if min_cell else {})),
         )  # fmt: skip
+    print_times(evidence)
     return print_outcome(evidence, folder, github=github)
 
 
-def run_demo(twin: str, out: Path | None, *, profile: Profile, seed: int, workers: int, overwrite: bool) -> int:
+def run_demo(
+    twin: str,
+    out: Path | None,
+    *,
+    profile: Profile,
+    seed: int,
+    workers: int,
+    overwrite: bool,
+    profile_time: bool = False,
+) -> int:
     """Audit an embedded reference model and return the verdict's exit code."""
     from audit import session
     from audit._cli.reference import check_name
@@ -63,8 +79,9 @@ def run_demo(twin: str, out: Path | None, *, profile: Profile, seed: int, worker
     with shown_progress() as progress:
         evidence = session.run_demo(
             twin, out=folder, profile=profile, seed=seed, workers=workers, overwrite=overwrite, progress=progress,
-            command=again("demo", twin=twin, profile=profile, seed=seed),
+            command=again("demo", twin=twin, profile=profile, seed=seed), profile_time=profile_time,
         )  # fmt: skip
+    print_times(evidence)
     return print_outcome(evidence, folder)
 
 

@@ -7,11 +7,13 @@ from audit.execution._log import RunLog
 from audit.execution._pool import Processes, lost
 from audit.execution._predict import NO_NUMBER, OUTSIDE, SEGMENTATION_COLUMNS, Ask, Clean, clean_predictions
 from audit.execution._progress import Progress, Silent
+from audit.execution._ray import RayExecutor
 from audit.execution._runner import Ran, Setting, order, probe_seed, redact, run_probe, why_not_applicable
 from audit.execution._shards import Answers, out_of_memory, shard_size
+from audit.execution._storage_files import StorageFiles
 from audit.execution._store import Files, FolderFiles, Kept, Store
 from audit.execution._tasks import Done, Task
-from audit.execution._workshop import Workshop
+from audit.execution._workshop import PREDICTIONS, Workshop
 from audit.execution.foreseen import (
     unattainable,
     unattainable_by_rule,
@@ -20,10 +22,10 @@ from audit.execution.foreseen import (
 )
 
 __all__ = [
-    "NO_NUMBER", "OUTSIDE", "SEGMENTATION_COLUMNS", "Answers", "Ask", "Basis", "Clean", "Crew", "Done",
-    "Executor", "Files", "FolderFiles", "InProcess", "Kept", "ProbeRuns", "Processes", "Progress", "Ran", "RunLog",
-    "Setting", "Silent", "Store", "Tally", "Task", "Workshop", "answers_basis", "asked_of", "clean_predictions", "lost",
-    "mark_or_once", "order", "out_of_memory", "probe_seed", "probes_basis", "redact", "run_probe", "shard_size",
-    "states_seen", "unattainable", "unattainable_by_rule", "undeclared_acquisitions", "warnings_before",
-    "why_not_applicable",
+    "NO_NUMBER", "OUTSIDE", "PREDICTIONS", "SEGMENTATION_COLUMNS", "Answers", "Ask", "Basis", "Clean", "Crew", "Done",
+    "Executor", "Files", "FolderFiles", "InProcess", "Kept", "ProbeRuns", "Processes", "Progress", "Ran",
+    "RayExecutor", "RunLog", "Setting", "Silent", "StorageFiles", "Store", "Tally", "Task", "Workshop",
+    "answers_basis", "asked_of", "clean_predictions", "lost", "mark_or_once", "order", "out_of_memory", "probe_seed",
+    "probes_basis", "redact", "run_probe", "shard_size", "states_seen", "unattainable", "unattainable_by_rule",
+    "undeclared_acquisitions", "warnings_before", "why_not_applicable",
 ]  # fmt: skip

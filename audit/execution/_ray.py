@@ -84,6 +84,11 @@ class RayExecutor:
         self._team: Team | None = None
         self._keepers: dict[str, Any] = {}
 
+    @property
+    def lost(self) -> int:
+        """How many actors ended before they were let go."""
+        return 0 if self._team is None else self._team.lost
+
     def crew(self, workshop: Workshop) -> RayCrew:
         """Return actors that do tasks as a workshop does them; those of an earlier crew keep their model.
 
@@ -93,7 +98,7 @@ class RayExecutor:
         if self._team is None or self._team.model is not workshop.model:
             if self._team is not None:
                 self._team.end()
-            self._team = Team(workshop.model, workshop.cohort, self._reload, self.gpus)
+            self._team = Team(workshop.model, self._reload, self.gpus)
         bare = replace(
             stripped(workshop), progress=Silent(), store=replace(workshop.store, files=self._files(workshop))
         )

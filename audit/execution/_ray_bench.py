@@ -31,14 +31,12 @@ class Sent:
     Args:
         state: Digest that the model has where it was loaded.
         code: What computes there; see `code_of`.
-        seen: Suffix and size of the files of some cases, by position, as they are seen there.
         pickled: The model itself, None where it is loaded anew.
         load: Loads it from its files.
     """
 
     state: str
     code: Mapping[str, str]
-    seen: Mapping[int, tuple[str, int]]
     pickled: bytes | None
     load: Load | None
 

@@ -12,7 +12,7 @@ from typing import Any, Self
 from audit.core import ImagingModel
 from audit.errors import InputError, InternalError, MissingExtraError
 from audit.execution._pool import TRIES, lost
-from audit.execution._ray_bench import Bench, Sent, code_of, sizes_seen
+from audit.execution._ray_bench import Bench, Sent, code_of
 from audit.execution._tasks import Done, Task
 
 _LOOK = 2.0
@@ -33,12 +33,11 @@ class _Worker:
 class Team:
     """Actors that hold one model, whatever crew they are in."""
 
-    def __init__(
-        self, model: ImagingModel, cohort: Any, reload: Callable[[], ImagingModel] | None, gpus: float
-    ) -> None:
+    def __init__(self, model: ImagingModel, reload: Callable[[], ImagingModel] | None, gpus: float) -> None:
         ray = ray_module()
         self.model = model
         self.idle: list[Any] = []
+        self.lost = 0
         self._gpus = gpus
         try:
             data: bytes | None = pickled(model, "the model")
@@ -47,7 +46,7 @@ class Team:
                 raise
             data = None
         sent = Sent(
-            state=model.state_digest(), code=code_of(), seen=sizes_seen(cohort), pickled=data,
+            state=model.state_digest(), code=code_of(), pickled=data,
             load=None if data else reload,
         )  # fmt: skip
         self.sent = ray.put(sent)
@@ -195,6 +194,7 @@ class RayCrew:
             )  # fmt: skip
         self._crew.remove(worker)
         kill(worker.actor)
+        self._team.lost += 1
         self._crew.append(self._hired())
         if task is None or task in (_TAKE, _EQUIP):
             return

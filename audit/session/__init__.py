@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from audit.config import AuditConfig
-    from audit.execution import Progress
+    from audit.execution import Executor, Progress
     from audit.session._run import Run
 
 from audit.session._compare import Gated, compare, gate
@@ -33,11 +34,12 @@ from audit.session._place import audit_at, check_place
 from audit.session._reference import run_reference
 from audit.session._training import make_training, open_training
 from audit.session._verify import verify
+from audit.session._workers import ExecutorName, Workers
 from audit.session.saved import Asked, score_table, scores
 from audit.storage import Location, held_run, locate
 
 __all__ = [
-    "Asked", "Gated", "check_folder", "compare", "default_folder", "gate", "load_cohort", "load_model",
+    "Asked", "ExecutorName", "Gated", "check_folder", "compare", "default_folder", "gate", "load_cohort", "load_model",
     "make_training", "render_report", "run", "run_config", "run_demo", "run_reference", "score_table", "scores",
     "verify",
 ]  # fmt: skip
@@ -52,7 +54,9 @@ def run(
     profile: Profile = "standard",
     seed: int = 1,
     out: Location | str | None = None,
-    workers: int = 1,
+    workers: int | None = None,
+    executor: ExecutorName | Executor = "local",
+    address: str | None = None,
     overwrite: bool = False,
     resume: bool = False,
     cache: Path | str | None = None,
@@ -68,6 +72,7 @@ def run(
     envelope: Envelope | None = None,
     explain: ExplainSpec | None = None,
     training: Training | None = None,
+    profile_time: bool = False,
     progress: Progress | None = None,
 ) -> Run:
     """Audit a model on a cohort.
@@ -80,7 +85,9 @@ def run(
         profile: smoke, standard or full.
         seed: Seed of the run.
         out: Folder of the run, or a URL of shared storage; audit-runs/<UTC time> by default.
-        workers: Processes that share the work.
+        workers: Processes that share the work, one by default; actors of a cluster, by default one a processor.
+        executor: "local", or "ray" for a Ray cluster.
+        address: Of that cluster; by default the one that is found, or one that is started for this run.
         overwrite: Whether an earlier run in that folder is replaced.
         resume: Whether a run in that folder that was stopped is taken up again, with what `cache` holds.
         cache: Folder that keeps what was worked out; None: nothing is kept.
@@ -97,6 +104,7 @@ def run(
         explain: How decisions are explained, as in `[audit.explain]`; `own` is the function of the model's own maps.
         envelope: Acquisitions in clinical use and the loss that is tolerated, as in `[envelope]`, for SHIFT002.
         training: What probes may train, as `make_training` gives it.
+        profile_time: Whether the evidence says where the time went.
         progress: Somebody who watches.
 
     Returns:
@@ -111,7 +119,7 @@ def run(
     rules = load_policy(Path(policy)) if isinstance(policy, (str, Path)) else policy or Policy(name="none")
     chosen = ",".join(probes) if probes is not None and not isinstance(probes, str) else probes
     options = Options(
-        profile=profile, seed=seed, workers=workers, probes=chosen, overwrite=overwrite, resume=resume,
+        profile=profile, seed=seed, probes=chosen, overwrite=overwrite, resume=resume,
         cache=None if cache is None else Path(cache),
         intended_use=intended_use or IntendedUse(), golden_tolerance=golden_tolerance, layer=layer,
         monitor=monitor,
@@ -119,10 +127,11 @@ def run(
         fairlearn_metrics=known_metrics(fairlearn_metrics),
         attacks=known_attacks(attacks), surrogates=tuple(surrogates), threat_model=threat_model,
         envelope=envelope or Envelope(), explain=explain or ExplainSpec(),
-        training=training,
+        training=training, profile_time=profile_time,
     )  # fmt: skip
     place = check_place(out, overwrite=overwrite, resume=resume)
-    return audit_at(place, options, lambda o: audit_model(model, cohort, rules, o, progress))
+    who = Workers(executor=executor, address=address, count=workers)
+    return audit_at(place, options, who, lambda o: audit_model(model, cohort, rules, o, progress))
 
 
 def run_config(
@@ -132,10 +141,13 @@ def run_config(
     profile: Profile | None = None,
     probes: str | None = None,
     seed: int | None = None,
-    workers: int = 1,
+    workers: int | None = None,
+    executor: ExecutorName = "local",
+    address: str | None = None,
     overwrite: bool = False,
     resume: bool = False,
     min_cell: int | None = None,
+    profile_time: bool = False,
     progress: Progress | None = None,
     command: str = "",
     model: ImagingModel | None = None,
@@ -148,11 +160,14 @@ def run_config(
         profile: Instead of the file's.
         probes: Instead of the file's.
         seed: Instead of the file's.
-        workers: Processes that share the work.
+        workers: Processes that share the work, one by default; actors of a cluster, by default one a processor.
+        executor: "local", or "ray" for a Ray cluster.
+        address: Of that cluster; by default the one that is found, or one that is started for this run.
         overwrite: Whether an earlier run in that folder is replaced.
         resume: Whether a run in that folder that was stopped is taken up again, with what lies in .audit-cache beside
             audit.toml.
         min_cell: Instead of the file's: cells with fewer patients are left out of what is shared.
+        profile_time: Whether the evidence says where the time went.
         progress: Somebody who watches.
         command: The command line that makes this run again.
         model: Loaded already, in place of the one that `[model]` names.
@@ -171,7 +186,7 @@ def run_config(
     cohort = cohorts.load_cohort(config.cohort, config.root, task=spec.task, classes=spec.classes, input=spec.input)
     model = model or models.load_model(spec, config.root)
     options = Options(
-        profile=profile or config.profile, seed=config.seed if seed is None else seed, workers=workers,
+        profile=profile or config.profile, seed=config.seed if seed is None else seed,
         probes=probes or ",".join(config.probes) or None, overwrite=overwrite, command=command,
         resume=resume, cache=config.root / CACHE, root=config.root,
         show_pixels=config.show_pixels, show_ids=config.show_ids,
@@ -186,10 +201,13 @@ def run_config(
         threat_model=config.threat_model,
         envelope=config.envelope, explain=with_own_map(config.explain, config.root),
         training=open_training(config, model, cohort),
-        min_cell=config.min_cell if min_cell is None else min_cell,
+        min_cell=config.min_cell if min_cell is None else min_cell, profile_time=profile_time,
     )  # fmt: skip
     rules = config.policy or Policy(name="none")
-    return audit_at(place, options, lambda o: audit_model(model, cohort, rules, o, progress))
+    who = Workers(
+        executor=executor, address=address, count=workers, reload=partial(models.load_model, spec, config.root)
+    )
+    return audit_at(place, options, who, lambda o: audit_model(model, cohort, rules, o, progress))
 
 
 def run_demo(
@@ -200,6 +218,7 @@ def run_demo(
     seed: int = 1,
     workers: int = 1,
     overwrite: bool = False,
+    profile_time: bool = False,
     progress: Progress | None = None,
     command: str = "",
 ) -> Run:
@@ -212,6 +231,7 @@ def run_demo(
         seed: Seed of the run.
         workers: Processes that share the work.
         overwrite: Whether an earlier run in that folder is replaced.
+        profile_time: Whether the evidence says where the time went.
         progress: Somebody who watches.
         command: The command line that makes this run again.
 
@@ -230,6 +250,7 @@ def run_demo(
     options = Options(
         profile=profile, seed=seed, workers=workers, out=out, overwrite=overwrite, command=command,
         intended_use=demo.intended_use, threat_model=demo.threat_model, envelope=demo.envelope,
+        profile_time=profile_time,
     )  # fmt: skip
     return audit_model(demo.model, demo.cohort, demo.policy, options, progress)
 

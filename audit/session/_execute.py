@@ -24,6 +24,7 @@ from audit.execution import (
     Ran,
     RunLog,
     Setting,
+    StorageFiles,
     Store,
     Tally,
     Workshop,
@@ -33,6 +34,7 @@ from audit.execution import (
     probes_basis,
     states_seen,
 )
+from audit.storage import Location, Remote
 
 
 @dataclass(kw_only=True)
@@ -49,9 +51,10 @@ class Execution:
         folder: The run's folder.
         progress: Somebody who watches.
         log: The run's log.
+        timed: Whether the workers say where their time goes.
 
     Attributes:
-        tally: Units done and units that were there already.
+        tally: Units done, units that were there already, and where the time went.
         ran: What became of each probe, by code.
     """
 
@@ -64,6 +67,7 @@ class Execution:
     folder: Path
     progress: Progress
     log: RunLog
+    timed: bool = False
     tally: Tally = field(default_factory=Tally)
     ran: dict[str, Ran] = field(default_factory=dict)
     _states: list[tuple[str, ...]] = field(default_factory=list)
@@ -77,7 +81,7 @@ class Execution:
     def _workshop(self) -> Workshop:
         return Workshop(
             model=self.model, cohort=self.cohort, batch=self.batch, store=self.store, basis=self._basis,
-            sends=self.executor.sends, progress=self.progress,
+            sends=self.executor.sends, progress=self.progress, timed=self.timed,
         )  # fmt: skip
 
     def clean(self, ask_clean: Callable[[Ask], Clean]) -> Clean:
@@ -145,16 +149,18 @@ class Execution:
 
 
 @contextmanager
-def opened_store(cache: Path | None, *, resume: bool, sends: bool) -> Iterator[Store]:
+def opened_store(cache: Location | None, *, resume: bool, sends: bool) -> Iterator[Store]:
     """Give the store of a run.
 
     Args:
-        cache: Folder of the cache; None: nothing is kept beyond the run.
+        cache: Folder of the cache, here or on shared storage; None: nothing is kept beyond the run.
         resume: Whether results of earlier runs are used.
         sends: Whether workers hand results over through the store alone.
     """
     run = secrets.token_hex(8)
-    if cache is not None:
+    if isinstance(cache, Remote):
+        yield Store(files=StorageFiles(folder=cache), run=run, earlier=resume)
+    elif cache is not None:
         yield Store(files=FolderFiles(folder=cache), run=run, earlier=resume)
     elif sends:
         with tempfile.TemporaryDirectory(prefix="audit-", ignore_cleanup_errors=True) as folder:

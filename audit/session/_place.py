@@ -8,8 +8,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from audit.evidence import SUMS
-from audit.session._folder import check_folder, is_ours
-from audit.storage import Location, Remote, locate, run_folder
+from audit.session._folder import CACHE, check_folder, is_ours
+from audit.session._workers import Workers
+from audit.storage import Location, Remote, join, locate, run_folder
 
 if TYPE_CHECKING:
     from audit.session._run import Options, Run
@@ -32,18 +33,26 @@ def check_place(out: Location | str | None, *, overwrite: bool, resume: bool = F
     return place
 
 
-def audit_at(place: Location | None, options: Options, audit: Callable[[Options], Run]) -> Run:
+def audit_at(place: Location | None, options: Options, who: Workers, audit: Callable[[Options], Run]) -> Run:
     """Make a run in a folder, or in a temporary one that is copied to shared storage.
+
+    What is worked out on the way to a run on shared storage is kept there, too, beside the run: another machine can
+    then take it up.
 
     Args:
         place: Where the run shall lie.
-        options: Seed, budget; `out` is set here.
+        options: Seed, budget; `out`, `cache` and `executor` are set here.
+        who: Who works.
         audit: Makes the run in `out`.
 
     Raises:
         InputError: Something lies there that may not be replaced.
         StorageError: The store does not answer, or does not let anybody write.
     """
-    with run_folder(place, overwrite=options.overwrite, ours=is_ours, last=SUMS) as folder:
-        made = audit(replace(options, out=folder))
+    cache = join(place.parent, CACHE) if isinstance(place, Remote) else options.cache
+    with (
+        run_folder(place, overwrite=options.overwrite, ours=is_ours, last=SUMS, resume=options.resume) as folder,
+        who.opened() as executor,
+    ):
+        made = audit(replace(options, out=folder, cache=cache, executor=executor, workers=who.count or 1))
     return replace(made, folder=place) if isinstance(place, Remote) else made

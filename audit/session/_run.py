@@ -31,6 +31,7 @@ from audit.core import (
     digest,
     plain,
 )
+from audit.core.clock import part
 from audit.errors import InputError
 from audit.evidence import (
     Plain,
@@ -69,6 +70,7 @@ from audit.session._folder import LOG, check_folder, default_folder, finished, m
 from audit.session._folder_lock import locked
 from audit.session._history import History
 from audit.session._selected import all_results, check_rules, probes_of
+from audit.session._times import REPORT, SET_UP, with_times
 from audit.storage import Location
 
 if TYPE_CHECKING:
@@ -120,9 +122,10 @@ class Options:
         training: What probes may train, where a recipe is declared.
         min_cell: Cells with fewer patients are left out of report, summary, JUnit and SARIF; 0: none is.
         resume: Whether a run in the folder that was stopped is taken up again, with what its cache holds.
-        cache: Folder of that cache; None: nothing is kept.
+        cache: Folder of that cache, here or on shared storage; None: nothing is kept.
         root: The folder of audit.toml, None for a run from Python.
         executor: Who works, in place of processes of this machine.
+        profile_time: Whether the evidence says where the time went.
     """
 
     profile: Profile = "standard"
@@ -149,9 +152,10 @@ class Options:
     training: Training | None = None
     min_cell: int = 0
     resume: bool = False
-    cache: Path | None = None
+    cache: Location | None = None
     root: Path | None = None
     executor: Executor | None = None
+    profile_time: bool = False
 
 
 def audit_model(
@@ -218,7 +222,7 @@ def _execution(
         yield Execution(
             executor=executor, store=store, model=model, cohort=cohort, root=options.root,
             batch=BUDGETS[options.profile].batch_size, folder=folder, progress=progress,
-            log=RunLog(folder / LOG, on=options.resume),
+            log=RunLog(folder / LOG, on=options.resume), timed=options.profile_time,
         )  # fmt: skip
 
 
@@ -238,22 +242,17 @@ def _audit(
     pseudonyms = Plain() if options.show_ids else load_pseudonyms()
     folder, log = execution.folder, execution.log
     budget = BUDGETS[options.profile]
+    times = execution.tally.clock if options.profile_time else None
     probes = probes_of(known, selected)
     total = len(probes) + 2
-    ahead = look_ahead(
-        model,
-        cohort,
-        policy,
-        known,
-        selected,
-        threat_model=options.threat_model,
-        trainable=options.training is not None,
-        envelope=options.envelope,
-        budget=budget,
-    )
-    tell(ahead, policy, progress, log, cohort, options.min_cell)
-    history = History(model, cohort, policy, options, before, selected, log, progress)
-    history.began()
+    with part(SET_UP, times):
+        ahead = look_ahead(
+            model, cohort, policy, known, selected, threat_model=options.threat_model,
+            trainable=options.training is not None, envelope=options.envelope, budget=budget,
+        )  # fmt: skip
+        tell(ahead, policy, progress, log, cohort, options.min_cell)
+        history = History(model, cohort, policy, options, before, selected, log, progress)
+        history.began()
     progress.start("predictions", "Clean predictions", 0, total)
     clean = execution.clean(lambda ask: clean_predictions(model, cohort, budget, workers=1, progress=progress, ask=ask))
     progress.finish("predictions", "completed")
@@ -269,14 +268,15 @@ def _audit(
     )  # fmt: skip
     execution.probes(probes, setting, total)
     ran = execution.ran
-    results = all_results(known, policy, ran, clean.cohort)
     progress.start("report", "Report", total - 1, total)
-    write_predictions(
-        folder / "predictions.parquet", clean.cohort, clean.predictions,
-        [c for code in known.probes if code in ran for c in ran[code].conditions], pseudonyms,
-        unverified=clean.unverified,
-    )  # fmt: skip
-    evidence = _evidence(model, clean, policy, results, known, options, budget, ahead, execution)
+    with part(REPORT, times):
+        results = all_results(known, policy, ran, clean.cohort)
+        write_predictions(
+            folder / "predictions.parquet", clean.cohort, clean.predictions,
+            [c for code in known.probes if code in ran for c in ran[code].conditions], pseudonyms,
+            unverified=clean.unverified,
+        )  # fmt: skip
+        evidence = _evidence(model, clean, policy, results, known, options, budget, ahead, execution)
     log.event("hypotheses", used=evidence.family["used"], undeclared=evidence.family["undeclared"])
     run = {
         **evidence.run, "started": began.isoformat(timespec="seconds"), "key_id": pseudonyms.key_id,
@@ -285,6 +285,8 @@ def _audit(
     }  # fmt: skip
     run["evidence_digest"] = evidence_digest(to_plain(replace(evidence, run=run)))
     finished = replace(evidence, run=run)
+    if times is not None:
+        finished = with_times(finished, times, began=clock, processes=execution.executor.workers, folder=folder)
     _write(folder, finished)
     progress.finish("report", "completed")
     log.event("verdict", outcome=finished.verdict.outcome, blocking=list(finished.verdict.blocking))

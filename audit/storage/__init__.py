@@ -8,13 +8,15 @@ from audit.storage._fetch import (
     file_size,
     is_file,
     marks,
+    read_bytes,
     sizes,
     there,
 )
 from audit.storage._location import Location, Remote, is_url, join, locate
-from audit.storage._runs import held_run, run_folder
+from audit.storage._runs import held_run, run_folder, write_bytes
 
 __all__ = [
     "MOST_FILE", "Location", "Remote", "fetch", "fetched", "fetched_files", "file_size", "held_run", "is_file",
-    "is_url", "join", "locate", "marks", "run_folder", "sizes", "there",
+    "is_url", "join", "locate", "marks", "read_bytes", "run_folder", "sizes",
+    "there", "write_bytes",
 ]  # fmt: skip

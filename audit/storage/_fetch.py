@@ -136,6 +136,23 @@ def fetch(place: Remote, folder: Path, *, most: int = MOST_FILE, name: str | Non
     return target
 
 
+def read_bytes(place: Remote, *, most: int = MOST_FILE) -> bytes | None:
+    """Return the bytes of a small file, None where there is none or it is larger than `most`.
+
+    Raises:
+        StorageError: The store does not answer.
+    """
+    system, path = place.filesystem()
+    try:
+        if file_size(place) > most:
+            return None
+        with storage_faults("reading a file"):
+            data: bytes = system.cat_file(path)
+            return data
+    except (FileNotFoundError, NotADirectoryError, IsADirectoryError):
+        return None
+
+
 def _pieces(system: Any, path: str, size: int) -> Iterator[bytes]:
     if size == 0:
         return

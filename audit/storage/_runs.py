@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shutil
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -42,30 +42,35 @@ def held_run(place: Location) -> Iterator[Path]:
             "there is no such run", expected="a folder that 'audit run' wrote", got=place.name,
             fix="name the folder that holds evidence.json",
         )  # fmt: skip
+    with tempfile.TemporaryDirectory(prefix="audit-held-") as name:
+        folder = Path(name) / place.name
+        _copy_here(held, place, folder)
+        yield folder
+
+
+def _copy_here(held: Mapping[Remote, int], place: Remote, folder: Path) -> None:
+    """Copy the files of a run into a new folder of this machine."""
     if sum(held.values()) > _MOST_BYTES:
         raise EvidenceError(
             "the folder is too large for a run", expected=f"at most {_MOST_BYTES} bytes", got=str(sum(held.values())),
             fix="name the run itself",
         )  # fmt: skip
-    with tempfile.TemporaryDirectory(prefix="audit-held-") as name:
-        folder = Path(name) / place.name
-        folder.mkdir()
-        for remote in sorted(held):
-            inner = remote.path[len(place.path) + 1 :].split("/")
-            if any(not _plain(part) for part in inner):
-                raise EvidenceError(
-                    "a name in the run's folder leads elsewhere", expected="plain names", got="another",
-                    fix="take the run from where it was made",
-                )  # fmt: skip
-            home = folder.joinpath(*inner[:-1])
-            home.mkdir(parents=True, exist_ok=True)
-            fetch(remote, home, name=inner[-1])
-        yield folder
+    folder.mkdir()
+    for remote in sorted(held):
+        inner = remote.path[len(place.path) + 1 :].split("/")
+        if any(not _plain(part) for part in inner):
+            raise EvidenceError(
+                "a name in the run's folder leads elsewhere", expected="plain names", got="another",
+                fix="take the run from where it was made",
+            )  # fmt: skip
+        home = folder.joinpath(*inner[:-1])
+        home.mkdir(parents=True, exist_ok=True)
+        fetch(remote, home, name=inner[-1])
 
 
 @contextmanager
 def run_folder(
-    place: Location | None, *, overwrite: bool, ours: Callable[[str], bool], last: str
+    place: Location | None, *, overwrite: bool, ours: Callable[[str], bool], last: str, resume: bool = False
 ) -> Iterator[Path | None]:
     """Give the folder of this machine in which a run is made; one for shared storage is copied there at the end.
 
@@ -77,6 +82,8 @@ def run_folder(
         overwrite: Whether a run that lies there may be replaced.
         ours: Whether a name, at the top of a folder, is one of a run's.
         last: Name of the seal.
+        resume: Whether a run that lies there may be taken up again; one that is finished is copied here first, and only
+            what was changed by then is copied back.
 
     Raises:
         InputError: Something lies there that may not be replaced.
@@ -85,15 +92,21 @@ def run_folder(
     if not isinstance(place, Remote):
         yield place
         return
-    earlier = _earlier(place, overwrite=overwrite, ours=ours)
-    for remote in earlier:
-        if remote.name == last:
-            # The seal goes first, so that a folder that is half replaced is no evidence.
-            _remove(remote)
+    held = sizes(place, most=_MOST_RUN_FILES)
+    _check_earlier(held, place, overwrite=overwrite or resume, ours=ours)
+    earlier = tuple(sorted(held))
+    folder = Path(tempfile.mkdtemp(prefix="audit-run-")) / place.name
+    seal = b""
+    if resume and join(place, last) in held:
+        _copy_here(held, place, folder)
+        seal = (folder / last).read_bytes()
+    else:
+        # The seal goes first, so that a folder that is half replaced is no evidence.
+        _remove(join(place, last))
     # A run takes hours; that its end cannot be written is better known before. A log without a seal is an unfinished
     # run to every reader.
-    _put(b"", place, _LOG)
-    folder = Path(tempfile.mkdtemp(prefix="audit-run-")) / place.name
+    if not seal:
+        write_bytes(join(place, _LOG), b"")
     try:
         yield folder
     except InputError:
@@ -106,7 +119,9 @@ def run_folder(
         shutil.rmtree(folder.parent, ignore_errors=True)
         raise
     try:
-        _upload(folder, place, earlier, last)
+        if not seal or (folder / last).read_bytes() != seal:
+            _remove(join(place, last))
+            _upload(folder, place, earlier, last)
     except (StorageError, OSError) as error:
         raise StorageError(
             "storage: the finished run could not be copied", expected=f"all of it at {place}",
@@ -116,13 +131,12 @@ def run_folder(
     shutil.rmtree(folder.parent, ignore_errors=True)
 
 
-def _earlier(place: Remote, *, overwrite: bool, ours: Callable[[str], bool]) -> tuple[Remote, ...]:
-    """Return the files of a run that is replaced."""
-    held = sizes(place, most=_MOST_RUN_FILES)
+def _check_earlier(held: Mapping[Remote, int], place: Remote, *, overwrite: bool, ours: Callable[[str], bool]) -> None:
+    """Check that what lies somewhere may be replaced."""
     if held and not overwrite:
         raise InputError(
             f"{place} is not empty", expected="an empty or new folder", got="one with files",
-            fix="name another folder, or add --overwrite to replace the run in it",
+            fix="name another folder, or add --overwrite to replace the run in it, or --resume to take it up again",
         )  # fmt: skip
     foreign = [r for r in held if not ours(r.path[len(place.path) + 1 :].partition("/")[0])]
     if foreign:
@@ -130,7 +144,6 @@ def _earlier(place: Remote, *, overwrite: bool, ours: Callable[[str], bool]) -> 
             f"{place} is not the folder of a run, so it is not replaced", expected="what 'audit run' wrote, only",
             got=", ".join(r.name for r in sorted(foreign)[:5]), fix="name another folder",
         )  # fmt: skip
-    return tuple(sorted(held))
 
 
 def _upload(folder: Path, place: Remote, earlier: tuple[Remote, ...], last: str) -> None:
@@ -157,15 +170,20 @@ def _copy(file: Path, place: Remote, name: str) -> None:
         )  # fmt: skip
 
 
-def _put(data: bytes, place: Remote, name: str) -> None:
+def write_bytes(place: Remote, data: bytes) -> None:
+    """Write a small file.
+
+    Raises:
+        StorageError: It cannot be written there, or the store does not answer.
+    """
     system, path = place.filesystem()
     try:
         with storage_faults("writing a file"):
-            _make_folder(system, place, path)
-            system.pipe_file(f"{path}/{name}", data)
+            _make_folder(system, place, path.rpartition("/")[0])
+            system.pipe_file(path, data)
     except (FileNotFoundError, PermissionError) as error:
         raise StorageError(
-            f"{place}: nothing can be written there", expected="a bucket or folder that may be written",
+            f"{place.parent}: nothing can be written there", expected="a bucket or folder that may be written",
             got=type(error).__name__, fix="check its name and the rights of the credentials in the environment",
         ) from None  # fmt: skip
 

@@ -7,7 +7,17 @@ from typing import Annotated, Literal
 
 import typer
 
-from audit._cli.commands._options import Github, MinCell, Out, OutPlace, Overwrite, Profile, Workers
+from audit._cli.commands._options import (
+    Github,
+    MinCell,
+    Out,
+    OutPlace,
+    Overwrite,
+    Profile,
+    ProfileTime,
+    Workers,
+    WorkersOrAll,
+)
 from audit._cli.shell import Debug
 from audit.storage import locate
 
@@ -22,6 +32,7 @@ def demo(
     seed: Annotated[int, typer.Option(metavar="N", min=0, help="Seed of the run.")] = 1,
     workers: Workers = 1,
     overwrite: Overwrite = False,
+    profile_time: ProfileTime = False,
     debug: Debug = False,
 ) -> None:
     """Audit an embedded reference model on its embedded cohort; no file and no network needed.
@@ -31,7 +42,9 @@ def demo(
     from audit._cli.runs import run_demo
 
     del debug
-    raise typer.Exit(run_demo(twin, out, profile=profile, seed=seed, workers=workers, overwrite=overwrite))
+    raise typer.Exit(run_demo(
+        twin, out, profile=profile, seed=seed, workers=workers, overwrite=overwrite, profile_time=profile_time,
+    ))  # fmt: skip
 
 
 @app.command(epilog="Example: [bold]audit run audit.toml --profile smoke --probes 'PERF001,FAIR*' --out run1[/bold]")
@@ -49,8 +62,16 @@ def run(
         int | None,
         typer.Option(metavar="N", min=0, help="Seed of the run.  default: as in audit.toml", show_default=False),
     ] = None,
-    workers: Workers = 1,
-    executor: Annotated[Literal["local"], typer.Option(help="Where the probes run.")] = "local",
+    workers: WorkersOrAll = None,
+    executor: Annotated[Literal["local", "ray"], typer.Option(help="This machine, or a Ray cluster.")] = "local",
+    address: Annotated[
+        str | None,
+        typer.Option(
+            metavar="ADDR",
+            show_default=False,
+            help="Of the Ray cluster, host:port or auto.  default: the one found, else one is started for this run",
+        ),
+    ] = None,
     resume: Annotated[
         bool,
         typer.Option("--resume", help="Take up a run that was stopped; on nothing it starts afresh."),
@@ -66,18 +87,18 @@ def run(
             help="Leave cells of fewer patients out of report, summary, JUnit and SARIF.  default: as in audit.toml",
         ),
     ] = None,
+    profile_time: ProfileTime = False,
     github: Github = False,
     debug: Debug = False,
 ) -> None:
     """Audit the model that a configuration describes."""
     from audit._cli.runs import run_config
 
-    del debug, executor
+    del debug
     raise typer.Exit(run_config(
         config, None if out is None else locate(out),
-        profile, probes, seed=seed, workers=workers, overwrite=overwrite, resume=resume,
-        min_cell=min_cell,
-        github=github,
+        profile, probes, seed=seed, workers=workers, executor=executor, address=address,
+        overwrite=overwrite, resume=resume, min_cell=min_cell, profile_time=profile_time, github=github,
     ))  # fmt: skip
 
 

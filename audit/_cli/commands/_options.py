@@ -26,6 +26,13 @@ OutPlace = Annotated[
     ),
 ]
 Workers = Annotated[int, typer.Option("--workers", metavar="N", min=1, help="Parallel workers.")]
+WorkersOrAll = Annotated[
+    int | None,
+    typer.Option(
+        "--workers", metavar="N", min=1, show_default=False,
+        help="Parallel workers.  default: 1, with --executor ray one a processor of the cluster",
+    ),
+]  # fmt: skip
 MinCell = Annotated[
     int,
     typer.Option(
@@ -35,6 +42,9 @@ MinCell = Annotated[
 ]  # fmt: skip
 Github = Annotated[bool, typer.Option("--github", help="Print GitHub annotations, too; always on its runners.")]
 Overwrite = Annotated[bool, typer.Option("--overwrite", help="Replace the run that is in the folder.")]
+ProfileTime = Annotated[
+    bool, typer.Option("--profile-time", help="Say where the time went, in the evidence and the report, too.")
+]
 Isolate = Annotated[bool, typer.Option("--isolate/--no-isolate", help="Load the model in a process of its own.")]
 Seconds = Annotated[float, typer.Option("--seconds", metavar="S", min=1, help="Time that this process has.")]
 Memory = Annotated[float, typer.Option("--memory", metavar="GIB", min=1, help="Address space that it has.")]
