@@ -134,7 +134,10 @@ class _Rows:
 
     def _others(self, splits: Mapping[str, Table], faults: list[AuditError]) -> tuple[OtherSplit, ...]:
         spec = self.spec
-        images = FileSource(references=no_cells(), folder=self.folder, root=self.root, input=self.input)
+        images = FileSource(
+            references=no_cells(), folder=self.folder, root=self.root, input=self.input,
+            seconds=self.spec.read_timeout,
+        )  # fmt: skip
         found = [
             other_split(name, table, case=spec.case, patient=spec.patient, image=spec.image, images=images)
             for name, table in splits.items()
@@ -264,7 +267,10 @@ class _Rows:
         if self.spec.image:
             used = np.flatnonzero(reasons == None)  # noqa: E711 - element by element
             cells = self.table[self.spec.image][used]
-            images = FileSource(references=cells, folder=self.folder, root=self.root, input=self.input).sized()
+            images = FileSource(
+                references=cells, folder=self.folder, root=self.root, input=self.input,
+                seconds=self.spec.read_timeout,
+            ).sized()  # fmt: skip
             if images.input.size and not self.input.size:
                 size = " x ".join(str(s) for s in images.input.size)
                 note = f"The model declares no size: {size}, that of the first readable image, holds for all."

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -11,17 +12,24 @@ import numpy as np
 from audit.cohorts._array_files import ArrayFiles
 from audit.cohorts._dicom import read_dicom
 from audit.cohorts._fit import fit, with_channels
+from audit.cohorts._limits import MAX_VALUES
 from audit.cohorts._nifti import read_nifti
+from audit.cohorts._patience import within
 from audit.cohorts._preflight import readable
 from audit.cohorts._raster import read_raster
 from audit.cohorts._references import NOT_FOUND, Reference, resolve
 from audit.cohorts._stored import Stored
+from audit.core import READ_SECONDS, canonical_json
 from audit.errors import ReadError
+from audit.storage import Location, Remote, fetched, fetched_files, file_size, marks
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from audit.core import InputSpec
+
+# The most values that an image may have, each of eight bytes.
+_MOST_BYTES = 8 * MAX_VALUES
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -33,12 +41,14 @@ class FileSource:
         folder: The manifest's folder.
         root: The folder of audit.toml.
         input: What the model receives.
+        seconds: How long one image may take to be read.
     """
 
     references: NDArray[np.str_]
-    folder: Path
+    folder: Location
     root: Path
     input: InputSpec
+    seconds: float = READ_SECONDS
     files: ArrayFiles = field(default_factory=ArrayFiles, repr=False)
 
     def __len__(self) -> int:
@@ -56,10 +66,10 @@ class FileSource:
             ReadError: The image cannot be read; the message holds no path and no id.
         """
         reference = resolve(str(self.references[index]), folder=self.folder, root=self.root)
-        if not readable(reference.path):
+        if isinstance(reference.path, Path) and not readable(reference.path):
             raise ReadError(NOT_FOUND)
         try:
-            return self._read(reference)
+            return within(self.seconds, self._read, reference)
         except FileNotFoundError:
             raise ReadError(NOT_FOUND) from None
         except PermissionError:
@@ -74,19 +84,50 @@ class FileSource:
             ReadError: The reference names no file that can be looked at.
         """
         reference = resolve(str(self.references[index]), folder=self.folder, root=self.root)
+        path = reference.path
         try:
-            return reference.path.suffix.lower(), reference.path.stat().st_size
+            return path.suffix.lower(), file_size(path) if isinstance(path, Remote) else path.stat().st_size
         except OSError:
             raise ReadError(NOT_FOUND) from None
+
+    def mark(self) -> str:
+        """Return a digest over the references, and over size and time of change of the files that they name."""
+        whole = hashlib.sha256(canonical_json([self.input, self.references.tolist()]).encode())
+        places = self._places()
+        for path in sorted(p for p in places if isinstance(p, Path)):
+            for file in sorted(path.iterdir()) if path.is_dir() else [path]:
+                try:
+                    found = file.stat()
+                except OSError:
+                    whole.update(b"absent\n")
+                else:
+                    whole.update(f"{found.st_size}:{found.st_mtime_ns}\n".encode())
+        for _, said in sorted(marks([p for p in places if isinstance(p, Remote)]).items()):
+            whole.update(f"{said}\n".encode())
+        return whole.hexdigest()
+
+    def _places(self) -> set[Location]:
+        places: set[Location] = set()
+        for cell in np.unique(self.references):
+            try:
+                places.add(resolve(str(cell), folder=self.folder, root=self.root).path)
+            except ReadError:
+                # A cell that names no file stands in the references already.
+                continue
+        return places
 
     def _read(self, reference: Reference) -> Stored:
         if reference.kind == "array":
             return Stored(with_channels(self.files.read(reference), self.input))
-        if reference.kind == "dicom":
-            return read_dicom(reference.path, self.input.orientation)
-        if reference.kind == "nifti":
-            return read_nifti(reference.path, self.input.orientation)
-        return Stored(read_raster(reference.path))
+        place = reference.path
+        # A DICOM reference may be the folder of a series.
+        get = fetched_files if reference.kind == "dicom" else fetched
+        with get(place, most=_MOST_BYTES) as path:
+            if reference.kind == "dicom":
+                return read_dicom(path, self.input.orientation)
+            if reference.kind == "nifti":
+                return read_nifti(path, self.input.orientation)
+            return Stored(read_raster(path))
 
     def sized(self) -> FileSource:
         """Return the source with the model's size filled in from its first readable image, where none is declared.

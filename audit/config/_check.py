@@ -58,8 +58,8 @@ def policy_faults(
     for rule in policy.rules:
         known = prevalence or (rule.probe in _BY_DESIGN and design in ("consecutive", "random"))
         faults += _rule_faults(rule, infos, known)
-    for pattern in policy.allow_not_applicable:
     faults += sequential_faults(policy, infos)
+    for pattern in policy.allow_not_applicable:
         if not any(fnmatch.fnmatchcase(code, pattern) for code in infos):
             faults.append(_as_policy(unknown("[not_applicable] allow", pattern, sorted(infos), noun="probe")))
     return faults

@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import warnings
 from collections.abc import Iterator
-from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -18,6 +17,7 @@ from audit.models._digest import model_digest, tensor_parts
 from audit.models._extras import require
 from audit.models._lower import lowered
 from audit.models._network import ask, ask_numpy, first_line
+from audit.models._onnx_session import open_session, session_class
 from audit.models._pipeline import build_pipeline
 
 if TYPE_CHECKING:
@@ -28,7 +28,6 @@ _TRIAL = 6
 _CONVERSION_ERRORS = (
     NotImplementedError, RuntimeError, ValueError, KeyError, TypeError, AttributeError, IndexError, AssertionError,
 )  # fmt: skip
-_RUNTIME_ERRORS = ("Fail", "InvalidArgument", "InvalidGraph", "InvalidProtobuf", "NotImplemented", "RuntimeException")
 
 
 class OnnxModel:
@@ -123,10 +122,10 @@ def load_onnx(spec: ModelSpec, root: Path) -> OnnxModel:
     file = model_file(spec, root)
     proto = _read(file)
     graph = proto.SerializeToString(deterministic=True)
-    session = _session(graph, file)
+    session = open_session(graph, file.name)
     entry, output = _entry(session, file), _output(session, file)
     fixed = entry.shape[0] if entry.shape and isinstance(entry.shape[0], int) else None
-    answers = build_pipeline(_session_class()(session, entry, output), spec, fixed_batch=fixed)
+    answers = build_pipeline(session_class()(session, entry, output), spec, fixed_batch=fixed)
     notes = () if fixed is None else (f"the graph wants batches of {fixed}; images are answered in such groups",)
     trial = _trial_images(spec, entry.shape)
     converted, reason = _convert(proto, spec, fixed)
@@ -182,21 +181,6 @@ def _check_external(tensor: Any, file: Path) -> None:
         )  # fmt: skip
 
 
-def _session(graph: bytes, file: Path) -> Any:
-    ort = require("onnxruntime", "onnx")
-    state = require("onnxruntime.capi.onnxruntime_pybind11_state", "onnx")
-    errors = tuple(getattr(state, name) for name in _RUNTIME_ERRORS)
-    options = ort.SessionOptions()
-    options.log_severity_level = 3
-    try:
-        return ort.InferenceSession(graph, options, providers=["CPUExecutionProvider"])
-    except errors as error:
-        raise ModelError(
-            f"onnxruntime cannot run {file.name}", expected="standard ONNX operators", got=first_line(error),
-            fix="export the network again with standard operators",
-        ) from error  # fmt: skip
-
-
 def _entry(session: Any, file: Path) -> Any:
     entries = session.get_inputs()
     if len(entries) != 1 or not entries[0].type.startswith("tensor("):
@@ -215,32 +199,6 @@ def _output(session: Any, file: Path) -> str:
             got=", ".join(f"{o.name} {o.type}" for o in session.get_outputs()), fix="export that output alone",
         )  # fmt: skip
     return str(floats[0].name)
-
-
-@cache
-def _session_class() -> type[Any]:
-    import torch
-
-    types = {"tensor(double)": np.float64, "tensor(float16)": np.float16}
-
-    class Session(torch.nn.Module):  # type: ignore[misc, unused-ignore]
-        """onnxruntime behind the same pipeline as any other network; it gives no gradients."""
-
-        def __init__(self, session: Any, entry: Any, output: str) -> None:
-            super().__init__()
-            self.session, self.name, self.output = session, entry.name, output
-            self.type = types.get(entry.type, np.float32)
-
-        def forward(self, x: Any) -> Any:
-            batch = np.ascontiguousarray(x.detach().cpu().numpy(), dtype=self.type)
-            try:
-                answer = self.session.run([self.output], {self.name: batch})[0]
-            # onnxruntime's errors have no common class of their own.
-            except Exception as error:
-                raise RuntimeError(str(error)) from error
-            return torch.from_numpy(np.array(answer, dtype=np.float32))
-
-    return Session
 
 
 def _trial_images(spec: ModelSpec, shape: Any) -> NDArray[np.float32] | None:

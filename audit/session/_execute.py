@@ -132,15 +132,26 @@ class Execution:
                 self.progress.finish(info.code, result.state)
             self._states.append(crew.states())
 
+    def remarks(self, clean_batch: int) -> list[str]:
+        """Return what a reader should know of how the model was asked; see `described`."""
+        if not self._smaller(clean_batch):
+            return []
+        return [
+            f"The model ran out of memory at {self.batch} images a batch; fewer were asked about at a time. No answer "
+            "rests on the others of its batch."
+        ]
+
+    def _smaller(self, clean_batch: int) -> dict[str, int]:
+        smaller = {code: r.batch for code, r in self.ran.items() if 0 < r.batch < self.batch}
+        return {"clean predictions": clean_batch, **smaller} if clean_batch < self.batch else smaller
+
     def described(self, clean_batch: int) -> dict[str, object]:
         """Return what the evidence says of who worked, what was there already, and where memory ran out.
 
         Args:
             clean_batch: Images that were asked about at a time for the clean predictions.
         """
-        smaller = {code: r.batch for code, r in self.ran.items() if 0 < r.batch < self.batch}
-        if clean_batch < self.batch:
-            smaller = {"clean predictions": clean_batch, **smaller}
+        smaller = self._smaller(clean_batch)
         return {
             "workers": self.executor.workers, "executor": self.executor.name,
             **({"reused": self.tally.reused} if self.tally.reused else {}),
