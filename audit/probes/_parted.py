@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from audit.core import Arrays, ProbeContext
+from audit.core import Arrays, ProbeContext, joined, shards
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -29,6 +29,30 @@ def shard_of(batch: int) -> int:
         batch: Images a batch.
     """
     return batch * max(1, min(_SHARD // batch, _BATCHES))
+
+
+def batch_by_batch(
+    ctx: ProbeContext, name: str, cases: int, batch: int, work: Callable[[NDArray[np.int64], int], Arrays]
+) -> dict[str, NDArray[Any]]:
+    """Do work batch by batch, in shards of several; what a batch gives does not depend on the shard that it is in.
+
+    Args:
+        ctx: The probe's context.
+        name: What is done.
+        cases: How many cases there are, 1 or more.
+        batch: Cases a batch.
+        work: From the rows of a batch and its number to named arrays, which are joined along their first axis.
+    """
+    every = shards(cases, batch)
+
+    def few(numbers: NDArray[np.int64]) -> Arrays:
+        parts = []
+        for number in numbers:
+            parts.append(work(every[number], int(number)))
+            ctx.sink.progress(int(every[number][-1]) + 1, cases)
+        return joined(parts)
+
+    return joined(ctx.parts.map(name, few, len(every), size=max(1, shard_of(batch) // batch)))
 
 
 def alone(ctx: ProbeContext, name: str, work: Callable[[np.random.Generator], Arrays]) -> dict[str, NDArray[Any]]:

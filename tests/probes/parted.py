@@ -136,30 +136,37 @@ def same_arrays(one: Arrays, other: Arrays, within: float) -> None:
 
 
 def a_shard_costs_its_own(
-    probe: type[Probe], ctx: ProbeContext, *, prologue: int = 0, within: float = 0.0
+    probe: type[Probe],
+    ctx: ProbeContext,
+    *,
+    passes: Callable[[], int] | None = None,
+    prologue: int = 0,
+    within: float = 0.0,
 ) -> list[int]:
     """Check that one shard done by itself asks the model for its own cases only, and gives what it gave before.
 
     Args:
         probe: The probe.
-        ctx: Its context, whose model has a torch module without convolutions.
+        ctx: Its context.
+        passes: Reads how many images were passed so far; by default the model has a torch module without convolutions,
+            whose images are counted.
         prologue: Images that may be asked about before the shard.
         within: What rounding explains.
 
     Returns:
         The passes of each shard of the calls that were parted.
     """
-    passes = passes_of(ctx)
-    parts = Recorded(passes)
+    counted = passes or passes_of(ctx)
+    parts = Recorded(counted)
     list(probe().run(replace(ctx, rng=np.random.default_rng(7), parts=parts, sink=Sink())))
     parted = sorted(key for key in parts.kept if (key[0], 1) in parts.kept)
     assert parted, "nothing was parted"
     for key in parted:
         parts.only, parts.call = key, 0
-        before = passes()
+        before = counted()
         with pytest.raises(Reached):
             list(probe().run(replace(ctx, rng=np.random.default_rng(7), parts=parts, sink=Sink())))
-        spent = passes() - before
+        spent = counted() - before
         assert parts.spent == parts.cost[key]
         assert spent - parts.spent <= prologue, (key, spent, parts.spent)
         same_arrays(parts.again, parts.kept[key], within)

@@ -19,12 +19,11 @@ from audit.core import (
     NotApplicable,
     ProbeContext,
     Scalar,
-    joined,
     scores,
     shards,
 )
 from audit.probes._images import batch_size, load_images, sample_cases
-from audit.probes._parted import shard_of
+from audit.probes._parted import batch_by_batch
 from audit.probes._shared import NO_OPERATING_POINT
 from audit.probes.adversarial._attacked import anchor_rows, called, concerned, targets_of
 from audit.probes.adversarial._certified import keep_checks
@@ -158,17 +157,7 @@ class Asked:
             what: What is done.
             work: From the rows of a batch and its number to arrays whose first axis is joined.
         """
-        every = self.batches
-
-        def few(numbers: NDArray[np.int64]) -> Arrays:
-            parts = []
-            for number in numbers:
-                parts.append(work(every[number], int(number)))
-                self.ctx.sink.progress(int(every[number][-1]) + 1, self.cases.size)
-            return joined(parts)
-
-        size = max(1, shard_of(self.batch) // self.batch)
-        return joined(self.ctx.parts.map(self.called(what), few, len(every), size=size))
+        return batch_by_batch(self.ctx, self.called(what), self.cases.size, self.batch, work)
 
     @property
     def positive(self) -> NDArray[np.bool_] | None:

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from audit.core import Arrays, InlineParts, Parts, joined
 from audit.probes.data._fingerprint import Prints, hash_bits, magnified, resized
 
 if TYPE_CHECKING:
@@ -65,36 +66,40 @@ def mirrors(ndim: int) -> tuple[tuple[int, ...], ...]:
     return ((), *single, *(combinations(axes, 2) if ndim == 2 else ()))
 
 
-def find_alike(one: Prints, two: Prints | None, owners: NDArray[np.int64]) -> Alike:
+def find_alike(
+    one: Prints, two: Prints | None, owners: NDArray[np.int64], *, parts: Parts | None = None
+) -> Alike:  # fmt: skip
     """Return the pairs of images that show the same picture.
 
     Args:
         one: Prints of the cohort.
         two: Prints of another split; None: pairs within the first.
         owners: (m,) patient of each image of the first; a pair within one patient is none. Ignored with `two`.
+        parts: Who does the variants; here, one after the other, by default.
 
     Returns:
         Each pair once, by the closest of its variants.
     """
     search = _Search(one=one, two=one if two is None else two, within=two is None, owners=owners)
+    variants = mirrors(one.thumbs.ndim - 1)
+    found = joined((parts or InlineParts()).map(
+        "variants compared", lambda at: joined([search.variant(int(v), variants[v]) for v in at]), len(variants), size=1
+    ))  # fmt: skip
     best: dict[tuple[int, int], tuple[float, str]] = {}
-    proposed = unaligned = 0
-    for flipped in mirrors(one.thumbs.ndim - 1):
-        pairs = search.proposals(flipped)
-        proposed += len(pairs)
-        pairs, left = search.coarse(pairs, flipped)
-        unaligned += left
-        for pair, likeness in search.confirmed(pairs, flipped):
-            if abs(likeness) > best.get(pair, (0.0, ""))[0]:
-                best[pair] = (abs(likeness), MIRRORED if flipped or likeness < 0 else NEAR)
+    for i, j, likeness, turned in zip(
+        found["first"].tolist(), found["second"].tolist(), found["likeness"].tolist(), found["variant"].tolist(),
+        strict=True,
+    ):  # fmt: skip
+        if abs(likeness) > best.get((i, j), (0.0, ""))[0]:
+            best[i, j] = (abs(likeness), MIRRORED if variants[turned] or likeness < 0 else NEAR)
     best |= dict.fromkeys(search.identical(), (1.0, IDENTICAL))
-    found = sorted(best.items())
+    pairs = sorted(best.items())
     return Alike(
-        first=np.array([i for (i, _), _ in found], dtype=np.int64),
-        second=np.array([j for (_, j), _ in found], dtype=np.int64),
-        likeness=np.array([value for _, (value, _) in found], dtype=np.float64),
-        kind=np.array([kind for _, (_, kind) in found], dtype=np.str_),
-        proposed=proposed, unaligned=unaligned,
+        first=np.array([i for (i, _), _ in pairs], dtype=np.int64),
+        second=np.array([j for (_, j), _ in pairs], dtype=np.int64),
+        likeness=np.array([value for _, (value, _) in pairs], dtype=np.float64),
+        kind=np.array([kind for _, (_, kind) in pairs], dtype=np.str_),
+        proposed=int(found["proposed"].sum()), unaligned=int(found["unaligned"].sum()),
     )  # fmt: skip
 
 
@@ -111,6 +116,19 @@ class _Search:
     def details(self) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
         mine = _coarse_details(self.one.thumbs)
         return mine, mine if self.within else _coarse_details(self.two.thumbs)
+
+    def variant(self, number: int, flipped: tuple[int, ...]) -> Arrays:
+        """Return the pairs of one variant, and how many were proposed and left, as arrays."""
+        pairs = self.proposals(flipped)
+        proposed = len(pairs)
+        pairs, left = self.coarse(pairs, flipped)
+        found = list(self.confirmed(pairs, flipped))
+        return {
+            "first": np.array([i for (i, _), _ in found], dtype=np.int64),
+            "second": np.array([j for (_, j), _ in found], dtype=np.int64),
+            "likeness": np.array([value for _, value in found], dtype=np.float64),
+            "variant": np.full(len(found), number), "proposed": np.array([proposed]), "unaligned": np.array([left]),
+        }  # fmt: skip
 
     def identical(self) -> Iterator[tuple[int, int]]:
         places: dict[bytes, list[int]] = {}

@@ -6,14 +6,15 @@ perceptual image hash functions), in two dimensions or three.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from audit.probes.data._identity import content_digest, is_flat
+from audit.core import Arrays, joined
+from audit.probes.data._identity import DIGEST_SIZE, content_digest, is_flat
 from audit.probes.data._stream import Looked, planes
 
 if TYPE_CHECKING:
@@ -53,29 +54,51 @@ def fingerprints(images: Iterable[Looked]) -> Prints:
 
     Images of another number of dimensions than the first one count as unread.
     """
+    return prints_of([print_arrays(images)])
+
+
+def print_arrays(images: Iterable[Looked]) -> Arrays:
+    """Return what `prints_of` makes fingerprints of: the kind of each image, and more of those that can be compared.
+
+    A kind is the number of spatial dimensions, 1 for an image with one value throughout, 0 for one that is not read.
+    """
     cases: list[int] = []
-    thumbs: list[NDArray[np.uint8]] = []
-    digests: list[bytes] = []
+    kinds: list[int] = []
+    thumbs: dict[int, list[NDArray[np.uint8]]] = {ndim: [] for ndim in SIDE}
+    digests: list[NDArray[np.uint8]] = []
     sides: list[int] = []
-    flat: list[int] = []
-    unread = 0
     for image in images:
-        if image.values is None:
-            unread += 1
-        elif is_flat(image.values):
-            flat.append(image.case)
-        elif image.values.ndim - 1 not in SIDE or (thumbs and thumbs[0].ndim != image.values.ndim - 1):
-            unread += 1
-        else:
-            cases.append(image.case)
-            thumbs.append(thumbnail(image.values))
-            digests.append(content_digest(image.values))
-            sides.append(min(image.values.shape[1:]))
-    side = thumbs[0].shape if thumbs else (SIDE[2],) * 2
-    stack = np.stack(thumbs) if thumbs else np.zeros((0, *side), dtype=np.uint8)
+        cases.append(image.case)
+        kind = 0 if image.values is None or image.values.ndim - 1 not in SIDE else image.values.ndim - 1
+        if image.values is not None and is_flat(image.values):
+            kind = 1
+        kinds.append(kind)
+        digest, side = np.zeros(DIGEST_SIZE, dtype=np.uint8), 0
+        if image.values is not None and kind in SIDE:
+            thumbs[kind].append(thumbnail(image.values))
+            digest = np.frombuffer(content_digest(image.values), dtype=np.uint8)
+            side = min(image.values.shape[1:])
+        digests.append(digest)
+        sides.append(side)
+    return {
+        "cases": np.array(cases, dtype=np.int64), "kinds": np.array(kinds, dtype=np.int64),
+        "sides": np.array(sides, dtype=np.int64),
+        "digests": np.array(digests, dtype=np.uint8).reshape(len(cases), DIGEST_SIZE),
+        **{f"thumbs {n}": np.array(thumbs[n], dtype=np.uint8).reshape(-1, *(SIDE[n],) * n) for n in SIDE},
+    }  # fmt: skip
+
+
+def prints_of(parts: Sequence[Arrays]) -> Prints:
+    """Return the fingerprints of images that were looked at in parts; see `fingerprints`."""
+    every = joined(list(parts))
+    kinds = every["kinds"]
+    comparable = kinds[np.isin(kinds, list(SIDE))]
+    ndim = int(comparable[0]) if comparable.size else 2
+    own = kinds == ndim
     return Prints(
-        cases=np.array(cases, dtype=np.int64), thumbs=stack, sides=np.array(sides, dtype=np.int64), digests=digests,
-        flat=np.array(flat, dtype=np.int64), unread=unread,
+        cases=every["cases"][own], thumbs=every[f"thumbs {ndim}"], sides=every["sides"][own],
+        digests=[row.tobytes() for row in every["digests"][own]], flat=every["cases"][kinds == 1],
+        unread=int((~own & (kinds != 1)).sum()),
     )  # fmt: skip
 
 

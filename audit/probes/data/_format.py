@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+import json
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from audit.core import InputSpec
+from audit.core import Arrays, InputSpec, joined
 from audit.probes.data._fingerprint import resized
 from audit.probes.data._stream import Looked, planes
 
@@ -51,8 +52,8 @@ class Facts:
         return len(self.cases)
 
 
-def facts_of(images: Iterable[Looked]) -> Facts:
-    """Return the facts of images that come one by one."""
+def fact_arrays(images: Iterable[Looked]) -> Arrays:
+    """Return the facts of images that come one by one, as arrays for `facts_in`."""
     kept = []
     unread = 0
     for image in images:
@@ -61,14 +62,27 @@ def facts_of(images: Iterable[Looked]) -> Facts:
             continue
         values = image.values
         few = values.size >= ENOUGH_PIXELS and _at_most_levels(values, FEW_LEVELS)
-        size = tuple(int(s) for s in values.shape[1:])
-        kept.append((image.case, float(values.min()), float(values.max()), few, size, image.spacing, _small(values)))
+        size = json.dumps([int(s) for s in values.shape[1:]])
+        spacing = json.dumps(None if image.spacing is None else [float(s) for s in image.spacing])
+        kept.append((image.case, float(values.min()), float(values.max()), few, size, spacing, _small(values)))
     columns: list[list[Any]] = [list(c) for c in zip(*kept, strict=True)] if kept else [[] for _ in range(7)]
+    return {
+        "cases": np.array(columns[0], dtype=np.int64), "unread": np.array([unread]),
+        "low": np.array(columns[1], dtype=np.float64), "high": np.array(columns[2], dtype=np.float64),
+        "few": np.array(columns[3], dtype=np.bool_), "sizes": np.array(columns[4], dtype=np.str_),
+        "spacings": np.array(columns[5], dtype=np.str_),
+        "small": np.array(columns[6], dtype=np.float32).reshape(-1, SIDE, SIDE),
+    }  # fmt: skip
+
+
+def facts_in(parts: Sequence[Arrays]) -> Facts:
+    """Return the facts of images that were looked at in parts."""
+    every = joined(list(parts))
+    spacings = [json.loads(str(text)) for text in every["spacings"]]
     return Facts(
-        cases=np.array(columns[0], dtype=np.int64), unread=unread, low=np.array(columns[1], dtype=np.float64),
-        high=np.array(columns[2], dtype=np.float64), few_levels=np.array(columns[3], dtype=np.bool_),
-        sizes=columns[4], spacings=columns[5],
-        small=np.stack(columns[6]) if kept else np.zeros((0, SIDE, SIDE), dtype=np.float32),
+        cases=every["cases"], unread=int(every["unread"].sum()), low=every["low"], high=every["high"],
+        few_levels=every["few"], sizes=[tuple(json.loads(str(text))) for text in every["sizes"]],
+        spacings=[None if s is None else tuple(s) for s in spacings], small=every["small"],
     )  # fmt: skip
 
 

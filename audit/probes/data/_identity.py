@@ -5,16 +5,19 @@ from __future__ import annotations
 import hashlib
 import itertools
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from audit.core import Arrays, joined
 from audit.probes.data._stream import Looked
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
+DIGEST_SIZE = 16
+"""Bytes of the digest of an image's content."""
 _PART = re.compile(r"[^\W\d_]+|\d+")
 
 
@@ -35,7 +38,7 @@ def are_row_numbers(case_ids: NDArray[np.str_]) -> bool:
 def content_digest(values: NDArray[Any]) -> bytes:
     """Return a digest of stored values and their shape, the same for every type of number that holds them."""
     exact = np.ascontiguousarray(values, dtype=np.float64)
-    return hashlib.blake2b(repr(exact.shape).encode() + exact.tobytes(), digest_size=16).digest()
+    return hashlib.blake2b(repr(exact.shape).encode() + exact.tobytes(), digest_size=DIGEST_SIZE).digest()
 
 
 def is_flat(values: NDArray[Any]) -> bool:
@@ -43,13 +46,24 @@ def is_flat(values: NDArray[Any]) -> bool:
     return bool(np.min(values) == np.max(values))
 
 
-def image_digests(images: Iterable[Looked]) -> tuple[dict[int, bytes], int]:
-    """Return the digest of each image by its index, and how many could not be read; flat images have none."""
-    found: dict[int, bytes] = {}
-    unread = 0
+def digest_arrays(images: Iterable[Looked]) -> Arrays:
+    """Return of each image its index, whether it could be read, whether it has a digest, and that; see `digests_of`."""
+    cases, read, digests = [], [], []
     for image in images:
-        if image.values is None:
-            unread += 1
-        elif not is_flat(image.values):
-            found[image.case] = content_digest(image.values)
-    return found, unread
+        cases.append(image.case)
+        read.append(image.values is not None)
+        digests.append(b"" if image.values is None or is_flat(image.values) else content_digest(image.values))
+    nothing = bytes(DIGEST_SIZE)
+    return {
+        "cases": np.array(cases, dtype=np.int64), "read": np.array(read, dtype=np.bool_),
+        "known": np.array([bool(d) for d in digests], dtype=np.bool_),
+        "digests": np.frombuffer(b"".join(d or nothing for d in digests), dtype=np.uint8).reshape(-1, DIGEST_SIZE),
+    }  # fmt: skip
+
+
+def digests_of(parts: Sequence[Arrays]) -> tuple[dict[int, bytes], int]:
+    """Return the digest of each image by its index, and how many could not be read; flat images have none."""
+    every = joined(list(parts))
+    known = every["known"]
+    found = zip(every["cases"][known].tolist(), every["digests"][known], strict=True)
+    return {case: row.tobytes() for case, row in found}, int((~every["read"]).sum())

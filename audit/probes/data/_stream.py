@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from audit.core import ImageSource, NotApplicable, ProbeContext, SourceView
+from audit.core import Arrays, ImageSource, NotApplicable, ProbeContext, SourceView
 from audit.errors import ReadError
 from audit.probes._images import sample_cases
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
+
+_A_SHARD = 256
+"""Images that are read for one shard."""
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -78,11 +81,41 @@ def drawn_of(ctx: ProbeContext, count: int) -> NDArray[np.int64]:
     return np.sort(ctx.rng.choice(count, size=limit, replace=False))
 
 
-def stream(ctx: ProbeContext, source: ImageSource, cases: NDArray[np.int64]) -> Iterator[Looked]:
-    """Give the images of some cases one by one; progress is told, and no image is kept."""
-    for done, case in enumerate(cases, start=1):
+def stream(
+    ctx: ProbeContext, source: ImageSource, cases: NDArray[np.int64], *, before: int = 0, total: int | None = None
+) -> Iterator[Looked]:
+    """Give the images of some cases one by one; progress is told, and no image is kept.
+
+    Args:
+        ctx: The probe's context.
+        source: Where they are read.
+        cases: (m,) which of them.
+        before: Images of the work that come before these.
+        total: Images of the work in all, by default these.
+    """
+    for done, case in enumerate(cases, start=before + 1):
         yield look(source, int(case))
-        ctx.sink.progress(done, len(cases))
+        ctx.sink.progress(done, len(cases) if total is None else total)
+
+
+def in_shards(
+    ctx: ProbeContext, name: str, source: ImageSource, cases: NDArray[np.int64],
+    of: Callable[[Iterator[Looked]], Arrays],
+) -> list[Arrays]:  # fmt: skip
+    """Return what is kept of images that are read shard by shard; one shard of none where there are no cases.
+
+    Args:
+        ctx: The probe's context.
+        name: What is done.
+        source: Where images are read.
+        cases: (m,) which of them.
+        of: From images that come one by one to named arrays.
+    """
+
+    def work(positions: NDArray[np.int64]) -> Arrays:
+        return of(stream(ctx, source, cases[positions], before=int(positions[0]), total=len(cases)))
+
+    return ctx.parts.map(name, work, len(cases), size=_A_SHARD) or [of(iter(()))]
 
 
 def planes(values: NDArray[Any]) -> NDArray[Any]:

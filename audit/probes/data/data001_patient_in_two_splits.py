@@ -21,8 +21,8 @@ from audit.core import (
 )
 from audit.probes._shared import count_patients
 from audit.probes.data._counts import counted
-from audit.probes.data._identity import are_row_numbers, image_digests, plain_id
-from audit.probes.data._stream import drawn, drawn_of, stream
+from audit.probes.data._identity import are_row_numbers, digest_arrays, digests_of, plain_id
+from audit.probes.data._stream import drawn, drawn_of, in_shards
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -161,13 +161,13 @@ def _own_digests(ctx: ProbeContext, others: list[OtherSplit]) -> Digests | None:
     if ctx.cohort.images is None or all(other.images is None for other in others):
         return None
     cases = drawn(ctx)
-    found, unread = image_digests(stream(ctx, ctx.cohort.images, cases))
+    found, unread = digests_of(in_shards(ctx, "images of the audit", ctx.cohort.images, cases, digest_arrays))
     return Digests(by_case=found, cases=cases, unseen=len(ctx.cohort) - len(cases) + unread)
 
 
 def _images(ctx: ProbeContext, images: ImageSource, own: Digests) -> Estimate:
     rows = drawn_of(ctx, len(images))
-    theirs, unread = image_digests(stream(ctx, images, rows))
+    theirs, unread = digests_of(in_shards(ctx, "images of another split", images, rows, digest_arrays))
     there = set(theirs.values())
     found = sum(digest in there for digest in own.by_case.values())
     # An image of theirs that nobody read may be that of any case of ours.

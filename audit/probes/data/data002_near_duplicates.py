@@ -11,8 +11,8 @@ from audit.core import TASKS, Estimate, Measurement, Probe, ProbeContext, ProbeI
 from audit.probes._shared import count_patients
 from audit.probes.data._alike import IDENTICAL, LIKE, MIRRORED, NEAR, SMALLEST_SIDE, Alike, find_alike
 from audit.probes.data._counts import counted
-from audit.probes.data._fingerprint import Prints, fingerprints
-from audit.probes.data._stream import drawn, drawn_of, images_of, stream
+from audit.probes.data._fingerprint import Prints, print_arrays, prints_of
+from audit.probes.data._stream import drawn, drawn_of, images_of, in_shards
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -83,12 +83,13 @@ class NearDuplicates(Probe):
     def run(self, ctx: ProbeContext) -> Iterable[Measurement]:
         """Compare all images within the budget; see `Probe.run`."""
         cases = drawn(ctx)
-        prints = fingerprints(stream(ctx, images_of(ctx), cases))
+        prints = prints_of(in_shards(ctx, WITHIN, images_of(ctx), cases, print_arrays))
         owners = ctx.cohort.patients[prints.cases]
         found = list(_within(ctx, prints, owners))
         for other in ctx.cohort.others:
             if other.images is not None and len(other):
-                theirs = fingerprints(stream(ctx, other.images, drawn_of(ctx, len(other.images))))
+                rows = drawn_of(ctx, len(other.images))
+                theirs = prints_of(in_shards(ctx, other.name, other.images, rows, print_arrays))
                 found += _between(ctx, other.name, prints, owners, theirs, len(other))
         _keep_counts(ctx, found)
         for name, kind, estimate in found:
@@ -108,7 +109,7 @@ def _within(ctx: ProbeContext, prints: Prints, owners: NDArray[np.int64]) -> Ite
     if not len(prints):
         yield from _absent(WITHIN, NOTHING)
         return
-    alike = find_alike(prints, None, owners)
+    alike = find_alike(prints, None, owners, parts=ctx.parts)
     every = _strangers(np.delete(ctx.cohort.patients, prints.flat))
     large = _large(prints)
     unseen = every - _strangers(owners), every - _strangers(owners[large])
@@ -124,7 +125,7 @@ def _between(
     elif prints.thumbs.ndim != theirs.thumbs.ndim:
         yield from _absent(name, OTHER_KIND)
     else:
-        alike = find_alike(prints, theirs, owners)
+        alike = find_alike(prints, theirs, owners, parts=ctx.parts)
         every = (len(ctx.cohort) - len(prints.flat)) * (size - len(theirs.flat))
         large, counterpart = _large(prints), _large(theirs)
         unseen = every - len(prints) * len(theirs), every - int(large.sum()) * int(counterpart.sum())

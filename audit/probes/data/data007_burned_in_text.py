@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 
-from audit.core import TASKS, Measurement, Probe, ProbeContext, ProbeInfo
+from audit.core import TASKS, Arrays, Measurement, Probe, ProbeContext, ProbeInfo, joined
 from audit.probes._images import sample_cases
 from audit.probes._shared import count_patients
 from audit.probes.data._counts import counted
-from audit.probes.data._stream import Looked, images_of, look, planes, stream
+from audit.probes.data._stream import Looked, images_of, in_shards, look, planes
 from audit.probes.data._text import Line, text_lines
 
 if TYPE_CHECKING:
@@ -134,25 +134,37 @@ def _affordable(ctx: ProbeContext) -> int | None:
 
 def _looked(ctx: ProbeContext) -> Texts:
     cases = sample_cases(ctx.cohort.patients, _affordable(ctx), ctx.rng)
-    letters = np.full(len(cases), -1, dtype=np.int64)
+    every = joined(in_shards(ctx, "images looked at", images_of(ctx), cases, _read))
+    return Texts(
+        cases=cases, letters=every["letters"], places=every["places"].sum(axis=0),
+        examples=list(every["examples"][:SHOWN]),
+    )  # fmt: skip
+
+
+def _read(images: Iterator[Looked]) -> Arrays:
+    """Return the letters of each image, how often there is text at each place, and the first images with text."""
+    letters: list[int] = []
     places = np.zeros((GRID, GRID), dtype=np.int64)
     examples: list[NDArray[np.float32]] = []
-    for at, image in enumerate(stream(ctx, images_of(ctx), cases)):
+    for image in images:
+        letters.append(-1 if image.values is None else 0)
         if image.values is None:
             continue
-        letters[at] = 0
         shown = False
         here = np.zeros_like(places, dtype=bool)
         for plane in _planes(image):
             lines = text_lines(plane)
-            letters[at] += sum(line.letters for line in lines)
+            letters[-1] += sum(line.letters for line in lines)
             for line in lines:
                 here[_cells(line, plane.shape)] = True
             if lines and not shown and len(examples) < SHOWN:
                 examples.append(_picture(plane))
                 shown = True
         places += here
-    return Texts(cases=cases, letters=letters, places=places, examples=examples)
+    return {
+        "letters": np.array(letters, dtype=np.int64), "places": places[None],
+        "examples": np.array(examples, dtype=np.float32).reshape(-1, PICTURE, PICTURE),
+    }  # fmt: skip
 
 
 def _planes(image: Looked) -> Iterator[NDArray[Any]]:

@@ -10,8 +10,8 @@ import numpy as np
 from audit.core import TASKS, Estimate, Measurement, Probe, ProbeContext, ProbeInfo
 from audit.probes._shared import count_patients
 from audit.probes.data._counts import counted
-from audit.probes.data._format import Facts, facts_of, faults_of, suspected_of
-from audit.probes.data._stream import drawn, images_of, stream
+from audit.probes.data._format import Facts, fact_arrays, facts_in, faults_of, suspected_of
+from audit.probes.data._stream import drawn, images_of, in_shards
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -73,7 +73,7 @@ class DeclaredFormat(Probe):
     def run(self, ctx: ProbeContext) -> Iterable[Measurement]:
         """Look at the images within the budget; see `Probe.run`."""
         cases = drawn(ctx)
-        facts = facts_of(stream(ctx, images_of(ctx), cases))
+        facts = facts_in(in_shards(ctx, "images looked at", images_of(ctx), cases, fact_arrays))
         faults, suspected = faults_of(facts, ctx.card.input), suspected_of(facts)
         _keep(ctx, facts, {**faults, **suspected})
         yield _unread(ctx, facts, cases)

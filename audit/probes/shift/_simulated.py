@@ -11,10 +11,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from audit.acquisition import Change, ImageSpec, apply, describe, frame_of
-from audit.core import Cohort, ModelCard, Predictions, ProbeContext
+from audit.core import Arrays, Cohort, ModelCard, Predictions, ProbeContext
 from audit.core.attributes import kept
 from audit.metrics import dice, ssim
 from audit.probes._images import batch_size, load_images, load_masks, sample_cases
+from audit.probes._parted import batch_by_batch
 from audit.probes.shift._severities import Tried
 
 if TYPE_CHECKING:
@@ -101,33 +102,42 @@ def simulate(
     size = batch_size(load_images(ctx.cohort, np.arange(1))[0], ctx.budget.batch_size)
     noise = any(knob.noise for one in tried for knob, _ in one.turned)
     looked = min(_LOOKED_AT, m)
-    similar: list[list[float]] = [[] for _ in tried]
-    given: list[list[Floats]] = [[] for _ in tried]
-    examples: list[str] = [""] * len(tried)
-    others = np.zeros(len(tried))
-    repeated = 0.0
-    for start in range(0, m, size):
-        rows = np.arange(start, min(start + size, m))
+
+    def work(rows: NDArray[np.int64], number: int) -> Arrays:
         images = load_images(ctx.cohort, rows)
         masks = load_masks(ctx.cohort, rows) if ctx.card.task == "segmentation" else None
         specs = [describe(image, frame, noise=noise) for image in images]
-        if start == 0 and again:
+        repeated = 0.0
+        if number == 0 and again:
             repeated = difference(answers(ctx, images, masks), before(ctx, rows))
-        batch = _Batch(images=images, specs=specs, seeds=seeds[rows], looked=max(0, looked - start), span=frame.span)
-        for t, (changed, text, alike, touched) in enumerate(batch.under(tried)):
-            given[t].append(answers(ctx, changed, masks))
-            others[t] += touched
-            examples[t] = examples[t] or text
-            similar[t] += alike
-        ctx.sink.progress(int(rows[-1]) + 1, m)
+        left = min(rows.size, max(0, looked - int(rows[0])))
+        batch = _Batch(images=images, specs=specs, seeds=seeds[rows], looked=left, span=frame.span)
+        given, texts, touched = [], [], []
+        similar = np.full((left, len(tried)), np.nan)
+        for t, (changed, text, alike, other) in enumerate(batch.under(tried)):
+            given.append(answers(ctx, changed, masks))
+            texts.append(text)
+            touched.append(other)
+            similar[:, t] = alike
+        return {
+            "raw": np.stack(given, axis=1), "touched": np.array([touched]), "similar": similar,
+            "repeated": np.array([repeated]), "text": np.array([texts], dtype=np.str_),
+        }  # fmt: skip
+
+    name = "acquisitions by themselves" if again else "acquisitions together"
+    every = batch_by_batch(ctx, name, m, size, work)
+    similar = [column[~np.isnan(column)].tolist() for column in every["similar"].T]
     return Simulated(
-        ctx=ctx, cases=cases, seeds=seeds, raw=np.stack([np.concatenate(part) for part in given]),
-        similarity=np.array([np.mean(s) if s else np.nan for s in similar]), examples=tuple(examples),
-        changed=others / m, repeated=repeated,
+        ctx=ctx, cases=cases, seeds=seeds, raw=np.ascontiguousarray(np.moveaxis(every["raw"], 1, 0)),
+        similarity=np.array([np.mean(s) if s else np.nan for s in similar]),
+        examples=tuple(str(text) for text in every["text"][0]), changed=every["touched"].sum(axis=0) / m,
+        repeated=float(every["repeated"].max()),
     )  # fmt: skip
 
 
 _Made = tuple["NDArray[np.float32]", str, list[float], int]
+"""Images, the parameters of the first, how alike each looked at is with what it was (NaN: too small), and how many are
+other than they were."""
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -167,7 +177,7 @@ class _Batch:
         every = zip(self.images, changes, self.specs, strict=True)
         changed = np.stack([apply(image, change, field=spec.field) for image, change, spec in every])
         pairs = zip(self.images[: self.looked], changed[: self.looked], strict=True)
-        alike = [s for a, b in pairs if (s := ssim(a, b, self.span)) is not None]
+        alike = [np.nan if (s := ssim(a, b, self.span)) is None else s for a, b in pairs]
         touched = int((changed != self.images).reshape(len(changed), -1).any(axis=1).sum())
         return changed, _text(changes[0]), alike, touched
 

@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import replace
+from functools import partial
 from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
 
 from audit.acquisition import Knob, describe, frame_of
-from audit.core import Access, Estimate, Measurement, NotApplicable, Probe, ProbeContext, ProbeInfo, Scalar
+from audit.core import Access, Arrays, Estimate, Measurement, NotApplicable, Probe, ProbeContext, ProbeInfo, Scalar
 from audit.probes._images import load_images
+from audit.probes._parted import alone, tell, told
 from audit.probes.shift._critical import critical, worst
 from audit.probes.shift._losses import Quantity, quantities, steady
 from audit.probes.shift._severities import COMBINED, Tried, corners, knobs_asked, severities, together
 from audit.probes.shift._severity_figures import Curve, curves, parameters, summary, trials
 from audit.probes.shift._simulated import Simulated, sampled, simulate
+from audit.probes.shift._stopping import Early, may_stop, simulate_until
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -62,7 +66,9 @@ class AcquisitionSeverity(Probe):
         the stored images are changed at all, for example by a lung density where there is no lung. Bounds of
         `critical_severity` are severities that were tried and hold where the loss grows with the severity. A Dice is
         that of the cases with a reference that is not empty. The worst of the combined acquisitions is the worst of
-        those tried, not of all.
+        those tried, not of all. Where a rule says `sequential = true`, classes are counted until it is settled:
+        sensitivity and specificity then have bounds that hold whenever it stops, an AUC has none before all patients
+        were looked at, so that a rule names its `stratum`, `parameter` and `severity`.
 
     Example:
         The demo's biased twin (a phantom): with all seven properties of its envelope changed at once the AUC falls by
@@ -90,6 +96,7 @@ class AcquisitionSeverity(Probe):
             "performance_change_exploratory",
         ),
         descriptive=("performance_exploratory", "performance_change_exploratory"),
+        sequential=("performance", "performance_change"),
         title="Changed acquisitions",
         question="Which change of the scanner breaks it, and when?",
         method=(
@@ -118,9 +125,14 @@ class AcquisitionSeverity(Probe):
         brief = ctx.budget.profile == "smoke"
         single = [t for knob in knobs for t in severities(knob, ctx.envelope.knobs.get(knob.name), brief=brief)]
         fewer, cases = sampled(ctx, ctx.budget.severity_cases)
-        made = simulate(fewer, cases, single)
-        asked = [steady(q, made.repeated) for q in quantities(fewer)]
-        combined = list(together(ctx, knobs, _harmful(ctx, made, single, asked)))
+        early = None
+        if may_stop(ctx, fewer):
+            made, early = simulate_until(ctx, fewer, cases, single, partial(_waited_for, ctx, single))
+            fewer, cases = made.ctx, made.cases
+        else:
+            made = simulate(fewer, cases, single)
+        asked = [steady(q, made.repeated) for q in quantities(fewer, early)]
+        combined = _corners(ctx, knobs, lambda: _harmful(ctx, made, single, asked))
         yield from _undeclared(ctx, lacking)
         joint = simulate(fewer, cases, combined, seeds=made.seeds) if combined else None
         drawn = []
@@ -147,6 +159,15 @@ class AcquisitionSeverity(Probe):
             for t, one in enumerate(tried):
                 if one.standing == "in use":
                     ctx.sink.predictions(one.name, cases, answers.raw[t])
+
+
+def _waited_for(ctx: ProbeContext, single: Sequence[Tried], made: Simulated, early: Early) -> Iterator[Measurement]:
+    """Give what is known so far of the metrics that rules wait for."""
+    for quantity in (steady(q, made.repeated) for q in quantities(made.ctx, early)):
+        for t, one in enumerate(single):
+            for m in _one(ctx, one, quantity, *_rows(made, t, quantity)):
+                if ctx.stop is not None and m.metric in ctx.stop.metrics:
+                    yield m
 
 
 def _rows(made: Simulated, t: int, quantity: Quantity) -> tuple[Estimate, Estimate]:
@@ -191,7 +212,7 @@ def _one(
     for metric, estimate in (("performance", value), ("performance_change", change)):
         yield Measurement.of(
             estimate, metric=metric + suffix, level=ctx.levels.confidence, unit=quantity.unit, condition=condition,
-            direction=quantity.direction,
+            direction=quantity.direction, planned=quantity.planned,
         )  # fmt: skip
 
 
@@ -219,8 +240,22 @@ def _severity(ctx: ProbeContext, knob: Knob, way: str, quantity: Quantity, estim
     }  # fmt: skip
     return Measurement.of(
         estimate, metric="critical_severity", level=ctx.levels.confidence, unit=knob.unit, direction="higher",
-        condition=condition,
+        condition=condition, planned=quantity.planned,
     )  # fmt: skip
+
+
+def _corners(
+    ctx: ProbeContext, knobs: Sequence[Knob], harmful: Callable[[], Sequence[Mapping[str, float]]]
+) -> list[Tried]:
+    """Return the acquisitions in which all declared knobs are turned, found as one unit: it takes much resampling."""
+
+    def unit(rng: np.random.Generator) -> Arrays:
+        given = together(replace(ctx, rng=rng), knobs, harmful())
+        return {"turned": told([[[knob.name, severity] for knob, severity in one.turned] for one in given])}
+
+    by_name = {knob.name: knob for knob in knobs}
+    every = tell(alone(ctx, "corners", unit)["turned"])
+    return [Tried(turned=tuple((by_name[name], s) for name, s in one), standing="in use") for one in every]
 
 
 def _harmful(
@@ -257,5 +292,5 @@ def _combined(ctx: ProbeContext, made: Simulated, among: int, quantity: Quantity
         )
         yield Measurement.of(
             estimate, metric=metric, level=ctx.levels.confidence, unit=quantity.unit, condition=condition,
-            direction=quantity.direction,
+            direction=quantity.direction, planned=quantity.planned,
         )  # fmt: skip
