@@ -203,6 +203,7 @@ class Measurement:
         condition: Mapping[str, Scalar] | None = None,
         simultaneous: tuple[float, float] | None = None,
         contrast: str | None = None,
+        planned: int | None = None,
     ) -> Measurement:
         """Return the measurement of a metric from an estimate.
 
@@ -216,6 +217,7 @@ class Measurement:
             condition: Fixed condition keys.
             simultaneous: Interval that holds for all subgroups together.
             contrast: Key shared with this measurement's mirror image.
+            planned: Patients that there were to look at, where the probe could stop early.
         """
         bounds = estimate.bounds((1 - level) / 2)
         low, high = bounds if bounds is not None else (None, None)
@@ -223,7 +225,7 @@ class Measurement:
             metric=metric, value=estimate.value, low=low, high=high, level=level, curve=estimate.curve,
             method=estimate.method, k=estimate.k, n=estimate.n, n_patients=estimate.n_patients, unit=unit,
             direction=direction, subgroup=subgroup or {}, condition=condition or {}, missing=estimate.missing,
-            simultaneous=simultaneous, contrast=contrast,
+            simultaneous=simultaneous, contrast=contrast, planned=planned,
         )  # fmt: skip
 
     def estimate(self) -> Estimate:

@@ -80,12 +80,9 @@ def rates(
         for metric, asked, direction, named in _at(ctx, attacked, index):
             if only is None or metric in only:
                 estimate, planned = asked()
-                yield replace(
-                    Measurement.of(
-                        estimate, metric=metric, level=ctx.levels.confidence, direction=direction,
-                        condition={**condition, **named},
-                    ),
-                    planned=planned,
+                yield Measurement.of(
+                    estimate, metric=metric, level=ctx.levels.confidence, direction=direction,
+                    condition={**condition, **named}, planned=planned,
                 )  # fmt: skip
 
 

@@ -12,6 +12,7 @@ from audit.core import CLASSIFICATION, ClassView, Direction, Estimate, ModelCard
 from audit.probes._shared import NO_OPERATING_POINT, count_patients
 from audit.probes._unanswered import Answers, either_way, unanswered, unbounded, widened, worst_ranking
 from audit.probes.shift._simulated import TOLERANCE, before
+from audit.probes.shift._stopping import Early
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -38,6 +39,7 @@ class Quantity:
         reason: Why a loss would mean nothing; empty where it means what it says.
         least: Smallest possible change.
         most: Largest possible change.
+        planned: Patients of its denominator that there were to look at, where the probe could stop early.
     """
 
     stratum: str
@@ -49,6 +51,7 @@ class Quantity:
     reason: str = ""
     least: float
     most: float
+    planned: int | None = None
 
     @property
     def direction(self) -> Direction:
@@ -56,15 +59,16 @@ class Quantity:
         return "higher" if self.higher else "lower"
 
 
-def quantities(ctx: ProbeContext) -> Iterator[Quantity]:
+def quantities(ctx: ProbeContext, early: Early | None = None) -> Iterator[Quantity]:
     """Give the numbers of performance of a task, each with the reason why its loss would mean nothing, if there is one.
 
     Args:
         ctx: The context of the cases that are changed.
+        early: What was fixed beforehand, where the probe could stop before all cases were changed.
     """
     if ctx.card.task in CLASSIFICATION:
         for index in range(len(ctx.clean.views)):
-            yield from _of_class(ctx, index)
+            yield from _of_class(ctx, index, early)
     elif ctx.card.task == "regression":
         yield _error(ctx)
     else:
@@ -106,7 +110,7 @@ def view_of(ctx: ProbeContext, index: int, raw: Floats) -> ClassView:
     return replace(view, scores=ranked, decisions=decided)
 
 
-def _of_class(ctx: ProbeContext, index: int) -> Iterator[Quantity]:
+def _of_class(ctx: ProbeContext, index: int, early: Early | None = None) -> Iterator[Quantity]:
     from audit.stats import auc, auc_difference, proportion, rate_difference
 
     patients, levels = ctx.cohort.patients, ctx.levels
@@ -115,12 +119,15 @@ def _of_class(ctx: ProbeContext, index: int) -> Iterator[Quantity]:
     def area(raw: Floats) -> Estimate:
         view = view_of(ctx, index, raw)
         found = auc(view.scores, view.labels, patients, levels)
+        if early is not None:
+            return early.other(found, 0.0, 1.0)
         if not gone.failures:
             return found
         return widened(found, auc(*worst_ranking(ctx, view, gone), levels), gone.failures)
 
     def area_change(raw: Floats) -> Estimate:
-        return auc_difference(view_of(ctx, index, raw).scores, clean.scores, clean.labels, patients, levels)
+        found = auc_difference(view_of(ctx, index, raw).scores, clean.scores, clean.labels, patients, levels)
+        return found if early is None else early.other(found, -1.0, 1.0)
 
     def rate(raw: Floats, positives: bool) -> Estimate:
         def share(answers: Answers) -> Estimate:
@@ -128,7 +135,10 @@ def _of_class(ctx: ProbeContext, index: int) -> Iterator[Quantity]:
             if answers.decisions is None:
                 n, who = int(rows.sum()), count_patients(answers.patients, rows)
                 return Estimate.absent(NO_OPERATING_POINT, method="none", n=n, n_patients=who)
-            return proportion((answers.decisions == answers.labels)[rows], answers.patients[rows], levels)
+            hits, own = (answers.decisions == answers.labels)[rows], answers.patients[rows]
+            if early is not None:
+                return early.share(hits, own, levels, early.patients(index, positives=positives))
+            return proportion(hits, own, levels)
 
         view = view_of(ctx, index, raw)
         return either_way(ctx, view, view.decisions, share)
@@ -140,22 +150,34 @@ def _of_class(ctx: ProbeContext, index: int) -> Iterator[Quantity]:
             n, who = int(rows.sum()), count_patients(patients, rows)
             return Estimate.absent(NO_OPERATING_POINT, method="none", n=n, n_patients=who)
         now, then = view.decisions == clean.labels, clean.decisions == clean.labels
+        if early is not None:
+            planned = early.patients(index, positives=positives)
+            return early.change(now[rows], then[rows], patients[rows], levels, planned)
         return rate_difference(now[rows], then[rows], patients[rows], levels)
 
-    ranks = _chance(ctx, area(ctx.clean.raw), 0.5)
-    either = [rate(ctx.clean.raw, side) for side in (True, False)]
-    decides = ranks or _both(ctx, either)
+    reasons = _reasons_of(early.whole, index) if early is not None else None
+    if reasons is None:
+        ranks = _chance(ctx, area(ctx.clean.raw), 0.5)
+        either = [rate(ctx.clean.raw, side) for side in (True, False)]
+        decides = ranks or _both(ctx, either)
+        reasons = (ranks, *(decides or _room(ctx, as_it_is, 0.0) for as_it_is in either))
     yield Quantity(
-        stratum="auc", condition=clean.condition, higher=True, value=area, change=area_change, reason=ranks, least=-1.0,
-        most=1.0,
+        stratum="auc", condition=clean.condition, higher=True, value=area, change=area_change, reason=reasons[0],
+        least=-1.0, most=1.0, planned=None if early is None else early.whole.cohort.n_patients,
     )  # fmt: skip
-    for name, side, as_it_is in (("sensitivity", True, either[0]), ("specificity", False, either[1])):
+    for name, side, reason in (("sensitivity", True, reasons[1]), ("specificity", False, reasons[2])):
+        planned = None if early is None else int(np.unique(early.patients(index, positives=side)).size)
         yield Quantity(
-            stratum=name, condition=clean.condition, higher=True, least=-1.0, most=1.0,
+            stratum=name, condition=clean.condition, higher=True, least=-1.0, most=1.0, planned=planned,
             value=lambda raw, side=side: rate(raw, side),  # type: ignore[misc]
             change=lambda raw, side=side: rate_change(raw, side),  # type: ignore[misc]
-            reason=decides or _room(ctx, as_it_is, 0.0),
+            reason=reason,
         )  # fmt: skip
+
+
+def _reasons_of(whole: ProbeContext, index: int) -> tuple[str, ...]:
+    """Return why losses would mean nothing as all cases tell, whose clean answers are known before any is changed."""
+    return tuple(quantity.reason for quantity in _of_class(whole, index))
 
 
 def _chance(ctx: ProbeContext, found: Estimate, floor: float) -> str:
