@@ -16,7 +16,7 @@ TORCHATTACKS := torchattacks==3.5.1
 export OMP_NUM_THREADS ?= 1
 PYTEST := $(BIN)/python -m pytest -n 2 --dist loadfile
 
-.PHONY: demo reference reference-curves test test-quick test-slow lint format wheel-test bench-statistics bench-adversarial bench-explanations bench-scores docs clean
+.PHONY: demo reference reference-curves test test-quick test-slow lint format wheel-test bench-statistics bench-adversarial bench-explanations bench-scores bench-scale docs clean
 
 $(VENV)/.demo: $(SOURCES)
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
@@ -111,6 +111,10 @@ $(EXPLANATIONS_VENV)/.ready: benchmarks/explanations/requirements.txt constraint
 # The explanations beside Quantus and captum; some ten minutes on two idle cores, BENCH_ARGS=--short where there is less.
 bench-explanations: $(VENV)/.test $(EXPLANATIONS_VENV)/.ready
 	$(BIN)/python -m benchmarks.explanations.bench $(BENCH_ARGS) $(EXPLANATIONS_VENV)/bin/python
+
+# Workers, cluster, memory, sequential verdicts, overhead; nearly an hour on two idle cores, BENCH_ARGS=memory for one part.
+bench-scale: $(VENV)/.test
+	$(BIN)/python -m benchmarks.scale.bench $(BENCH_ARGS)
 
 # From a table of saved predictions to a report; prints what it took, and fails nothing.
 bench-scores: $(VENV)/.test

@@ -24,6 +24,7 @@ from audit.testing._cohorts import (
 from audit.testing._conformance import ConformanceError, check_probe
 from audit.testing._conforming import conforming_contexts
 from audit.testing._contexts import context, saved_context
+from audit.testing._generated import GeneratedImages, generated_cohort, generated_network
 from audit.testing._heads import HEADS, head
 from audit.testing._models import FAULTS, FunctionModel, SavedModel, planted
 from audit.testing._networks import NETWORKS, PlantedNetwork, linear_stands, network, network_cohort
@@ -40,6 +41,7 @@ __all__ = [
     "ArrayImages",
     "ConformanceError",
     "FunctionModel",
+    "GeneratedImages",
     "PixelModel",
     "PlantedNetwork",
     "RegionModel",
@@ -53,6 +55,8 @@ __all__ = [
     "comparator",
     "conforming_contexts",
     "context",
+    "generated_cohort",
+    "generated_network",
     "head",
     "linear_stands",
     "network",

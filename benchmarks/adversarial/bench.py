@@ -9,9 +9,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import os
-import platform
-import subprocess
 import sys
 import tempfile
 import time
@@ -21,12 +18,13 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
+from benchmarks._driver import ROOT, Worker, commit, machine, told, versions
 from benchmarks.adversarial import heads, page, tasks
 
 HERE = Path(__file__).parent
-ROOT = HERE.parents[1]
 RESULTS = HERE / "results.json"
 PAGE = ROOT / "docs" / "benchmarks-adversarial.md"
+OWN, THEIRS = "benchmarks.adversarial.ours", "benchmarks.adversarial.peers"
 OURS = ("ours, fp32", "ours, bf16", "ours, bf16, with ranks")
 PEERS = ("torchattacks PGD", "torchattacks APGD", "Foolbox PGD", "ART PGD", "ART APGD")
 ON_HEADS = (*PEERS, "torchattacks APGD (dlr)", "torchattacks AutoAttack", "torchattacks Square")
@@ -62,33 +60,6 @@ REPEATS = 3
 """Processes whose median is taken: one larger by chance would hide, or make up, what is asked for."""
 
 
-class Worker:
-    """A process that answers requests; see `worker.serve`."""
-
-    def __init__(self, python: Path, module: str) -> None:
-        environment = {**os.environ, "OMP_NUM_THREADS": "1", "PYTHONPATH": str(ROOT), "PYTHONWARNINGS": "ignore"}
-        self._process = subprocess.Popen(
-            [str(python), "-m", f"benchmarks.adversarial.{module}"], stdin=subprocess.PIPE, stdout=subprocess.PIPE,
-            stderr=subprocess.DEVNULL, text=True, env=environment,
-        )  # fmt: skip
-
-    def __enter__(self) -> Worker:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        if self._process.stdin:
-            self._process.stdin.close()
-        self._process.wait()
-
-    def ask(self, **request: Any) -> dict[str, Any]:
-        """Return the answer to a request."""
-        assert self._process.stdin is not None
-        assert self._process.stdout is not None
-        print(json.dumps(request), file=self._process.stdin, flush=True)
-        line = self._process.stdout.readline()
-        return json.loads(line) if line else {"error": "the process ended"}
-
-
 def compared(
     settings: dict[str, Setting], python: Path, folder: Path, until: float
 ) -> dict[str, dict[str, Any]]:  # fmt: skip
@@ -105,7 +76,7 @@ def compared(
     wanted = sorted(
         (int(s), k, n) for n, setting in settings.items() for s, c in setting.seeds.items() for k in range(c)
     )
-    with Worker(Path(sys.executable), "ours") as own, Worker(python, "peers") as theirs:
+    with Worker(Path(sys.executable), OWN) as own, Worker(python, THEIRS) as theirs:
         for steps, seed, name in wanted:
             if seed and time.perf_counter() > until:
                 continue
@@ -115,7 +86,7 @@ def compared(
                 prepared = own.ask(do="prepare", name=name, seed=seed, cases=cases, path=str(path))
                 found[name]["prepared"].append(prepared)
             found[name]["rounds"][str(steps)].append(_round(own, theirs, path, steps, seed))
-            print(f"{time.strftime('%H:%M:%S')} {name}, {steps} steps, seed {seed}", file=sys.stderr, flush=True)
+            told(f"{name}, {steps} steps, seed {seed}")
     return found
 
 
@@ -137,7 +108,7 @@ def _round(own: Worker, theirs: Worker, path: Path, steps: int, seed: int) -> di
 def on_heads(python: Path) -> dict[str, dict[str, Any]]:
     """Return what every engine says of every head."""
     found: dict[str, dict[str, Any]] = {}
-    with Worker(Path(sys.executable), "ours") as own, Worker(python, "peers") as theirs:
+    with Worker(Path(sys.executable), OWN) as own, Worker(python, THEIRS) as theirs:
         for name in heads.TITLES:
             found[name] = {"imaging-audit": own.ask(do="head", name=name)}
             for engine in ON_HEADS:
@@ -159,7 +130,7 @@ def memory(python: Path, path: Path, counts: tuple[int, ...]) -> dict[str, dict[
 def _peak(engine: str, python: Path, path: Path, cases: int) -> dict[str, Any]:
     own = engine in OURS
     given = {} if own else {"engine": engine}
-    with Worker(Path(sys.executable) if own else python, "ours" if own else "peers") as worker:
+    with Worker(Path(sys.executable) if own else python, OWN if own else THEIRS) as worker:
         return worker.ask(do="memory", path=str(path), cases=cases, steps=5, **given)
 
 
@@ -170,7 +141,7 @@ def measure(
     began = time.perf_counter()
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        with Worker(Path(sys.executable), "ours") as own:
+        with Worker(Path(sys.executable), OWN) as own:
             own.ask(do="prepare", name="cnn2", seed=0, cases=4, path=str(folder / "memory.pt"))
         peaks, said = memory(python, folder / "memory.pt", counts), on_heads(python)
 
@@ -183,25 +154,9 @@ def measure(
             models = {k: v for part in pool.map(group, GROUPS) for k, v in part.items()}
         return {
             "models": {n: models[n] for n in settings}, "heads": said, "memory": peaks,
-            "versions": {"imaging-audit": version("imaging-audit"), **_versions(python)}, "commit": _commit(),
-            "python": platform.python_version(), "seconds": time.perf_counter() - began,
-            "load": os.getloadavg()[2], "cores": os.cpu_count(),
+            "versions": {"imaging-audit": version("imaging-audit"), **versions(python, PACKAGES)},
+            "commit": commit("audit/attacks"), "seconds": time.perf_counter() - began, **machine(),
         }  # fmt: skip
-
-
-def _versions(python: Path) -> dict[str, str]:
-    code = (
-        f"import json; from importlib.metadata import version as v; print(json.dumps({{n: v(n) for n in {PACKAGES}}}))"
-    )
-    done = subprocess.run([str(python), "-c", code], capture_output=True, text=True, check=True)
-    out: dict[str, str] = json.loads(done.stdout)
-    return out
-
-
-def _commit() -> str:
-    """Return the commit that last changed the attacks."""
-    command = ["git", "log", "-1", "--format=%h", "--", "audit/attacks"]
-    return subprocess.run(command, capture_output=True, text=True, check=False, cwd=ROOT).stdout.strip() or "unknown"
 
 
 def main() -> None:

@@ -13,8 +13,8 @@ import torch
 from audit.attacks import Cases, Meter, Plan, attack, attack_cases, questions
 from audit.core import InputSpec, ModelSpec
 from audit.models import TorchModel, from_module
+from benchmarks._driver import Clock, peak_mb, serve
 from benchmarks.adversarial import heads, tasks
-from benchmarks.adversarial.worker import Clock, peak_mb, serve
 
 
 @dataclass(frozen=True, kw_only=True)

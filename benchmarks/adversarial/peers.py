@@ -14,8 +14,8 @@ from typing import Any
 import numpy as np
 import torch
 
+from benchmarks._driver import Clock, peak_mb, serve
 from benchmarks.adversarial import heads, tasks
-from benchmarks.adversarial.worker import Clock, peak_mb, serve
 
 Attack = Callable[[torch.nn.Module, np.ndarray, np.ndarray, Sequence[float], int, int], list[np.ndarray]]
 

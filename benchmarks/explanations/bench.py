@@ -9,9 +9,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import os
-import platform
-import subprocess
 import sys
 import tempfile
 import time
@@ -21,12 +18,13 @@ from typing import Any
 
 import numpy as np
 
+from benchmarks._driver import ROOT, Worker, commit, machine, told, versions
 from benchmarks.explanations import page, tasks
 
 HERE = Path(__file__).parent
-ROOT = HERE.parents[1]
 RESULTS = HERE / "results.json"
 PAGE = ROOT / "docs" / "benchmarks-explanations.md"
+OWN, THEIRS = "benchmarks.explanations.ours", "benchmarks.explanations.peers"
 PACKAGES = ("quantus", "captum", "torch", "numpy")
 TIMED = {
     "deletion": {"cnn2": 32, "resnet18": 8}, "road": {"cnn2": 16, "resnet18": 8},
@@ -34,33 +32,6 @@ TIMED = {
 }  # fmt: skip
 """Networks and images by metric."""
 ROUNDS, SHORT_ROUNDS = 5, 3
-
-
-class Worker:
-    """A process that answers requests; see `benchmarks.adversarial.worker`."""
-
-    def __init__(self, python: Path, module: str) -> None:
-        environment = {**os.environ, "OMP_NUM_THREADS": "1", "PYTHONPATH": str(ROOT), "PYTHONWARNINGS": "ignore"}
-        self._process = subprocess.Popen(
-            [str(python), "-m", f"benchmarks.explanations.{module}"], stdin=subprocess.PIPE, stdout=subprocess.PIPE,
-            stderr=subprocess.DEVNULL, text=True, env=environment,
-        )  # fmt: skip
-
-    def __enter__(self) -> Worker:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        if self._process.stdin:
-            self._process.stdin.close()
-        self._process.wait()
-
-    def ask(self, **request: Any) -> dict[str, Any]:
-        """Return the answer to a request."""
-        assert self._process.stdin is not None
-        assert self._process.stdout is not None
-        print(json.dumps(request), file=self._process.stdin, flush=True)
-        line = self._process.stdout.readline()
-        return json.loads(line) if line else {"error": "the process ended"}
 
 
 def timings(own: Worker, theirs: Worker, paths: dict[str, str], rounds: int) -> dict[str, Any]:
@@ -89,7 +60,7 @@ def timings(own: Worker, theirs: Worker, paths: dict[str, str], rounds: int) -> 
                 found[metric][name].append(
                     {engine: worker.ask(**given, **more, cases=cases) for engine, worker, more in turn}
                 )
-            print(f"{time.strftime('%H:%M:%S')} {metric} {name}", file=sys.stderr, flush=True)
+            told(f"{metric} {name}")
     return found
 
 
@@ -183,7 +154,7 @@ def memory() -> dict[str, Any]:
         "four of 32 × 64 × 64": {"side": 0, "tile": 0, "steps": 32, "limit_mb": 1000.0},
         "one of 160 cubed in tiles of 80": {"side": 160, "tile": 80, "steps": 32, "limit_mb": 4000.0},
     }.items():
-        with Worker(Path(sys.executable), "ours") as own:
+        with Worker(Path(sys.executable), OWN) as own:
             out[name] = own.ask(do="volume", **given) | {"limit_mb": given["limit_mb"]}
     return out
 
@@ -193,7 +164,7 @@ def measure(python: Path, rounds: int, volumes: bool, timed: dict[str, Any] | No
     began = time.perf_counter()
     with tempfile.TemporaryDirectory() as name:
         folder, paths, prepared = Path(name), {}, {}
-        with Worker(Path(sys.executable), "ours") as own, Worker(python, "peers") as theirs:
+        with Worker(Path(sys.executable), OWN) as own, Worker(python, THEIRS) as theirs:
             for kind in tasks.KINDS:
                 paths[kind] = str(folder / f"{kind}.pt")
                 prepared[kind] = own.ask(do="prepare", name=kind, cases=32, path=paths[kind])
@@ -203,25 +174,9 @@ def measure(python: Path, rounds: int, volumes: bool, timed: dict[str, Any] | No
     return {
         "prepared": prepared, "timings": timed, "parity": same, "memory": memory() if volumes else {},
         "bfloat16": pays, "rounds": rounds,
-        "versions": {"imaging-audit": version("imaging-audit"), **_versions(python)}, "commit": _commit(),
-        "python": platform.python_version(), "seconds": time.perf_counter() - began,
-        "load": os.getloadavg()[2], "cores": os.cpu_count(),
+        "versions": {"imaging-audit": version("imaging-audit"), **versions(python, PACKAGES)},
+        "commit": commit("audit/explain"), "seconds": time.perf_counter() - began, **machine(),
     }  # fmt: skip
-
-
-def _versions(python: Path) -> dict[str, str]:
-    code = (
-        f"import json; from importlib.metadata import version as v; print(json.dumps({{n: v(n) for n in {PACKAGES}}}))"
-    )
-    done = subprocess.run([str(python), "-c", code], capture_output=True, text=True, check=True)
-    out: dict[str, str] = json.loads(done.stdout)
-    return out
-
-
-def _commit() -> str:
-    """Return the commit that last changed the explanations."""
-    command = ["git", "log", "-1", "--format=%h", "--", "audit/explain"]
-    return subprocess.run(command, capture_output=True, text=True, check=False, cwd=ROOT).stdout.strip() or "unknown"
 
 
 def main() -> None:

@@ -15,7 +15,7 @@ from audit.explain._fills import Still
 from audit.explain._imputation import imputed
 from audit.explain._similarity import Prepared, alike
 from audit.models import fast_copy, fast_predict, from_module
-from benchmarks.adversarial.worker import peak_mb, serve
+from benchmarks._driver import peak_mb, serve
 from benchmarks.explanations import tasks
 
 

@@ -16,7 +16,7 @@ if not hasattr(np, "trapz"):
 
 import quantus
 
-from benchmarks.adversarial.worker import serve
+from benchmarks._driver import serve
 from benchmarks.explanations import tasks
 
 warnings.simplefilter("ignore")

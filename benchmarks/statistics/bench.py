@@ -7,7 +7,6 @@ times of a shared machine say little. Equality is checked to 1e-12.
 from __future__ import annotations
 
 import json
-import os
 import platform
 import statistics
 import subprocess
@@ -18,6 +17,7 @@ from pathlib import Path
 
 import numpy as np
 
+from benchmarks._driver import environment, versions
 from benchmarks.statistics import cases, ours
 
 HERE = Path(__file__).parent
@@ -45,8 +45,7 @@ def table(path: Path, n: int, patients: int, groups: int, *, seed: int = 0) -> N
 
 
 def _run(command: list[object]) -> dict:
-    environment = {**os.environ, "OMP_NUM_THREADS": "1", "PYTHONPATH": str(HERE.parents[1])}
-    done = subprocess.run([str(c) for c in command], capture_output=True, text=True, check=False, env=environment)
+    done = subprocess.run([str(c) for c in command], capture_output=True, text=True, check=False, env=environment())
     if done.returncode:
         raise SystemExit(f"{command[-3:]} ended with {done.returncode}:\n{done.stderr[-2000:]}")
     return json.loads(done.stdout.strip().splitlines()[-1])
@@ -113,22 +112,15 @@ def measure(python: Path) -> dict:
             "speed": speed(python, folder / "small.npz"),
             "large": large,
             "fail_open": fail_open(python, folder),
-            "versions": {"imaging-audit": version("imaging-audit"), **_versions(python)},
+            "versions": {"imaging-audit": version("imaging-audit"), **versions(python, PEERS)},
             "python": platform.python_version(), "rounds": ROUNDS, "resamples": RESAMPLES,
             "targets": TARGETS,
         }  # fmt: skip
 
 
-def _versions(python: Path) -> dict[str, str]:
-    code = (
-        f"import json; from importlib.metadata import version; print(json.dumps({{n: version(n) for n in {PEERS!r}}}))"
-    )
-    return _run([python, "-c", code])
-
-
 def page(found: dict) -> str:
     """Return the page of the docs."""
-    versions = ", ".join(f"{name} {number}" for name, number in found["versions"].items())
+    releases = ", ".join(f"{name} {number}" for name, number in found["versions"].items())
     rows = "\n".join(_row(*row) for row in _measured(found))
     said = [(row["case"], row["fault"], *(row[name]["outcome"] for name in PROGRAMS)) for row in found["fail_open"]]
     faults = "\n".join(_row(*row) for row in said)
@@ -137,7 +129,7 @@ def page(found: dict) -> str:
 Written by `make bench-statistics`: every figure was measured by that command on one machine, one thread,
 {found["rounds"]} interleaved rounds. Ratios carry over to other machines, times do not.
 
-Versions: {versions}, Python {found["python"]}.
+Versions: {releases}, Python {found["python"]}.
 
 ## Speed and equality
 
