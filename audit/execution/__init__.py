@@ -13,6 +13,7 @@ from audit.execution._shards import Answers, out_of_memory, shard_size
 from audit.execution._storage_files import StorageFiles
 from audit.execution._store import Files, FolderFiles, Kept, Store
 from audit.execution._tasks import Done, Task
+from audit.execution._units import Passes, Plan, Unit, inputs_of, make_plan
 from audit.execution._workshop import PREDICTIONS, Workshop
 from audit.execution.foreseen import (
     unattainable,
@@ -23,9 +24,9 @@ from audit.execution.foreseen import (
 
 __all__ = [
     "NO_NUMBER", "OUTSIDE", "PREDICTIONS", "SEGMENTATION_COLUMNS", "Answers", "Ask", "Basis", "Clean", "Crew", "Done",
-    "Executor", "Files", "FolderFiles", "InProcess", "Kept", "ProbeRuns", "Processes", "Progress", "Ran",
-    "RayExecutor", "RunLog", "Setting", "Silent", "StorageFiles", "Store", "Tally", "Task", "Workshop",
-    "answers_basis", "asked_of", "clean_predictions", "lost", "mark_or_once", "order", "out_of_memory", "probe_seed",
-    "probes_basis", "redact", "run_probe", "shard_size", "states_seen", "unattainable", "unattainable_by_rule",
-    "undeclared_acquisitions", "warnings_before", "why_not_applicable",
+    "Executor", "Files", "FolderFiles", "InProcess", "Kept", "Passes", "Plan", "ProbeRuns", "Processes", "Progress",
+    "Ran", "RayExecutor", "RunLog", "Setting", "Silent", "StorageFiles", "Store", "Tally", "Task", "Unit", "Workshop",
+    "answers_basis", "asked_of", "clean_predictions", "inputs_of", "lost", "make_plan", "mark_or_once", "order",
+    "out_of_memory", "probe_seed", "probes_basis", "redact", "run_probe", "shard_size", "states_seen", "unattainable",
+    "unattainable_by_rule", "undeclared_acquisitions", "warnings_before", "why_not_applicable",
 ]  # fmt: skip
