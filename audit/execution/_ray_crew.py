@@ -14,6 +14,7 @@ from audit.errors import InputError, InternalError, MissingExtraError
 from audit.execution._pool import TRIES, lost
 from audit.execution._ray_bench import Bench, Sent, code_of
 from audit.execution._tasks import Done, Task
+from audit.models import sendable_scripts
 
 _LOOK = 2.0
 _ENDED = "ended, or its machine did"
@@ -255,6 +256,7 @@ def pickled(value: object, what: str) -> bytes:
     Raises:
         InputError: It holds what cannot be sent.
     """
+    sendable_scripts()
     try:
         data: bytes = ray_module().cloudpickle.dumps(value)
     except Exception as error:  # a value of the user's own may raise anything here

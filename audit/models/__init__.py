@@ -9,6 +9,7 @@ from audit.models._network import TorchModel, from_module
 from audit.models._objects import load_monitor, named_function
 from audit.models._predictions import SavedPredictions
 from audit.models._registered import Registered, RegistryError, client, fetch, parse_uri, registry_errors, resolve
+from audit.models._scripts import sendable_scripts
 from audit.models._threads import fitting_threads
 from audit.models._training import load_training, make_training
 
@@ -17,5 +18,5 @@ __all__ = [
     "bfloat16_pays", "client", "cpu_has_bfloat16", "fast_copy", "fast_predict", "fetch", "fitting_threads",
     "flavour_of", "folded", "from_callable", "from_module", "has_convolutions", "load_flavour", "load_model",
     "load_monitor", "load_training", "make_training", "named_function", "parse_uri", "refusal", "registry_errors",
-    "resolve",
+    "resolve", "sendable_scripts",
 ]  # fmt: skip
