@@ -8,20 +8,26 @@ import numpy as np
 
 from audit.core.levels import Levels
 from audit.stats._common import t_quantile
+from audit.stats._sequential import Drawn, share_so_far
 
 LARGEST = 10_000_000
 
 
-def best_proportion_low(n_patients: int, levels: Levels) -> float:
+def best_proportion_low(n_patients: int, levels: Levels, *, sequential: bool = False) -> float:
     """Return the best lower bound of a proportion at the policy's confidence: every case of every patient is right.
 
     Args:
         n_patients: Patients in the proportion's denominator.
         levels: Levels of the bounds.
+        sequential: Whether its bounds hold whenever one stops.
 
     Returns:
         Lower bound in [0, 1); no cohort of so many patients has a better one.
     """
+    if sequential and n_patients > 0:
+        every, who = np.ones(n_patients, dtype=bool), np.arange(n_patients)
+        found = share_so_far(every, who, levels, Drawn(patients=n_patients, most_cases=1))
+        return (found.bounds(levels.pointwise) or (0.0, 1.0))[0]
     return float(levels.pointwise ** (1 / n_patients)) if n_patients > 0 else 0.0
 
 

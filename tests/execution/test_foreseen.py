@@ -39,6 +39,15 @@ def test_an_auc_out_of_reach_is_announced_by_the_rarer_class():
     assert said(rule(metric="auc", low=0.73), **few) == ()
 
 
+def test_a_limit_that_a_rule_reaches_only_without_stopping_early_is_announced():
+    """Of 30 positives a bound may reach 0.025^(1/30) = 0.884, and 0.866 where it holds whenever the probe stops."""
+    few = {"n": 300, "positive": lambda i, site: i < 30}
+    asked = {"probe": "ADV001", "metric": "robust_sensitivity", "low": 0.875}
+    assert said(rule(**asked), **few) == ()
+    (sentence,) = said(rule(**asked, sequential=True), **few)
+    assert "0.87" in sentence
+
+
 def test_min_patients_of_an_auc_counts_both_classes():
     """A rule that asks for 301 patients on an AUC cannot PASS with 300; one that asks for 300 can."""
     assert len(said(rule(metric="auc", low=0.5, min_patients=301), n=300)) == 1

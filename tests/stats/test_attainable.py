@@ -30,6 +30,14 @@ def test_no_patients_show_nothing():
     assert best_proportion_low(0, LEVELS) == 0.0
 
 
+def test_what_stops_early_needs_more_patients_for_the_same_best():
+    """Of 40 flawless patients the bound that holds at any time is 0.898, between 0.005^(1/40) and 0.025^(1/40)."""
+    early = best_proportion_low(40, LEVELS, sequential=True)
+    assert (0.2 * 0.025) ** (1 / 40) < early < best_proportion_low(40, LEVELS)
+    assert early == pytest.approx(0.8975, abs=1e-4)
+    assert best_proportion_low(0, LEVELS, sequential=True) == 0.0
+
+
 def test_patients_for_a_gap_of_ten_points():
     """A sensitivity of .85 on both sides: about 270 positives a level show a gap within .10 four times in five."""
     total = patients_for_gap(0.10, 0.85, 0.5, 0.95)

@@ -127,7 +127,7 @@ def _floor(rule: Rule, cohort: Cohort, sides: list[_Side], where: str, levels: L
     if rule.limit.min is None:
         return
     n, word = min(((count(cohort, s.inside), s.word) for s in sides), key=lambda pair: pair[0])
-    best = best_proportion_low(n, levels)
+    best = best_proportion_low(n, levels, sequential=rule.sequential)
     if best < rule.limit.min:
         yield f"{patients(n)} with {word}{where}: the lower bound cannot exceed {best:.2f}, required is {rule.limit}"
 
