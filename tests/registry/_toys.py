@@ -122,6 +122,8 @@ def write_model(folder, flavour="pytorch", *, right=True, bomb=None):
         shapes = ({0: torch.export.Dim.DYNAMIC},)
         program = torch.export.export(network(right), (torch.zeros(2, 1, 8, 8),), dynamic_shapes=shapes)
         torch.export.save(program, folder / "data" / "model.pt2")
+    elif flavour == "onnx":
+        (folder / "model.onnx").write_bytes(_graph(right))
     elif flavour == "sklearn":
         import skops.io
 
@@ -130,6 +132,28 @@ def write_model(folder, flavour="pytorch", *, right=True, bomb=None):
         held = [_estimator(right)] if bomb is None else Bomb(bomb)
         (folder / "model.pkl").write_bytes(pickle.dumps(held))
     return folder
+
+
+def _graph(right):
+    """Return the same network as a graph of ONNX."""
+    from onnx import TensorProto, helper
+
+    def constant(name, values, shape):
+        return helper.make_tensor(name, TensorProto.FLOAT, shape, values)
+
+    nodes = [
+        helper.make_node("GlobalAveragePool", ["x"], ["mean"]),
+        helper.make_node("Flatten", ["mean"], ["flat"], axis=1),
+        helper.make_node("Sub", ["flat", "threshold"], ["above"]),
+        helper.make_node("Mul", ["above", "gain"], ["y"]),
+    ]
+    held = [constant("threshold", [0.392], [1]), constant("gain", [40.0 if right else -40.0], [1])]
+    graph = helper.make_graph(
+        nodes, "toy", [helper.make_tensor_value_info("x", TensorProto.FLOAT, ["n", 1, 8, 8])],
+        [helper.make_tensor_value_info("y", TensorProto.FLOAT, ["n", 1])], held,
+    )  # fmt: skip
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8)
+    return model.SerializeToString()
 
 
 def _estimator(right):

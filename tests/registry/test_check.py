@@ -220,3 +220,19 @@ def test_an_audit_that_runs_into_a_limit_is_inconclusive(registry, versions, rul
         )
     assert (caught.value.exit_code, caught.value.open) == (3, True)
     assert tags(registry, "1")["audit.verdict"] == "INCONCLUSIVE"
+
+
+@pytest.mark.parametrize(("right", "code", "verdict"), [(True, 0, "PASS"), (False, 1, "FAIL")])
+def test_a_version_of_onnx_is_audited(registry, register, rules, tmp_path, right, code, verdict):
+    """Downloaded, judged, tagged, and aliased on PASS alone, in the isolated process as well."""
+    pytest.importorskip("onnxruntime")
+    name = f"onnx-{verdict.lower()}"
+    write_rules(rules, name=name)
+    version = register(name, write_model(tmp_path / "m", "onnx", right=right))
+    words = ["--config", "audit.toml", "--alias", "champion", "--out", "run"]
+    assert main(["registry", "check", f"models:/{name}/{version}", *words, *(["--isolate"] if right else [])]) == code
+    held = registry.get_model_version(name, version).tags
+    evidence = json.loads((rules / "run" / "evidence.json").read_text())
+    assert (held["audit.verdict"], evidence["model"]["kind"]) == (verdict, "onnx")
+    assert held["audit.model_digest"] == evidence["model"]["digest"]
+    assert dict(registry.get_registered_model(name).aliases) == ({"champion": version} if right else {})

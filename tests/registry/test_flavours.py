@@ -39,6 +39,18 @@ def test_sklearn_as_skops_is_loaded(tmp_path):
     assert model.card.kind == "sklearn"
 
 
+def test_onnx_is_loaded_and_gives_the_same_answers(tmp_path):
+    """Its outputs are those of the network that the graph was written after, and it gives gradients."""
+    pytest.importorskip("onnxruntime")
+    import torch
+
+    model = load_flavour(SPEC, write_model(tmp_path / "m", "onnx"))
+    with torch.no_grad():
+        wanted = network()(torch.as_tensor(IMAGES / 255)).numpy()
+    assert model.predict(IMAGES) == pytest.approx(wanted, abs=1e-4)
+    assert (model.card.kind, model.card.version) == ("onnx", "1")
+
+
 def test_a_pickle_is_refused_and_nothing_of_it_is_run(tmp_path):
     """Neither when it is looked at nor when it is loaded."""
     folder = write_model(tmp_path / "m", "pickle", bomb=tmp_path / "BOOM")
