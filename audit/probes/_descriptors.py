@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from audit.core import Cohort
+from audit.core import Arrays, ProbeContext, joined
 from audit.probes._images import load_images
 
 if TYPE_CHECKING:
@@ -16,6 +16,7 @@ DESCRIPTORS: tuple[str, ...] = (
     "mean", "spread", "1st percentile", "99th percentile", "noise", "sharpness", "fine detail",
 )  # fmt: skip
 MOST_CHANNELS = 4
+_A_SHARD = 256
 # The second difference of independent noise has six times its variance; 0.6745: third quartile of a standard normal.
 _NOISE = 0.6745 * np.sqrt(6)
 
@@ -41,13 +42,18 @@ def described(image: NDArray[Any]) -> NDArray[np.float64]:
     return np.concatenate([_one(channel.astype(np.float64)) for channel in image[:MOST_CHANNELS]])
 
 
-def described_cases(cohort: Cohort, cases: NDArray[np.int64]) -> NDArray[np.float64]:
-    """Return (m, p) descriptors of some cases, read one by one.
+def described_cases(ctx: ProbeContext, cases: NDArray[np.int64]) -> NDArray[np.float64]:
+    """Return (m, p) descriptors of some cases, read one by one, in shards.
 
     Raises:
         NotApplicable: The cohort has no images.
     """
-    return np.stack([described(load_images(cohort, cases[i : i + 1])[0]) for i in range(cases.size)])
+
+    def work(positions: NDArray[np.int64]) -> Arrays:
+        rows = cases[positions]
+        return {"rows": np.stack([described(load_images(ctx.cohort, rows[i : i + 1])[0]) for i in range(rows.size)])}
+
+    return joined(ctx.parts.map("images described", work, cases.size, size=_A_SHARD))["rows"]
 
 
 def _one(values: NDArray[np.float64]) -> NDArray[np.float64]:

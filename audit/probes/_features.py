@@ -6,8 +6,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from audit.core import Access, ProbeContext
+from audit.core import Access, Arrays, ProbeContext
 from audit.probes._images import batch_size
+from audit.probes._parted import batch_by_batch
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -15,6 +16,10 @@ if TYPE_CHECKING:
 CLOSED = "the model gives no look at its layers"
 NO_LAYER = "no layer with weights was called"
 RESHAPED = "its last weighted layer is not called once an image"
+
+
+class _ReshapedError(Exception):
+    """The layer is not called once an image."""
 
 
 def look_inside(ctx: ProbeContext) -> str | None:
@@ -38,27 +43,31 @@ def features(ctx: ProbeContext, model: Any, cases: NDArray[np.int64]) -> NDArray
 
     source = ctx.cohort.images
     assert source is not None
-    caught: list[Any] = []
-    rows: list[NDArray[np.float64]] = []
     first = np.asarray(source.load(int(cases[0])), dtype=np.float32)
     name = _last_layer(model, torch.from_numpy(first[None].copy()))
     if name is None:
         return NO_LAYER
     layer = dict(model.module.named_modules())[name]
     size = batch_size(first, ctx.budget.batch_size)
-    handle = layer.register_forward_pre_hook(lambda _, given: caught.append(given[0].detach()))
-    try:
-        for start in range(0, len(cases), size):
-            batch = np.stack([source.load(int(i)) for i in cases[start : start + size]]).astype(np.float32)
-            caught.clear()
+
+    def work(rows: NDArray[np.int64], number: int) -> Arrays:
+        del number
+        batch = np.stack([source.load(int(i)) for i in cases[rows]]).astype(np.float32)
+        caught: list[Any] = []
+        handle = layer.register_forward_pre_hook(lambda _, given: caught.append(given[0].detach()))
+        try:
             with torch.inference_mode():
                 model.forward(torch.from_numpy(batch))
-            if len(caught) != 1 or len(caught[0]) != len(batch):
-                return RESHAPED
-            rows.append(_pooled(layer, caught[0]))
-    finally:
-        handle.remove()
-    return np.concatenate(rows)
+        finally:
+            handle.remove()
+        if len(caught) != 1 or len(caught[0]) != len(batch):
+            raise _ReshapedError
+        return {"features": _pooled(layer, caught[0])}
+
+    try:
+        return batch_by_batch(ctx, "features", len(cases), size, work)["features"]
+    except _ReshapedError:
+        return RESHAPED
 
 
 def _last_layer(model: Any, image: Any) -> str | None:

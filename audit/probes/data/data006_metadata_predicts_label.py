@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import numpy as np
 
 from audit.core import (
+    Arrays,
     Attribute,
     AttributeSpec,
     ClassView,
@@ -19,10 +20,11 @@ from audit.core import (
     ProbeContext,
     ProbeInfo,
     Scalar,
+    joined,
 )
 from audit.probes._metadata import columns_of, known_before
 from audit.probes._out_of_fold import FOLDS, lacking, log_odds_out_of_fold
-from audit.probes.data._stream import drawn, look
+from audit.probes.data._stream import Looked, drawn, in_shards
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -177,9 +179,17 @@ def _cut(attribute: Attribute) -> Attribute:
 def _files(ctx: ProbeContext) -> Columns:
     """Return what the stored files say beside the picture itself; NaN where the format does not say it."""
     assert ctx.cohort.images is not None
+    every = joined(in_shards(ctx, "files looked at", ctx.cohort.images, drawn(ctx), _read))
+    cases, known = every["cases"], every["rows"]
+    kind = np.unique(every["kinds"], return_inverse=True)[1].reshape(-1)
+    table = np.concatenate([known, np.eye(int(kind.max(initial=0)) + 1)[kind]], axis=1)
+    return Columns(name=FILE, table=table, cases=cases, learners=(LOGISTIC, BOOSTED))
+
+
+def _read(images: Iterator[Looked]) -> Arrays:
+    """Return what is known of the files that can be read."""
     rows, cases, kinds = [], [], []
-    for case in drawn(ctx):
-        image = look(ctx.cohort.images, int(case))
+    for image in images:
         if image.values is None:
             continue
         values = image.values
@@ -189,11 +199,11 @@ def _files(ctx: ProbeContext) -> Columns:
         stored = [8.0 if depth <= 8 else 16.0, np.nan if image.size is None else np.log(image.size + 1.0)]
         rows.append([*_three(size), float(values.shape[0]), *_three(spacing), *stored])
         kinds.append(f"{values.dtype} {image.suffix}")
-        cases.append(int(case))
-    kind = np.unique(np.array(kinds, dtype=np.str_), return_inverse=True)[1].reshape(-1)
-    known = np.array(rows).reshape(len(cases), OF_A_FILE)
-    table = np.concatenate([known, np.eye(int(kind.max(initial=0)) + 1)[kind]], axis=1)
-    return Columns(name=FILE, table=table, cases=np.array(cases, dtype=np.int64), learners=(LOGISTIC, BOOSTED))
+        cases.append(image.case)
+    return {
+        "cases": np.array(cases, dtype=np.int64), "kinds": np.array(kinds, dtype=np.str_),
+        "rows": np.array(rows, dtype=np.float64).reshape(len(cases), OF_A_FILE),
+    }  # fmt: skip
 
 
 def _three(values: list[float]) -> list[float]:

@@ -83,7 +83,7 @@ def _features(ctx: ProbeContext, rows: Ints) -> list[Source]:
 
 
 def _images(ctx: ProbeContext, rows: Ints) -> Source:
-    columns = described_cases(ctx.cohort, rows)
+    columns = described_cases(ctx, rows)
     return Source(name=IMAGES, rows=rows, columns=columns, names=descriptor_names(ctx.card.input.channels))
 
 
