@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, fields
+from functools import cached_property
 from typing import TYPE_CHECKING, Any, Literal, get_args
 
 import numpy as np
@@ -51,16 +52,21 @@ class Ball:
 
     def take(self, rows: Any) -> Ball:
         """Return the ball of some of the images."""
-        return Ball(
+        taken = Ball(
             norm=self.norm, x0=self.x0[rows], low=self.low[rows], high=self.high[rows], region=self.region[rows]
         )
+        if self.norm != "linf":
+            # Counting them anew would cost as much as a step.
+            taken.__dict__["pixels"] = self.pixels[rows]
+        return taken
 
     def put(self, rows: Any, other: Ball) -> None:
         """Put other images in the place of some."""
         for name in (f.name for f in fields(self) if f.name != "norm"):
             getattr(self, name)[rows] = getattr(other, name)
+        self.__dict__.pop("pixels", None)
 
-    @property
+    @cached_property
     def pixels(self) -> Any:
         """(m,) float64 tensor, pixels of the region, at least 1."""
         return self.region.double().flatten(1).sum(dim=1).clamp_min(1)
@@ -224,13 +230,22 @@ class Ball:
         factor = torch.where(size > 0, self.column(epsilon).flatten() / size.clamp_min(1e-300), 0.0)
         return delta * self.column(factor).to(delta.dtype)
 
-    def storable(self, epsilon: Any) -> NDArray[np.bool_]:
-        """Return (m,) whether a change of one whole stored step of one value fits into the size."""
-        wide = self.column(epsilon).flatten()
+    def storable(self, epsilon: Any, rows: Any = slice(None)) -> NDArray[np.bool_]:
+        """Return (m,) whether a change of one whole stored step of one value fits into the size, of some of the images.
+
+        Args:
+            epsilon: Size, or (m,) sizes.
+            rows: Which m images; all by default.
+        """
+        import torch
+
+        wide = torch.as_tensor(epsilon, dtype=torch.float64, device=self.x0.device)
         if self.norm == "l2":
-            wide = wide * self._scale
+            wide = wide * self._scale[rows]
         elif self.norm == "l0":
-            wide = wide * self.pixels
+            wide = wide * self.pixels[rows]
+        else:
+            wide = wide.expand(len(self.x0[rows]) if isinstance(rows, slice) else len(rows))
         out: NDArray[np.bool_] = (wide >= 1 - 1e-9).cpu().numpy()
         return out
 

@@ -108,14 +108,17 @@ class Slots:
     def open(self, slots: NDArray[np.int64]) -> NDArray[np.bool_]:
         """Return which cases are not yet broken in every sense that their size allows."""
         rows = self.case[slots]
-        out: NDArray[np.bool_] = self.ledger.right[rows] | (self.ledger.stored[rows] & self.storable(slots))
-        return out
+        right: NDArray[np.bool_] = self.ledger.right[rows]
+        stored = self.ledger.stored[rows]
+        if not (stored & ~right).any():
+            return right
+        return right | (stored & self.storable(slots))
 
     def storable(self, slots: NDArray[np.int64]) -> NDArray[np.bool_]:
         """Return which cases are integers of which a whole step fits into their size."""
         held: NDArray[np.bool_] = self.ledger.integer[self.case[slots]].copy()
         if held.any():
-            held &= self.ball.take(slots).storable(self.epsilon(slots))
+            held &= self.ball.storable(self.epsilon(slots), slots)
         return held
 
     def offer(self, slots: NDArray[np.int64], x: Any, by: str | NDArray[np.str_]) -> NDArray[np.bool_]:
