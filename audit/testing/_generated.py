@@ -24,11 +24,11 @@ from audit.testing._modules import undrawn
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-SIDE = 16
+SIDE = 24
 CELL = 4
-"""Side of a lesion in pixels; it lies on one of the inner cells of the image."""
+"""Side of a lesion in pixels; it lies on one of four cells apart from each other."""
 SITES = 60
-_INNER = ((1, 1), (1, 2), (2, 1), (2, 2))
+_INNER = ((1, 1), (1, 4), (4, 1), (4, 4))
 _LEVEL, _NOISE, _CONTRAST, _SPREAD = 0.4, 0.03, 0.1, 0.06
 _UNREADABLE = 1999
 _SLOPE = _CONTRAST / _SPREAD**2
@@ -56,7 +56,7 @@ class GeneratedImages:
         return len(self.labels)
 
     def load(self, index: int) -> NDArray[Any]:
-        """Return one image (1, 16, 16) float32 within [0, 1], or one mask of the same shape.
+        """Return one image (1, 24, 24) float32 within [0, 1], or one mask of the same shape.
 
         Raises:
             ReadError: One image of two thousand is broken.
@@ -132,7 +132,7 @@ def generated_cohort(n: int, *, seed: int = 0, sites: int = SITES) -> Cohort:
 
 
 def generated_network() -> Any:
-    """Return a network for `generated_cohort` that reads the brightest inner cell, as `audit.models` loads one.
+    """Return a network for `generated_cohort` that reads the cells that may hold a lesion, as `audit.models` loads one.
 
     Returns:
         A new `audit.models.TorchModel` with access to gradients.
@@ -146,7 +146,7 @@ def generated_network() -> Any:
     from audit.models import from_module
 
     with undrawn():
-        net = nn.Sequential(nn.Conv2d(1, 4, CELL, stride=CELL), nn.Tanh(), nn.Flatten(), nn.Linear(SIDE * 4, 1))
+        net = nn.Sequential(nn.Conv2d(1, 4, CELL, stride=CELL), nn.Tanh(), nn.Flatten(), nn.Linear(4 * (SIDE // CELL) ** 2, 1))
     gain = 2.0
     shades = torch.tensor([1.0, 0.5, -0.5, 0.25])
     net[0].weight.data = (gain * shades / CELL**2).view(4, 1, 1, 1).expand(4, 1, CELL, CELL).clone()

@@ -77,7 +77,7 @@ def _how() -> list[str]:
         "- Throughput: attacks ADV001, ADV002, ADV005 and ADV007 on the smoke demo, nothing kept from an earlier run; "
         "images passed forward and backward through the network, over the wall time of the whole audit with its "
         "report. Audits with one and with two workers take turns.",
-        "- Memory: `audit.testing.generated_cohort`, whose 16 × 16 images are drawn when they are read; a site of 60 "
+        "- Memory: `audit.testing.generated_cohort`, whose 24 × 24 images are drawn when they are read; a site of 60 "
         "levels, sex, age, a device, two readers, repeats. Profile standard. Each number of cases has a process of its "
         "own, whose largest resident size over its whole life is given.",
         "- Patients saved: simulated cohorts through the real stop and the real judge.",

@@ -22,7 +22,7 @@ def test_images_are_drawn_from_their_number_alone():
     assert all(np.array_equal(one.images.load(int(i)), two.images.load(int(i))) for i in order[:20])
     for i in order[:40]:
         image, mask = one.images.load(int(i)), one.masks.load(int(i))
-        assert image.shape == mask.shape == (1, 16, 16)
+        assert image.shape == mask.shape == (1, 24, 24)
         assert image.dtype == np.float32
         assert mask.sum() == (16 if one.targets[i] else 0)
         assert one.distractors["vessel"].load(int(i)).sum() == 16
@@ -51,11 +51,11 @@ def test_one_image_of_two_thousand_is_broken():
     images = generated_cohort(2500).images
     with pytest.raises(ReadError):
         images.load(1999)
-    assert images.load(1998).shape == (1, 16, 16)
+    assert images.load(1998).shape == (1, 24, 24)
 
 
 def test_a_large_cohort_holds_no_image():
-    """Twenty thousand cases take less than 20 MB; their pixels alone would take 20 MB more."""
+    """Twenty thousand cases take less than 20 MB; their pixels alone would take 46 MB more."""
     tracemalloc.start()
     cohort = generated_cohort(20_000)
     held, _ = tracemalloc.get_traced_memory()
