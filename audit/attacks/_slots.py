@@ -112,7 +112,8 @@ class Slots:
         stored = self.ledger.stored[rows]
         if not (stored & ~right).any():
             return right
-        return right | (stored & self.storable(slots))
+        either: NDArray[np.bool_] = right | (stored & self.storable(slots))
+        return either
 
     def storable(self, slots: NDArray[np.int64]) -> NDArray[np.bool_]:
         """Return which cases are integers of which a whole step fits into their size."""
