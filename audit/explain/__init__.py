@@ -14,7 +14,7 @@ from audit.explain._controls import (
     untrained_control,
 )
 from audit.explain._explained import Explained, explained_by
-from audit.explain._faithfulness import advantage, area, curves, fractions, ranks
+from audit.explain._faithfulness import Paired, advantage, area, curves, fractions, ranks
 from audit.explain._fills import BLUR, FILLS, LINEAR, MEAN, Fill, blurred, flat, make_fill
 from audit.explain._imputation import imputed
 from audit.explain._infidelity import LOCAL, PERTURBATIONS, collect_infidelity, foretold, infidelity, shares_moved
@@ -45,10 +45,10 @@ from audit.explain._stability import noisy, relative_change
 __all__ = [
     "BLUR", "BY_GRADIENT", "BY_HOOK", "BY_QUERY", "CONTROLS", "DEFAULTS", "FILLS", "LINEAR", "LOCAL", "MEAN",
     "METHODS", "NO_DETAIL", "OWN_MAP", "PATH_STEPS", "PERTURBATIONS", "RANKS", "STRUCTURES", "UNTRAINED", "Chance",
-    "Explained", "Fill", "Grid", "Known", "Lesions", "Likeness", "Maps", "Marked", "OwnMap", "Peaks", "Prepared",
-    "Queries", "Redrawn", "advantage", "alike", "area", "attribute", "blurred", "cascade", "chance", "chosen",
-    "collect_infidelity", "compare", "compare_with", "control_maps", "controls_of", "corrected", "curves", "draws",
-    "explained_by", "flat", "foretold", "fractions", "grid", "has_weights", "imputed", "infidelity",
+    "Explained", "Fill", "Grid", "Known", "Lesions", "Likeness", "Maps", "Marked", "OwnMap", "Paired", "Peaks",
+    "Prepared", "Queries", "Redrawn", "advantage", "alike", "area", "attribute", "blurred", "cascade", "chance",
+    "chosen", "collect_infidelity", "compare", "compare_with", "control_maps", "controls_of", "corrected", "curves",
+    "draws", "explained_by", "flat", "foretold", "fractions", "grid", "has_weights", "imputed", "infidelity",
     "known_support", "lesions", "make_fill", "marked", "mass", "methods_for", "noisy", "over_steps", "own_map_of",
     "peaks", "plain_name", "pooled", "ranks", "redrawn", "region_name", "relative_change", "selftest_curves",
     "selftest_scores", "shares_moved", "smoothed", "stands", "thirds", "untrained", "untrained_control",

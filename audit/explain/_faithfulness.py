@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -16,6 +17,8 @@ from audit.stats import paired_difference
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
+Paired = Callable[["NDArray[np.float64]", "NDArray[np.float64]", "NDArray[np.int64]", Levels], Estimate]
+"""Mean difference of two values a case, with bounds at some levels."""
 _AT_ONCE = 64
 """Images of several steps that are asked about together: small batches leave a processor's convolutions waiting."""
 _ELEMENTS = 2**21
@@ -91,6 +94,7 @@ def area(curve: NDArray[np.float64], shares: NDArray[np.float64]) -> NDArray[np.
 def advantage(
     own: NDArray[np.float64], controls: Mapping[str, NDArray[np.float64]], patients: NDArray[np.int64], levels: Levels,
     *, lower_is_better: bool, resolution: float = 0.0, support: tuple[float | None, float | None] = (None, None),
+    paired: Paired | None = None,
 ) -> tuple[Estimate, str]:  # fmt: skip
     """Return how much better a method is than the control that comes closest to it.
 
@@ -107,17 +111,20 @@ def advantage(
         resolution: Differences so small are those of the arithmetic; both bounds are moved apart by it, so that two
             orders that tie but for rounding do not count as better and worse.
         support: Smallest and largest possible difference, where there is one.
+        paired: From two values a case, patient codes and levels to their mean difference; by default for a fixed number
+            of patients, by t.
 
     Returns:
         The mean difference from that control, above 0 where the method is better, and the control's name.
     """
     pairs = {name: (a, own) if lower_is_better else (own, a) for name, a in controls.items()}
-    found = {name: paired_difference(a, b, patients, levels, support=support) for name, (a, b) in pairs.items()}
+    differ = paired or partial(paired_difference, support=support)
+    found = {name: differ(a, b, patients, levels) for name, (a, b) in pairs.items()}
     for name, estimate in found.items():
         if estimate.value is None:
             return estimate, name
     stricter = _Divided(confidence=levels.confidence, by=len(pairs))
-    strict = [paired_difference(a, b, patients, stricter, support=support).curve for a, b in pairs.values()]
+    strict = [differ(a, b, patients, stricter).curve for a, b in pairs.values()]
     loose = [estimate.curve for estimate in found.values()]
     rungs = zip(levels.rungs, zip(*loose, strict=True), zip(*strict, strict=True), strict=True)
     curve: Curve = tuple(

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from audit.core import Estimate, Measurement, ProbeContext, Scalar
-from audit.explain import advantage, controls_of, plain_name, untrained_control
+from audit.explain import Paired, advantage, controls_of, plain_name, untrained_control
 from audit.probes.explanation._collect import has_blank
 from audit.probes.explanation._maps import Explainer
 
@@ -31,7 +31,8 @@ NOTHING = "nothing to explain: every mask is empty"
 
 def advantage_row(
     ctx: ProbeContext, explainer: Explainer, metric: str, values: Mapping[str, NDArray[np.float64]], method: str,
-    patients: NDArray[np.int64], *, lower_is_better: bool, reason: str = "", scale: float = 1.0, **condition: Scalar,
+    patients: NDArray[np.int64], *, lower_is_better: bool, reason: str = "", scale: float = 1.0,
+    paired: Paired | None = None, planned: int | None = None, **condition: Scalar,
 ) -> Measurement:  # fmt: skip
     """Return one advantage of a method over its controls.
 
@@ -45,6 +46,8 @@ def advantage_row(
         lower_is_better: Which way is better.
         reason: Why there is no number whatever the values are; "" where there is one.
         scale: What counts as 1 of the values' unit.
+        paired: How differences are bounded, by default for a fixed number of patients.
+        planned: Patients that there were to look at, where the probe could stop early.
         condition: Further condition keys.
     """
     reason = why_absent(explainer, values, method) or reason
@@ -55,11 +58,11 @@ def advantage_row(
         controls = {name: values[name] for name in controls_of(method, values)}
         estimate, _ = advantage(
             values[method], controls, patients, ctx.levels, lower_is_better=lower_is_better,
-            resolution=RESOLUTION * scale,
+            resolution=RESOLUTION * scale, paired=paired,
         )  # fmt: skip
     return Measurement.of(
         estimate, metric=metric, level=ctx.levels.confidence, direction="higher",
-        condition={"attribution": method, **condition},
+        condition={"attribution": method, **condition}, planned=planned,
     )  # fmt: skip
 
 
@@ -77,14 +80,14 @@ def why_absent(explainer: Explainer, values: Mapping[str, NDArray[np.float64]], 
 
 def margins(
     ctx: ProbeContext, values: Mapping[str, NDArray[np.float64]], method: str, patients: NDArray[np.int64], *,
-    lower_is_better: bool,
+    lower_is_better: bool, paired: Paired | None = None,
 ) -> dict[str, NDArray[np.generic]]:  # fmt: skip
     """Return columns of the difference to each control on its own, NaN where there is none."""
     names: Sequence[str] = controls_of(method, values)
     rows = []
     for name in names:
         estimate, _ = advantage(
-            values[method], {name: values[name]}, patients, ctx.levels, lower_is_better=lower_is_better
+            values[method], {name: values[name]}, patients, ctx.levels, lower_is_better=lower_is_better, paired=paired
         )
         bounds = estimate.bounds((1 - ctx.levels.confidence) / 2) or (np.nan, np.nan)
         rows.append((np.nan if estimate.value is None else estimate.value, *bounds, estimate.n_patients))

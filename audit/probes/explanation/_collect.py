@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -51,6 +51,7 @@ class Batch:
         methods: (m, *spatial) maps by method.
         controls: (m, *spatial) maps by control.
         predict: Answers as the model does, as fast as can be had; see `audit.models.fast_predict`.
+        ready: Cases of the sample that were read so far, those with nothing to explain among them.
     """
 
     images: NDArray[np.float32]
@@ -59,23 +60,33 @@ class Batch:
     methods: dict[str, NDArray[np.float64]]
     controls: dict[str, NDArray[np.float64]]
     predict: Callable[[NDArray[np.floating[Any]]], NDArray[np.float64]]
+    ready: int
 
     def maps(self) -> dict[str, NDArray[np.float64]]:
         """Return all maps by name."""
         return {**self.methods, **self.controls}
 
 
-def explained_batches(ctx: ProbeContext, explainer: Explainer) -> Iterator[Batch]:
-    """Yield a sample of the cohort in batches; cases with nothing to explain are left out.
+def sample_of(ctx: ProbeContext) -> NDArray[np.int64]:
+    """Return the cases that are explained, within the budget."""
+    return sample_cases(ctx.cohort.patients, ctx.budget.explain_cases, ctx.rng)
+
+
+def explained_batches(
+    ctx: ProbeContext, explainer: Explainer, cases: NDArray[np.int64] | None = None, ends: Sequence[int] = ()
+) -> Iterator[Batch]:
+    """Yield cases in batches; those with nothing to explain are left out.
 
     Args:
         ctx: The probe's context.
         explainer: Makes the maps; keeps which methods it refused.
+        cases: The cases, by default a sample of the cohort.
+        ends: Numbers of cases, rising, that no batch reaches across.
     """
     model: Any = ctx.model
-    cases = sample_cases(ctx.cohort.patients, ctx.budget.explain_cases, ctx.rng)
+    cases = sample_of(ctx) if cases is None else cases
     done, predict = 0, None
-    for part in batches(cases, explainer.batch):
+    for part in batches(cases, explainer.batch, ends):
         images = load_images(ctx.cohort, part)
         explained = explained_by(model.predict(images), ctx.card)
         rows = np.flatnonzero(explained.usable)
@@ -91,7 +102,7 @@ def explained_batches(ctx: ProbeContext, explainer: Explainer) -> Iterator[Batch
             predict = predict or fast_predict(model, images)
             yield Batch(
                 images=images, explained=explained, cases=part[rows], methods=methods, controls=controls,
-                predict=predict,
+                predict=predict, ready=done,
             )  # fmt: skip
         ctx.sink.progress(done, cases.size)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -12,7 +13,7 @@ from audit.explain import Explained, OwnMap, Queries, attribute, chosen, methods
 from audit.probes._images import batch_size, load_images
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
     from numpy.typing import NDArray
 
@@ -83,10 +84,12 @@ def explainer(ctx: ProbeContext) -> Explainer:
     return Explainer(ctx=ctx, methods=methods, own=own, batch=size)
 
 
-def batches(cases: NDArray[np.int64], size: int) -> Iterator[NDArray[np.int64]]:
-    """Yield the cases in batches."""
-    for start in range(0, cases.size, size):
-        yield cases[start : start + size]
+def batches(cases: NDArray[np.int64], size: int, ends: Sequence[int] = ()) -> Iterator[NDArray[np.int64]]:
+    """Yield the cases in batches, none of which reaches across one of some numbers of cases, rising."""
+    edges = [0, *(end for end in ends if end < cases.size), cases.size]
+    for first, last in pairwise(edges):
+        for start in range(first, last, size):
+            yield cases[start : min(start + size, last)]
 
 
 def one_a_patient(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
 
@@ -21,6 +21,7 @@ from audit.explain import (
     selftest_curves,
     stands,
 )
+from audit.probes._images import grey
 from audit.probes.explanation._advantages import (
     FLAT,
     LEAST_FALL,
@@ -30,8 +31,9 @@ from audit.probes.explanation._advantages import (
     margins,
     why_absent,
 )
-from audit.probes.explanation._collect import DELETION, INSERTION, Found, explained_batches
+from audit.probes.explanation._collect import DELETION, INSERTION, Found, explained_batches, sample_of
 from audit.probes.explanation._maps import Explainer, explainer
+from audit.probes.explanation._stopping import Early, may_stop
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -83,7 +85,9 @@ class UnfaithfulAttribution(Probe):
         adds, not by what it takes away: look at it by class. Shares of pixels are few and lie close together near 0, so
         an area is a coarse one, the same for all orders. The untrained network is drawn anew for every batch of cases,
         so a small sample knows few of them. Where two maps tie, such as a method that marks the brightest pixels of a
-        model that counts bright pixels and the control that does the same, no advantage is claimed.
+        model that counts bright pixels and the control that does the same, no advantage is claimed. Where a rule says
+        `sequential = true`, cases are explained until it is settled; the bounds then hold whenever it stops, but for a
+        model of real values, whose scores have no known range and whose cases are all explained.
 
     Example:
         `probe = "XAI001"`, `metric = "deletion_advantage"`, `where = { attribution = "integrated_gradients" }`,
@@ -109,6 +113,7 @@ class UnfaithfulAttribution(Probe):
             "insertion_advantage_by_class", "deletion_advantage_mean_fill", "largest_fall", "selftest_deletion",
             "selftest_insertion",
         ),
+        sequential=("deletion_advantage", "insertion_advantage", "ranking_advantage"),
         descriptive=("deletion_advantage_mean_fill", "largest_fall", "selftest_deletion", "selftest_insertion"),
         title="Attribution that does not show what the model uses",
         question="Do its explanations show what it uses?",
@@ -129,17 +134,27 @@ class UnfaithfulAttribution(Probe):
 
     def run(self, ctx: ProbeContext) -> Iterator[Measurement]:
         """Explain a sample of the cohort; see `Probe.run`."""
-        made = explainer(ctx)
+        made, early, cases = explainer(ctx), None, sample_of(ctx)
+        if may_stop(ctx):
+            early = Early.of(ctx, cases)
+            cases = early.cases
         found = Found(shares=fractions(ctx.budget.explain_steps))
         headline, tested = made.methods[0], None
-        for batch in explained_batches(ctx, made):
+        for batch in explained_batches(ctx, made, cases, () if early is None else early.ends):
             if tested is None:
                 headline = next(iter(batch.methods), headline)
                 tested = _selftest(ctx, batch.images, found.shares)
             found.add(ctx, batch, headline)
+            if early is not None and batch.ready in early.ends[:-1]:
+                early = early.at(batch.ready)
+                known = _Result(ctx=ctx, found=found, made=made, headline=headline, tested=tested, early=early)
+                if early.settled(ctx, known.advantages()):
+                    break
         if tested is None:
             raise NotApplicable(NOTHING)
-        yield from _Result(ctx=ctx, found=found, made=made, headline=headline, tested=tested).rows()
+        if early is not None and batch.ready == cases.size:
+            early = early.at(cases.size, ctx.cohort.patients[np.concatenate(found.cases)])
+        yield from _Result(ctx=ctx, found=found, made=made, headline=headline, tested=tested, early=early).rows()
 
 
 def _selftest(
@@ -165,9 +180,10 @@ class _Result:
 
     def __init__(
         self, *, ctx: ProbeContext, found: Found, made: Explainer, headline: str,
-        tested: dict[tuple[str, str], Estimate],
+        tested: dict[tuple[str, str], Estimate], early: Early | None = None,
     ) -> None:  # fmt: skip
         self.ctx, self.found, self.made, self.headline, self.tested = ctx, found, made, headline, tested
+        self.early = early
         self.patients = ctx.cohort.patients[np.concatenate(found.cases)]
         self.decided = np.concatenate(found.names)
         self.every = np.ones(self.patients.size, bool)
@@ -184,12 +200,7 @@ class _Result:
             )  # fmt: skip
         for fill in (LINEAR, BLUR):
             yield self._fall(fill, self.every)
-        for direction in (DELETION, INSERTION):
-            for method in self.made.methods:
-                yield self._row(f"{direction}_advantage", method, LINEAR, self.every)
-            yield self._row(f"{direction}_advantage", self.headline, BLUR, self.every)
-        for method in self.made.methods:
-            yield self._row("ranking_advantage", method, LINEAR, self.every)
+        yield from self.advantages()
         yield self._row("deletion_advantage_mean_fill", self.headline, MEAN, self.every)
         for name in sorted(set(self.decided.tolist()) - {""}):
             members = self.decided == name
@@ -199,6 +210,15 @@ class _Result:
         self._keep_curves()
         self._keep_margins()
         self._keep_examples()
+
+    def advantages(self) -> Iterator[Measurement]:
+        """Give the advantages that rules may wait for."""
+        for direction in (DELETION, INSERTION):
+            for method in self.made.methods:
+                yield self._row(f"{direction}_advantage", method, LINEAR, self.every)
+            yield self._row(f"{direction}_advantage", self.headline, BLUR, self.every)
+        for method in self.made.methods:
+            yield self._row("ranking_advantage", method, LINEAR, self.every)
 
     def _values(self, metric: str, fill: str, members: NDArray[np.bool_]) -> dict[str, NDArray[np.float64]]:
         if metric == "ranking_advantage":
@@ -211,7 +231,9 @@ class _Result:
         return advantage_row(
             self.ctx, self.made, metric, self._values(metric, fill, members), method, self.patients[members],
             lower_is_better=metric.startswith(DELETION), reason=self._reason(metric, fill, members), scale=self.scale,
-            parameter=fill, **condition,
+            paired=None if self.early is None else self.early.paired(metric),
+            planned=None if self.early is None or not members.all() else self.early.planned, parameter=fill,
+            **condition,
         )  # fmt: skip
 
     def _reason(self, metric: str, fill: str, members: NDArray[np.bool_]) -> str:
@@ -229,6 +251,7 @@ class _Result:
         values, patients = self.found.falls(fill)[members], self.patients[members]
         if np.isfinite(values).all():
             estimate = mean(values, patients, self.ctx.levels)
+            estimate = estimate if self.early is None else self.early.other(estimate)
         else:
             estimate = Estimate.absent(
                 "the model gave no number on a changed image", method="mean", n=int(values.size),
@@ -265,7 +288,8 @@ class _Result:
             if why_absent(self.made, values, self.headline):
                 continue
             columns = margins(
-                self.ctx, values, self.headline, self.patients, lower_is_better=direction == DELETION
+                self.ctx, values, self.headline, self.patients, lower_is_better=direction == DELETION,
+                paired=None if self.early is None else self.early.paired(direction),
             )  # fmt: skip
             self.ctx.sink.artifact(
                 f"{direction}_margins", f"How much better than each control, {direction}", columns,
@@ -283,13 +307,9 @@ class _Result:
             "attribution_examples",
             f"Images and where {self.headline.replace('_', ' ')} finds what speaks for the decision",
             {
-                "images": _grey((self.found.examples["images"] - low) / span),
-                "attribution": _grey(maps / np.maximum(peak, 1e-300)),
+                "images": grey((self.found.examples["images"] - low) / span),
+                "attribution": grey(maps / np.maximum(peak, 1e-300)),
             },
             pixels=True,
             attribution=self.headline,
         )
-
-
-def _grey(shares: NDArray[Any]) -> NDArray[np.uint8]:
-    return np.clip(np.round(255 * shares), 0, 255).astype(np.uint8)
