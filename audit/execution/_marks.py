@@ -137,12 +137,22 @@ def file_mark(path: Path) -> str:
     return f"{path}:{found.st_size}:{found.st_mtime_ns}"
 
 
+def content_mark(path: Path, root: Path) -> str:
+    """Return the place of a file below a folder and the digest of its content, the same on every machine."""
+    try:
+        content = hashlib.sha256(path.read_bytes()).hexdigest()
+    except OSError:
+        # A folder of that name, or a file that may not be read: no code that ran.
+        content = "unread"
+    return f"{path.relative_to(root).as_posix()}:{content}"
+
+
 @functools.cache
 def code_mark() -> str:
-    """Return a digest of the installed code: this package, as its files lie there, and what computes for it."""
+    """Return a digest of the installed code: this package, file by file, and what computes for it."""
     root = Path(audit.__file__).parent
     files = sorted(p for p in root.rglob("*") if p.suffix in (".py", ".npz", ".json", ".toml", ".safetensors"))
-    lines = [file_mark(p) for p in files]
+    lines = [content_mark(p, root) for p in files]
     device = [platform.python_version(), platform.machine(), bfloat16_allowed() and cpu_has_bfloat16()]
     return digest([audit.__version__, device, libraries(), lines])
 
@@ -187,4 +197,4 @@ def _code_below(root: Path | None) -> list[str]:
     if root is None:
         return []
     found = [*root.glob("*.py"), *root.glob("*/*.py"), *root.glob("*/*/*.py")]
-    return [file_mark(p) for p in sorted(found)]
+    return [content_mark(p, root) for p in sorted(found)]
