@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, fields, replace
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, Union
 
 import numpy as np
 
@@ -72,6 +72,9 @@ class Plan:
         return self.search or ("apgd" if self.norm == "l0" and self.steps >= _MANY_STEPS else "sign")
 
 
+Anchors = Union["NDArray[np.float32]", Callable[[], "NDArray[np.float32]"]]
+
+
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Cases:
     """Cases to attack, read when their turn comes.
@@ -81,7 +84,7 @@ class Cases:
         images: From (m,) rising rows to their (m, channels, *spatial) stored intensities.
         targets: From rows to their (m, ...) targets.
         anchors: (a, channels, *spatial) images of which some are answered otherwise than others, to look for the place
-            where an answer turns; None: no such place is looked for.
+            where an answer turns, or what reads them when they are wanted; None: no such place is looked for.
         whole: The cases that these are a part of, or None.
         positions: (count,) where these stand in the whole, by which their random numbers are keyed; by default from 0.
     """
@@ -89,7 +92,7 @@ class Cases:
     count: int
     images: Callable[[NDArray[np.int64]], NDArray[np.float32]]
     targets: Callable[[NDArray[np.int64]], NDArray[Any]]
-    anchors: NDArray[np.float32] | None = None
+    anchors: Anchors | None = None
     whole: Cases | None = None
     positions: NDArray[np.int64] | None = None
 

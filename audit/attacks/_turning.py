@@ -7,11 +7,13 @@ first from the place where the answer turns on the way to another case, the seco
 
 from __future__ import annotations
 
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from audit.attacks._ledger import Ledger
+from audit.attacks._outcome import Anchors
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -31,12 +33,17 @@ class Turning:
 
     Args:
         ledger: Asks the model, and counts.
-        anchors: (a, channels, *spatial) images to go towards.
+        anchors: (a, channels, *spatial) images to go towards, or what reads them.
     """
 
-    def __init__(self, ledger: Ledger, anchors: NDArray[np.float32]) -> None:
-        self.ledger, self.anchors = ledger, anchors
+    def __init__(self, ledger: Ledger, anchors: Anchors) -> None:
+        self.ledger, self._anchors = ledger, anchors
         self._raw: NDArray[np.float64] | None = None
+
+    @cached_property
+    def anchors(self) -> NDArray[np.float32]:
+        """The images to go towards."""
+        return self._anchors() if callable(self._anchors) else self._anchors
 
     def sides(
         self, rows: NDArray[np.int64], keys: NDArray[np.int64], x0: NDArray[np.float32], target: NDArray[Any]

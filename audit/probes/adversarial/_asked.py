@@ -111,10 +111,12 @@ class Asked:
     @property
     def streamed(self) -> Cases:
         """The cases as an attack reads them, when their turn comes."""
-        # Of the whole cohort: the cases of a question may all be answered alike.
+        # Anchors of the whole cohort: the cases of a question may all be answered alike.
+        return Cases(count=self.cases.size, images=self.images, targets=self.targets, anchors=self._anchors)
+
+    def _anchors(self) -> NDArray[np.float32]:
         elements = load_images(self.ctx.cohort, np.zeros(1, dtype=np.int64))[0].size
-        anchors = load_images(self.ctx.cohort, anchor_rows(self.ctx.clean.raw, elements))
-        return Cases(count=self.cases.size, images=self.images, targets=self.targets, anchors=anchors)
+        return load_images(self.ctx.cohort, anchor_rows(self.ctx.clean.raw, elements))
 
     def images(self, rows: NDArray[np.int64]) -> NDArray[np.float32]:
         """Return the images of rows into the cases."""

@@ -215,7 +215,7 @@ def attack_question(
         count=cases.size,
         images=lambda rows: load_images(ctx.cohort, cases[rows]),
         targets=lambda rows: targets_of(ctx, question, cases[rows]),
-        anchors=load_images(ctx.cohort, cases[anchor_rows(ctx.clean.raw[cases], elements)]),
+        anchors=lambda: load_images(ctx.cohort, cases[anchor_rows(ctx.clean.raw[cases], elements)]),
     )
     sample = spread(ends[0], max(1, min(_CERTIFICATE_SAMPLE, _ELEMENTS // elements)))
     asked: Any = ctx.model
