@@ -44,10 +44,10 @@ def measure(counts: Sequence[int] = CASES) -> dict[str, Any]:
     found = {}
     for count in counts:
         command = [sys.executable, "-m", "benchmarks.scale.memory", str(count)]
-        done = subprocess.run(command, capture_output=True, text=True, check=False, env=environment())
+        done = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=False, env=environment())
         lines = done.stdout.strip().splitlines()
         if done.returncode or not lines:
-            raise RuntimeError(f"{count} cases ended with {done.returncode}: {done.stderr[-1000:]}")
+            raise RuntimeError(f"{count} cases ended with {done.returncode}; its own words are on the error output")
         found[str(count)] = json.loads(lines[-1])
         told(f"memory, {count:,} cases: {found[str(count)]['peak_mb']:.0f} MB")
     first, last = found[str(counts[0])], found[str(counts[-1])]
@@ -71,10 +71,31 @@ def table(found: dict[str, Any]) -> list[tuple[str, str, str]]:
     return rows
 
 
+class Watch:
+    """Keeps the largest resident size so far at the end of each part of a run."""
+
+    def __init__(self) -> None:
+        self.peaks: dict[str, float] = {}
+
+    def start(self, code: str, title: str, index: int, total: int) -> None:
+        """Ignore what begins."""
+
+    def advance(self, done: int, total: int) -> None:
+        """Ignore what goes on."""
+
+    def finish(self, code: str, state: str) -> None:
+        """Note what it took so far."""
+        self.peaks[code] = round(peak_mb(), 1)
+        told(f"{code} {state}: {self.peaks[code]:.0f} MB, {time.process_time():.0f} s of a core")
+
+    def note(self, text: str) -> None:
+        """Ignore what is said."""
+
+
 def audited(count: int) -> dict[str, Any]:
     """Audit so many cases in this process, and return what it took."""
     from audit.core import IntendedUse, Limit, Policy, Prevalence, Rule
-    from audit.session import Options, audit_model
+    from audit.session._run import Options, audit_model
     from audit.testing import generated_cohort, generated_network
 
     rules = tuple(
@@ -86,7 +107,9 @@ def audited(count: int) -> dict[str, Any]:
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name) / "run"
         options = Options(profile="standard", probes=PROBES, out=folder, intended_use=use)
-        run = audit_model(generated_network(), generated_cohort(count), Policy(name="scale", rules=rules), options)
+        watch = Watch()
+        policy = Policy(name="scale", rules=rules)
+        run = audit_model(generated_network(), generated_cohort(count), policy, options, watch)
         sizes = {
             k: (folder / f).stat().st_size / 1e6 for k, f in (("report", "report.html"), ("evidence", "evidence.json"))
         }
@@ -95,6 +118,7 @@ def audited(count: int) -> dict[str, Any]:
         "peak_mb": peak_mb(), "seconds": time.perf_counter() - began, "cpu_seconds": time.process_time(),
         "report_mb": sizes["report"], "evidence_mb": sizes["evidence"], "completed": states.count("completed"),
         "errors": [r.probe for r in run.results if r.state == "error"],
+        "peak_after": watch.peaks,
         "seconds_by_probe": {r.probe: round(r.seconds, 1) for r in run.results if r.seconds >= 1},
     }  # fmt: skip
 

@@ -23,7 +23,7 @@ def audited(*, workers: int = 1, executor: Any = None) -> dict[str, Any]:
         found out.
     """
     from audit.reference import load_demo
-    from audit.session import Options, audit_model
+    from audit.session._run import Options, audit_model
 
     demo = load_demo("healthy", "smoke")
     with tempfile.TemporaryDirectory() as name:
