@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import numpy as np
 
 from audit.attacks import Check, Checks, Meter, Question, UniversalFit, questions, unasked, under
-from audit.core import Access, Estimate, Measurement, NotApplicable, Probe, ProbeContext, ProbeInfo, Scalar
+from audit.core import Access, Arrays, Estimate, Measurement, NotApplicable, Probe, ProbeContext, ProbeInfo, Scalar
+from audit.probes._parted import alone
 from audit.probes.adversarial._asked import (
     HONEST,
     NONE_CONCERNED,
@@ -24,6 +25,7 @@ from audit.probes.adversarial._asked import (
     sampled,
     sizes_of,
 )
+from audit.probes.adversarial._shards import checks_alone, count, spent
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -155,7 +157,7 @@ class _Universal:
         self.fit, self.judge, self.epsilons, self.headline = fit, judge, epsilons, headline
         self.ctx, self.meter = judge.ctx, Meter()
         self.question: Question = judge.question
-        self.clean = self._under(np.zeros_like(judge.images(np.arange(1))[0]), epsilons[0])
+        self.clean = self._unchanged()
         self.strata, self.members = _strata(judge), _strata(fit)
         self.shown: dict[str, NDArray[np.float32]] = {}
         self.deltas: dict[str, list[NDArray[np.float32]]] = {}
@@ -175,14 +177,28 @@ class _Universal:
         own = self.fit.cases[self.members[stratum]]
         return Asked(ctx=self.ctx, question=self.question, cases=own, batch=self.fit.batch)
 
-    def _fitter(self, members: Asked) -> UniversalFit:
+    def _unchanged(self) -> NDArray[np.bool_]:
+        """Return (n,) which judged cases are right without a change, found as one unit."""
+
+        def unit(rng: np.random.Generator) -> Arrays:
+            del rng
+            own = Meter()
+            nothing = np.zeros_like(self.judge.images(np.arange(1))[0])
+            return {"right": self._under(nothing, self.epsilons[0], own), **spent(own)}
+
+        found = alone(self.ctx, self.judge.called("cases as they are"), unit)
+        count(self.meter, [found])
+        out: NDArray[np.bool_] = found["right"]
+        return out
+
+    def _fitter(self, members: Asked, rng: np.random.Generator, meter: Meter) -> UniversalFit:
         model: Any = self.ctx.model
         batch = min(members.batch, max(1, members.cases.size))
         batches = -(-members.cases.size // batch)
         passes = max(3, -(-self.ctx.budget.attack_steps // batches))
         return UniversalFit(
             model, self.question, members.streamed, passes=min(passes, self.ctx.budget.attack_steps), batch=batch,
-            rng=self.ctx.rng, meter=self.meter,
+            rng=rng, meter=meter,
         )  # fmt: skip
 
     def _fitted(self, stratum: str) -> NDArray[np.bool_] | None:
@@ -190,40 +206,50 @@ class _Universal:
         members = self._members(stratum)
         if not members.cases.size:
             return None
-        fitter, columns = self._fitter(members), []
-        own: list[NDArray[np.float32]] = []
-        for index, epsilon in enumerate(self.epsilons):
-            others = [found[index] for found in self.deltas.values()] if stratum == _ALL else []
-            delta, _ = fitter.at(epsilon, (*own[-1:], *others))
-            own.append(delta)
-            columns.append(self.clean & self._under(delta, epsilon))
-            if epsilon == self.headline:
-                self.shown[stratum] = delta
-            self.ctx.sink.progress(len(columns), len(self.epsilons))
-        self.deltas[stratum] = own
-        return np.stack(columns, axis=1)
 
-    def _under(self, delta: NDArray[np.float32], epsilon: float) -> NDArray[np.bool_]:
-        return under(
-            self.ctx.model, self.question, self.judge.streamed, delta, epsilon, self.judge.batch, self.meter
-        )  # fmt: skip
+        def unit(rng: np.random.Generator) -> Arrays:
+            # Each size goes on from the one before, and each pass over the cases from the pass before: one worker's
+            # work.
+            meter = Meter()
+            fitter, columns = self._fitter(members, rng, meter), []
+            own: list[NDArray[np.float32]] = []
+            for index, epsilon in enumerate(self.epsilons):
+                others = [found[index] for found in self.deltas.values()] if stratum == _ALL else []
+                delta, _ = fitter.at(epsilon, (*own[-1:], *others))
+                own.append(delta)
+                columns.append(self.clean & self._under(delta, epsilon, meter))
+                self.ctx.sink.progress(len(columns), len(self.epsilons))
+            return {"right": np.stack(columns, axis=1), "deltas": np.stack(own), **spent(meter)}
+
+        found = alone(self.ctx, self.judge.called(f"perturbations fitted, {stratum}"), unit)
+        count(self.meter, [found])
+        self.deltas[stratum] = list(found["deltas"])
+        self.shown[stratum] = self.deltas[stratum][self.epsilons.index(self.headline)]
+        out: NDArray[np.bool_] = found["right"]
+        return out
+
+    def _under(self, delta: NDArray[np.float32], epsilon: float, meter: Meter) -> NDArray[np.bool_]:
+        return under(self.ctx.model, self.question, self.judge.streamed, delta, epsilon, self.judge.batch, meter)
 
     def checks(self) -> Checks:
         """Return the checks of the fits."""
+        return checks_alone(self.ctx, self.judge.called("checks"), self._checked, self.meter)
+
+    def _checked(self, rng: np.random.Generator, meter: Meter) -> Checks:
         span, largest = self.ctx.card.input.span, 0.0
         for stratum in [s for s in self.strata if s != _ALL] or [_ALL]:
             members = self._members(stratum)
             if members.cases.size:
-                largest = max(largest, self._fitter(members).at(span)[1])
-        signs = 2.0 * self.ctx.rng.integers(0, 2, self.judge.images(np.arange(1))[0].shape) - 1.0
-        noise = self.clean & self._under((self.headline * signs).astype(np.float32), self.headline)
+                largest = max(largest, self._fitter(members, rng, meter).at(span)[1])
+        signs = 2.0 * rng.integers(0, 2, self.judge.images(np.arange(1))[0].shape) - 1.0
+        noise = self.clean & self._under((self.headline * signs).astype(np.float32), self.headline, meter)
         index = self.epsilons.index(self.headline)
         attacked = [r[:, index][self.strata[s]] for s, r in self.alone.items() if r is not None]
         quiet = [noise[self.strata[s]] for s, r in self.alone.items() if r is not None]
         ahead = min(float(q.mean() - a.mean()) for q, a in zip(quiet, attacked, strict=True) if a.size)
         return Checks(found={
-            **honest(self.fit),
-            **followed(self.fit),
+            **honest(self.fit.drawing(rng)),
+            **followed(self.fit.drawing(rng)),
             "certificate_large_epsilon": Check.of(largest, holds=largest <= _STANDING, patients=self.fit.patients),
             "certificate_noise": Check.of(ahead, holds=ahead >= 0, patients=self.judge.patients),
         })  # fmt: skip
