@@ -146,6 +146,7 @@ def test_the_order_is_drawn_beforehand_and_a_case_falls_as_it_does_without_a_sto
 def test_the_shards_change_no_stop() -> None:
     """Case by case, as usual, or a block at once: the same stop and the same numbers."""
     same_whatever_the_shards(LinfEvasion, lambda: made(0.1, policy(0.6), patients=40))
+    assert at(list(LinfEvasion().run(made(0.1, policy(0.6), patients=40))), "robust_accuracy").n_patients == 32
 
 
 def test_sensitivity_waits_for_its_own_patients() -> None:
