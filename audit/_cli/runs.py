@@ -60,6 +60,19 @@ def run_config(
     return print_outcome(evidence, folder, github=github)
 
 
+def plan_config(path: Path, profile: Profile | None, probes: str | None, *, workers: int | None) -> int:
+    """Print what the audit of a configuration would do; nothing is run and nothing written."""
+    from audit import session
+    from audit._cli.planning import print_plan
+    from audit.config import load_audit
+    from audit.probes import catalogue
+
+    known = catalogue()
+    config = load_audit(path, infos=None if known.failed else known.infos)
+    print_plan(session.plan_config(config, profile=profile, probes=probes, workers=workers))
+    return EXIT_PASS
+
+
 def run_demo(
     twin: str,
     out: Path | None,

@@ -44,7 +44,7 @@ class Unit:
         title: What it is, in words.
         inputs: What it rests on, in words.
         cases: Cases that are looked at, at most.
-        shards: Parts that different workers may take; 1 for a probe whose parts are known only when it runs.
+        shards: Parts that different workers may take; of a probe, whose parts are known only when it runs, about.
         passes: Images through the model.
         absent: Why it will not be done, empty where it will.
         kept: Whether an earlier run has done it, where that is known.

@@ -31,6 +31,7 @@ from audit.session._compare import Gated, compare, gate
 from audit.session._folder import CACHE, check_folder, default_folder
 from audit.session._open import known_attacks, known_metrics, load_cohort, load_golden, load_model, with_own_map
 from audit.session._place import audit_at, check_place
+from audit.session._plan import plan_config
 from audit.session._reference import run_reference
 from audit.session._training import make_training, open_training
 from audit.session._verify import verify
@@ -40,8 +41,8 @@ from audit.storage import Location, held_run, locate
 
 __all__ = [
     "Asked", "ExecutorName", "Gated", "check_folder", "compare", "default_folder", "gate", "load_cohort", "load_model",
-    "make_training", "render_report", "run", "run_config", "run_demo", "run_reference", "score_table", "scores",
-    "verify",
+    "make_training", "plan_config", "render_report", "run", "run_config", "run_demo", "run_reference", "score_table",
+    "scores", "verify",
 ]  # fmt: skip
 
 

@@ -88,12 +88,17 @@ def run(
         ),
     ] = None,
     profile_time: ProfileTime = False,
+    plan: Annotated[
+        bool, typer.Option("--plan", help="Print what would be done and about how long it takes, and do nothing.")
+    ] = False,
     github: Github = False,
     debug: Debug = False,
 ) -> None:
     """Audit the model that a configuration describes."""
-    from audit._cli.runs import run_config
+    from audit._cli.runs import plan_config, run_config
 
+    if plan:
+        raise typer.Exit(plan_config(config, profile, probes, workers=workers))
     del debug
     raise typer.Exit(run_config(
         config, None if out is None else locate(out),
