@@ -39,6 +39,15 @@ def test_controls_fail(study):
         assert accept.kept(found[name]["mean"]), f"{name}: {found[name]['mean']}, expected {accept}"
 
 
+@pytest.mark.slow
+def test_stopping_early_errs_no_more_often_in_many_cohorts():
+    """In 2,000 cohorts of 120 patients at the limit, stopped and judged, either wrong verdict in at most 3.5 %."""
+    study = next(s for s in studies() if s.id == "sequential/stopped/limit/small")
+    found = run(study, repeats=2000, seed=SEED + 1)
+    for name in ("false_pass", "false_fail"):
+        assert found[name]["mean"] <= 0.035, name
+
+
 def test_a_repeat_depends_on_seed_name_and_block_alone():
     """Two runs agree to the last bit, another block or seed does not."""
     study = QUICK[0]

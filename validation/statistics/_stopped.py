@@ -155,7 +155,7 @@ def studies() -> list[Study]:
         made.append(Study(
             id=f"sequential/stopped/limit/{key}", job="sequential", method=STOPPED,
             scenario=f"truth exactly at the limit {limit:.3g}, {words}", draw=_once(draw, limit, limit), repeats=4000,
-            quick=60 if key == "small" else 0, accept=wrong,
+            quick=200 if key == "small" else 0, accept=wrong,
         ))  # fmt: skip
     for distance in DISTANCES:
         for sign in (1, -1):

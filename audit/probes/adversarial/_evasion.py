@@ -36,7 +36,8 @@ def evasion(ctx: ProbeContext, norm: Norm) -> Iterator[Measurement]:
     enough, count = None, 0
     if ctx.stop is not None:
         cases = cases[drawn_order(ctx.cohort.patients[cases], ctx.rng)]
-        enough = partial(_enough, ctx, ctx.stop, ladder, len(asked))
+        # What cannot be asked is a hypothesis of the rule all the same.
+        enough = partial(_enough, ctx, ctx.stop, ladder, len(asked) + len(unasked(ctx.card)))
     plan, meter = plan_of(ctx, ladder, norm), Meter()
     for name, why in unasked(ctx.card).items():
         yield from absent(ctx, name, why, ladder)
