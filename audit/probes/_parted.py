@@ -114,8 +114,11 @@ def states_before(
 
 
 def told(values: Any) -> NDArray[np.str_]:
-    """Return plain values (texts, numbers, lists, None) as an array that can be kept; floats come back as they were."""
-    return np.array([json.dumps(values)])
+    """Return plain values (texts, numbers, lists, None) as an array that can be kept; floats come back as they were.
+
+    Scalars of numpy come back as plain ones.
+    """
+    return np.array([json.dumps(values, default=lambda value: value.item())])
 
 
 def tell(array: NDArray[Any]) -> Any:

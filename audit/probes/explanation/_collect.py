@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -33,6 +34,8 @@ from audit.probes.explanation._maps import Explainer, batches
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
+    Predict = Callable[[NDArray[np.floating[Any]]], NDArray[np.float64]]
+
 SHOWN = 3
 """Maps offered as examples."""
 DELETION, INSERTION = "deletion", "insertion"
@@ -59,7 +62,7 @@ class Batch:
     cases: NDArray[np.int64]
     methods: dict[str, NDArray[np.float64]]
     controls: dict[str, NDArray[np.float64]]
-    predict: Callable[[NDArray[np.floating[Any]]], NDArray[np.float64]]
+    predict: Predict
     ready: int
 
     def maps(self) -> dict[str, NDArray[np.float64]]:
@@ -83,28 +86,51 @@ def explained_batches(
         cases: The cases, by default a sample of the cohort.
         ends: Numbers of cases, rising, that no batch reaches across.
     """
-    model: Any = ctx.model
     cases = sample_of(ctx) if cases is None else cases
     done, predict = 0, None
     for part in batches(cases, explainer.batch, ends):
-        images = load_images(ctx.cohort, part)
-        explained = explained_by(model.predict(images), ctx.card)
-        rows = np.flatnonzero(explained.usable)
         done += part.size
-        if rows.size:
-            images, explained = images[rows], explained.take(rows)
-            methods = explainer(model, images, explained)
-            # Drawn for each batch: a single drawing may be a control that happens to be easy to beat.
-            blank = untrained(model, ctx.rng)
-            blanks = {} if blank is None else explainer(blank, images, explained)
-            own = {name: values for name, values in blanks.items() if name in methods and has_blank(explainer, name)}
-            controls = control_maps(images, ctx.rng, untrained=own)
-            predict = predict or fast_predict(model, images)
-            yield Batch(
-                images=images, explained=explained, cases=part[rows], methods=methods, controls=controls,
-                predict=predict, ready=done,
-            )  # fmt: skip
+        batch = explained_batch(ctx, explainer, part, done, predict)
+        if batch is not None:
+            predict = partial(_same, batch.predict)
+            yield batch
         ctx.sink.progress(done, cases.size)
+
+
+def _same(predict: Predict) -> Predict:
+    return predict
+
+
+def explained_batch(
+    ctx: ProbeContext, explainer: Explainer, part: NDArray[np.int64], ready: int,
+    predict: Callable[[], Predict] | None = None,
+) -> Batch | None:  # fmt: skip
+    """Return one batch of cases, without those that have nothing to explain; None where none has.
+
+    Args:
+        ctx: The probe's context.
+        explainer: Makes the maps; keeps which methods it refused.
+        part: (b,) the cases.
+        ready: Cases that are read with these.
+        predict: Gives what answered the batches before; None for the first.
+    """
+    model: Any = ctx.model
+    images = load_images(ctx.cohort, part)
+    explained = explained_by(model.predict(images), ctx.card)
+    rows = np.flatnonzero(explained.usable)
+    if not rows.size:
+        return None
+    images, explained = images[rows], explained.take(rows)
+    methods = explainer(model, images, explained)
+    # Drawn for each batch: a single drawing may be a control that happens to be easy to beat.
+    blank = untrained(model, ctx.rng)
+    blanks = {} if blank is None else explainer(blank, images, explained)
+    own = {name: values for name, values in blanks.items() if name in methods and has_blank(explainer, name)}
+    controls = control_maps(images, ctx.rng, untrained=own)
+    return Batch(
+        images=images, explained=explained, cases=part[rows], methods=methods, controls=controls,
+        predict=fast_predict(model, images) if predict is None else predict(), ready=ready,
+    )  # fmt: skip
 
 
 def has_blank(explainer: Explainer, method: str) -> bool:

@@ -31,7 +31,8 @@ from audit.probes.explanation._advantages import (
     margins,
     why_absent,
 )
-from audit.probes.explanation._collect import DELETION, INSERTION, Found, explained_batches, sample_of
+from audit.probes.explanation._collect import DELETION, INSERTION, Found, sample_of
+from audit.probes.explanation._in_turn import Turn, in_turn
 from audit.probes.explanation._maps import Explainer, explainer
 from audit.probes.explanation._stopping import Early, may_stop
 
@@ -139,22 +140,18 @@ class UnfaithfulAttribution(Probe):
             early = Early.of(ctx, cases)
             cases = early.cases
         found = Found(shares=fractions(ctx.budget.explain_steps))
-        headline, tested = made.methods[0], None
-        for batch in explained_batches(ctx, made, cases, () if early is None else early.ends):
-            if tested is None:
-                headline = next(iter(batch.methods), headline)
-                tested = _selftest(ctx, batch.images, found.shares)
-            found.add(ctx, batch, headline)
-            if early is not None and batch.ready in early.ends[:-1]:
-                early = early.at(batch.ready)
-                known = _Result(ctx=ctx, found=found, made=made, headline=headline, tested=tested, early=early)
+        turn = Turn(headline=made.methods[0])
+        for turn in in_turn(ctx, made, found, cases, () if early is None else early.ends, _selftest):
+            if early is not None and turn.tested is not None and turn.ready in early.ends[:-1]:
+                early = early.at(turn.ready)
+                known = _after(turn, ctx, found, made, early)
                 if early.settled(ctx, known.advantages()):
                     break
-        if tested is None:
+        if turn.tested is None:
             raise NotApplicable(NOTHING)
-        if early is not None and batch.ready == cases.size:
+        if early is not None and turn.ready == cases.size:
             early = early.at(cases.size, ctx.cohort.patients[np.concatenate(found.cases)])
-        yield from _Result(ctx=ctx, found=found, made=made, headline=headline, tested=tested, early=early).rows()
+        yield from _after(turn, ctx, found, made, early).rows()
 
 
 def _selftest(
@@ -173,6 +170,12 @@ def _selftest(
                 known, fill, shares, ctx.levels, ctx.rng, insertion=direction == INSERTION
             )
     return out
+
+
+def _after(turn: Turn, ctx: ProbeContext, found: Found, made: Explainer, early: Early | None) -> _Result:
+    return _Result(
+        ctx=ctx, found=found, made=made, headline=turn.headline, tested=turn.tested or {}, early=early
+    )  # fmt: skip
 
 
 class _Result:
