@@ -17,6 +17,7 @@ from typing import Any, Self
 
 from audit.errors import AuditError, InternalError, ModelError
 from audit.execution._crew import Alone, Crew
+from audit.execution._progress import Silent
 from audit.execution._tasks import Done, Task
 from audit.execution._workshop import Workshop
 
@@ -218,6 +219,8 @@ def _work(workshop: Workshop, pipe: Connection, shut: Sequence[int], parent: int
         _close(descriptor)
     threading.Thread(target=_leave_with, args=(parent,), daemon=True).start()
     one_thread()
+    # The one who watches is told by the parent; from here he would hear every worker at once.
+    workshop = replace(workshop, progress=Silent())
     while True:
         try:
             task = pipe.recv()

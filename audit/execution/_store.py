@@ -8,6 +8,7 @@ import os
 import secrets
 import zipfile
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from io import BytesIO
 from pathlib import Path
@@ -24,6 +25,8 @@ _MAGIC = b"imaging-audit kept 1\n"
 _HEAD = len(_MAGIC) + 32
 _MOST_BYTES = 4 * 2**30
 _PLAIN = "plain"
+MOST_KEPT = 10 * 2**30
+"""Bytes of the cache of one configuration."""
 
 
 class Files(Protocol):
@@ -52,9 +55,14 @@ class FolderFiles:
         """Return the bytes under a name; see `Files.read`."""
         path = self.folder / name[:2] / name
         try:
-            return path.read_bytes() if not path.is_symlink() and path.stat().st_size <= _MOST_BYTES else None
+            if path.is_symlink() or path.stat().st_size > _MOST_BYTES:
+                return None
+            data = path.read_bytes()
+            # What was of use last goes last.
+            os.utime(path)
         except OSError:
             return None
+        return data
 
     def write(self, name: str, data: bytes) -> None:
         """Write bytes by atomic rename; see `Files.write`."""
@@ -67,6 +75,27 @@ class FolderFiles:
         except OSError:
             temporary.unlink(missing_ok=True)
             raise
+
+    def prune(self, most: int = MOST_KEPT) -> None:
+        """Delete what was of use the longest ago, until the rest is of a size.
+
+        Args:
+            most: Bytes that may stay.
+        """
+        found = []
+        for path in self.folder.glob("*/*"):
+            try:
+                about = path.lstat()
+            except OSError:
+                continue
+            found.append((about.st_mtime_ns, about.st_size, path))
+        kept = 0
+        for _, size, path in sorted(found, reverse=True):
+            kept += size
+            if kept > most:
+                # Another run may have deleted it, or be on a disk that cannot be written to now.
+                with suppress(OSError):
+                    path.unlink()
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)

@@ -71,6 +71,7 @@ class Execution:
     tally: Tally = field(default_factory=Tally)
     ran: dict[str, Ran] = field(default_factory=dict)
     _states: list[tuple[str, ...]] = field(default_factory=list)
+    _workers: int = 1
 
     def __post_init__(self) -> None:
         # Without a store nothing is looked up, and nothing need be named.
@@ -87,6 +88,7 @@ class Execution:
     def clean(self, ask_clean: Callable[[Ask], Clean]) -> Clean:
         """Ask the model about every case."""
         with self.executor.crew(self._workshop()) as crew:
+            self._workers = crew.workers
             found = ask_clean(asked_of(crew, self.store, self.batch, self.progress, self.tally))
             self._states.append(crew.states())
         return found
@@ -113,6 +115,7 @@ class Execution:
             self._workshop(), setting=setting, probes={p.info.code: p for p in probes}, basis=self._basis
         )
         with self.executor.crew(workshop) as crew:
+            self._workers = max(self._workers, crew.workers)
             runs = ProbeRuns(
                 crew=crew, store=self.store, basis=self._basis, setting=setting, progress=self.progress,
                 tally=self.tally, write=lambda file, data: write_artifact(self.folder, file, data),
@@ -153,7 +156,7 @@ class Execution:
         """
         smaller = self._smaller(clean_batch)
         return {
-            "workers": self.executor.workers, "executor": self.executor.name,
+            "workers": self._workers, "executor": self.executor.name,
             **({"reused": self.tally.reused} if self.tally.reused else {}),
             **({"smaller_batches": smaller} if smaller else {}),
         }  # fmt: skip
@@ -172,7 +175,9 @@ def opened_store(cache: Location | None, *, resume: bool, sends: bool) -> Iterat
     if isinstance(cache, Remote):
         yield Store(files=StorageFiles(folder=cache), run=run, earlier=resume)
     elif cache is not None:
-        yield Store(files=FolderFiles(folder=cache), run=run, earlier=resume)
+        files = FolderFiles(folder=cache)
+        yield Store(files=files, run=run, earlier=resume)
+        files.prune()
     elif sends:
         with tempfile.TemporaryDirectory(prefix="audit-", ignore_cleanup_errors=True) as folder:
             yield Store(files=FolderFiles(folder=Path(folder)), run=run)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import numpy as np
@@ -104,3 +105,17 @@ def test_nothing_is_left_of_a_write_that_fails(tmp_path: Path, monkeypatch: pyte
     with pytest.raises(OSError, match="No space"):
         FolderFiles(folder=tmp_path).write(KEY, b"x")
     assert [p for p in tmp_path.rglob("*") if p.is_file()] == []
+
+
+def test_what_was_of_use_the_longest_ago_goes_first(tmp_path: Path) -> None:
+    """Reading counts as use; what is left fits into the bytes that may stay."""
+    files = FolderFiles(folder=tmp_path)
+    for i in range(4):
+        name = f"{i}{i}" + "0" * 62
+        files.write(name, b"x" * 100)
+        os.utime(tmp_path / name[:2] / name, (i + 1, i + 1))
+    assert files.read("00" + "0" * 62) == b"x" * 100
+    files.prune(250)
+    assert sorted(p.name[:2] for p in tmp_path.glob("*/*")) == ["00", "33"]
+    files.prune(0)
+    assert list(tmp_path.glob("*/*")) == []
