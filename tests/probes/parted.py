@@ -83,7 +83,7 @@ def run(probe: type[Probe], ctx: ProbeContext, parts: Any) -> tuple[list[Measure
     return list(probe().run(replace(ctx, parts=parts, sink=sink))), sink
 
 
-def same_whatever_the_shards(probe: type[Probe], make: Make, *, within: float = 0.0) -> None:
+def check_any_shards(probe: type[Probe], make: Make, *, within: float = 0.0) -> None:
     """Check that shards of one position, of the usual size, and one of all give the same measurements and figures.
 
     Args:
@@ -135,7 +135,7 @@ def same_arrays(one: Arrays, other: Arrays, within: float) -> None:
             np.testing.assert_array_equal(a, b, err_msg=name)
 
 
-def a_shard_costs_its_own(
+def check_cost_of_a_shard(
     probe: type[Probe],
     ctx: ProbeContext,
     *,

@@ -21,7 +21,7 @@ from audit.probes.adversarial import (
 )
 from audit.testing import context
 from tests.attacks.nets import Rowwise, wrap
-from tests.probes.parted import a_shard_costs_its_own, same_whatever_the_shards
+from tests.probes.parted import check_any_shards, check_cost_of_a_shard
 
 BUDGET = replace(BUDGETS["smoke"], attack_cases=None, attack_steps=5, batch_size=3, attack_queries=20)
 CASES = 12
@@ -49,13 +49,13 @@ def enough(probe: type[Probe]) -> int:
 @pytest.mark.parametrize("probe", PARTED)
 def test_the_size_of_a_shard_changes_no_number(probe: type[Probe]) -> None:
     """Cases one by one, as usual, or all at once: the same measurements, figures and passes, to the bit."""
-    same_whatever_the_shards(probe, lambda: fragile(enough(probe)))
+    check_any_shards(probe, lambda: fragile(enough(probe)))
 
 
 @pytest.mark.parametrize("probe", PARTED)
 def test_a_shard_by_itself_asks_about_its_own_cases(probe: type[Probe]) -> None:
     """What another worker does for one shard is that shard alone; nothing before it asks the model."""
-    costs = a_shard_costs_its_own(probe, fragile(enough(probe)))
+    costs = check_cost_of_a_shard(probe, fragile(enough(probe)))
     assert 0 < max(costs) < 0.5 * sum(costs)
 
 
@@ -63,4 +63,4 @@ def test_further_attacks_are_parted_by_whole_batches() -> None:
     """Attacks of a library draw for a batch at once: batches are the positions, and three together change nothing."""
     pytest.importorskip("torchattacks")
     names = ("torchattacks:PGD", "torchattacks:FGSM")
-    same_whatever_the_shards(LinfEvasion, lambda: fragile(attacks=names))
+    check_any_shards(LinfEvasion, lambda: fragile(attacks=names))

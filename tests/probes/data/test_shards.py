@@ -15,7 +15,7 @@ from audit.probes.data import BurnedInText, DeclaredFormat, NearDuplicates, Pati
 from audit.testing import saved_context, small_cohort
 from tests.probes.data._pictures import scenes
 from tests.probes.data.test_data007 import written
-from tests.probes.parted import a_shard_costs_its_own, same_whatever_the_shards
+from tests.probes.parted import check_any_shards, check_cost_of_a_shard
 
 PROBES: tuple[type[Probe], ...] = (PatientInTwoSplits, NearDuplicates, BurnedInText, DeclaredFormat)
 
@@ -61,14 +61,14 @@ def mixed() -> tuple[ProbeContext, Counted, Counted]:
 @pytest.mark.parametrize("probe", PROBES)
 def test_the_size_of_a_shard_changes_no_number(probe: type[Probe]) -> None:
     """Images one by one, as usual, or all at once: the same measurements and figures, to the bit."""
-    same_whatever_the_shards(probe, lambda: mixed()[0])
+    check_any_shards(probe, lambda: mixed()[0])
 
 
 @pytest.mark.parametrize("probe", PROBES)
 def test_a_shard_by_itself_reads_its_own_images(probe: type[Probe]) -> None:
     """What another worker reads for one shard is that shard, and one image at most to learn how large they are."""
     ctx, own, theirs = mixed()
-    a_shard_costs_its_own(probe, ctx, passes=lambda: len(own.reads) + len(theirs.reads), prologue=1)
+    check_cost_of_a_shard(probe, ctx, passes=lambda: len(own.reads) + len(theirs.reads), prologue=1)
 
 
 def test_the_mixture_holds_what_it_is_made_of() -> None:

@@ -8,7 +8,7 @@ import numpy as np
 
 from audit.core import ProbeContext
 from audit.probes.shift import AcquisitionSeverity
-from tests.probes.parted import a_shard_costs_its_own, same_whatever_the_shards
+from tests.probes.parted import check_any_shards, check_cost_of_a_shard
 from tests.probes.shift._acquired import BUDGET, asked, healthy
 
 
@@ -19,7 +19,7 @@ def small(answer: object = healthy) -> ProbeContext:
 
 def test_the_size_of_a_shard_changes_no_number() -> None:
     """Batches one by one, as usual, or all at once: the same measurements and figures, to the bit."""
-    same_whatever_the_shards(AcquisitionSeverity, small)
+    check_any_shards(AcquisitionSeverity, small)
 
 
 def test_a_shard_by_itself_asks_about_its_own_cases() -> None:
@@ -30,5 +30,5 @@ def test_a_shard_by_itself_asks_about_its_own_cases() -> None:
         passed[0] += len(x)
         return healthy(x)
 
-    costs = a_shard_costs_its_own(AcquisitionSeverity, small(counted), passes=lambda: passed[0])
+    costs = check_cost_of_a_shard(AcquisitionSeverity, small(counted), passes=lambda: passed[0])
     assert 0 < max(costs) < 0.5 * sum(costs)
