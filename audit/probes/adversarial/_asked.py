@@ -28,7 +28,7 @@ from audit.probes._shared import NO_OPERATING_POINT
 from audit.probes.adversarial._attacked import anchor_rows, called, concerned, targets_of
 from audit.probes.adversarial._certified import keep_checks
 from audit.probes.adversarial._shards import ladder_alone
-from audit.stats import auc, proportion
+from audit.stats import Drawn, auc, proportion, share_so_far
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -90,6 +90,8 @@ class Asked:
         cases: (m,) rows of the cohort.
         batch: Images a batch.
         held: Images that were read already, by case.
+        ahead: (n,) patient codes of all cases that there were, of which these are the first in drawn order, where the
+            attack could stop early; None elsewhere.
     """
 
     ctx: ProbeContext
@@ -97,6 +99,7 @@ class Asked:
     cases: NDArray[np.int64]
     batch: int
     held: dict[int, NDArray[np.float32]] = field(default_factory=dict, repr=False)
+    ahead: NDArray[np.int64] | None = None
 
     @classmethod
     def of(cls, ctx: ProbeContext, question: Question, cases: NDArray[np.int64]) -> Asked:
@@ -139,6 +142,15 @@ class Asked:
         """Return the same with another generator."""
         return replace(self, ctx=replace(self.ctx, rng=rng))
 
+    @property
+    def planned(self) -> int | None:
+        """Patients that there were to attack, where it could stop early."""
+        return None if self.ahead is None else int(np.unique(self.ahead).size)
+
+    def first(self, count: int) -> Asked:
+        """Return the question on the first cases, those attacked before it stopped."""
+        return replace(self, cases=self.cases[:count], ahead=self.patients if self.ahead is None else self.ahead)
+
     def called(self, what: str) -> str:
         """Return the name of a piece of work on the question."""
         return called(what, self.question)
@@ -174,6 +186,8 @@ class Asked:
         own = self.patients[chosen]
         if not self.question.decided:
             return Estimate.absent(NO_OPERATING_POINT, method="none", n=own.size, n_patients=np.unique(own).size)
+        if self.ahead is not None:
+            return share_so_far(hits[chosen], own, self.ctx.levels, Drawn.of(self.ahead))
         return proportion(hits[chosen], own, self.ctx.levels)
 
 

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
+from functools import partial
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 
-from audit.attacks import CHECKS, MASKED, Aim, Certificate, Checks, Meter, Outcome, Plan, aims, certify
-from audit.core import Access, Measurement, Probe, ProbeContext, ProbeInfo, Scalar
+from audit.attacks import CHECKS, MASKED, Aim, Certificate, Checks, Ladder, Meter, Outcome, Plan, aims, certify
+from audit.core import Access, Measurement, Probe, ProbeContext, ProbeInfo, Scalar, Stop
+from audit.probes._stopping import drawn_order, looks
 from audit.probes.adversarial._asked import (
     NONE_CONCERNED,
     PATH,
@@ -22,8 +24,9 @@ from audit.probes.adversarial._asked import (
     sizes_of,
     spread,
 )
+from audit.probes.adversarial._blocks import Assault
 from audit.probes.adversarial._certified import keep_full
-from audit.probes.adversarial._shards import attack_shards, certify_alone, checks_alone
+from audit.probes.adversarial._shards import certify_alone, checks_alone
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -31,6 +34,8 @@ if TYPE_CHECKING:
 _ATTACK = "targeted"
 _PART = 4
 _CERTIFICATE_SAMPLE = 16
+_BLOCK = 16
+"""Patients between two looks: each aim is tried on a part of the cases of ADV001."""
 _RATES = {"miss": "miss_rate", "false alarm": "false_alarm_rate"}
 
 
@@ -56,7 +61,9 @@ class TargetedMiss(Probe):
     Known problems:
         The rates are lower bounds, since a better attack may find more: where the certificate fails the upper side of
         the interval opens to 1, so that no limit can be passed on it. A rate includes the errors without an attack;
-        ADV001 and PERF002 tell those apart. A value has no finding, so regression is not applicable.
+        ADV001 and PERF002 tell those apart. A value has no finding, so regression is not applicable. Where a rule says
+        `sequential = true` each aim is tried until it is settled, and its rates have bounds that hold whenever it
+        stops.
 
     Example:
         `probe = "ADV007"`, `metric = "miss_rate"`, `where = { parameter = "headline" }`, `limit = { max = 0.3 }`.
@@ -74,6 +81,7 @@ class TargetedMiss(Probe):
         access=Access.GRADIENT,
         needs=("images",),
         metrics=("miss_rate", "false_alarm_rate", "attack_success", *CHECKS),
+        sequential=("miss_rate", "false_alarm_rate"),
         title="A finding made to vanish, or to appear",
         question="Can a change too small to matter hide a finding, or plant one?",
         method=(
@@ -90,6 +98,8 @@ class TargetedMiss(Probe):
         wanted = aims(ctx.card)
         ladder = sizes_of(ctx)
         cases = sampled(ctx, part=_PART)
+        if ctx.stop is not None:
+            cases = cases[drawn_order(ctx.cohort.patients[cases], ctx.rng)]
         plan = Plan(
             epsilons=ladder.epsilons, headline=ladder.headline, steps=ctx.budget.attack_steps,
             restarts=ctx.budget.attack_restarts, ranking=False, batch=64,
@@ -104,7 +114,12 @@ class TargetedMiss(Probe):
                 for size in ladder_sizes(ladder):
                     yield absent_row(ctx, _RATES[aim.want], NONE_CONCERNED, {**condition, **size.condition})
                 continue
-            outcome, certificate = _attacked(asked, plan, meter)
+            enough = None
+            if ctx.stop is not None:
+                alike = sum(other.want == aim.want for other in wanted)
+                enough = partial(_enough, ctx.stop, asked, aim, ladder, condition, alike)
+            outcome, certificate = _attacked(asked, plan, meter, enough)
+            asked = asked if enough is None else asked.first(len(outcome.right))
             certificate = _along_paths(ctx, aim, cases, certificate)
             shown.append((aim, outcome))
             for index, size in enumerate(ladder_sizes(ladder)):
@@ -119,19 +134,39 @@ class TargetedMiss(Probe):
         _keep(ctx, shown, ladder.epsilons, ladder.unit, meter)
 
 
-def _attacked(asked: Asked, plan: Plan, meter: Meter) -> tuple[Outcome, Certificate]:
+def _enough(
+    stop: Stop, asked: Asked, aim: Aim, ladder: Ladder, condition: dict[str, Scalar], among: int, outcome: Outcome
+) -> bool:
+    """Tell whether the rules on one aim are settled; whether the attack may be believed is asked in the end."""
+    so_far, believed = asked.first(len(outcome.right)), Certificate(values={}, cases={}, patients={})
+    known = [
+        m
+        for index, size in enumerate(ladder_sizes(ladder))
+        for m in _rates(so_far, aim, outcome, believed, index, {**condition, **size.condition})
+        if m.metric in stop.metrics
+    ]
+    return stop.settled(known, among=among)
+
+
+def _attacked(
+    asked: Asked, plan: Plan, meter: Meter, enough: Callable[[Outcome], bool] | None = None
+) -> tuple[Outcome, Certificate]:
+    """Attack the cases of an aim, or the first of them until it is known enough, and certify the attack."""
     ctx, model = asked.ctx, _gradients(asked.ctx)
-    outcome = attack_shards(
-        ctx, asked.called("cases attacked"), model, asked.question, asked.streamed, plan=plan,
-        seed=int(ctx.rng.integers(2**63)), meter=meter,
+    ends = (int(asked.cases.size),) if enough is None else looks(asked.patients, _BLOCK)
+    made = Assault(
+        ctx=replace(ctx, attacks=()), what=asked.called(""), model=model, question=asked.question,
+        stream=asked.streamed, plan=plan, seed=int(ctx.rng.integers(2**63)), seeds=(), meter=meter, keep=0, watches=(),
         progress=lambda done: ctx.sink.progress(done, asked.cases.size),
     )  # fmt: skip
-    few = spread(asked.cases.size, _CERTIFICATE_SAMPLE)
+    outcome, _ = made.until(ends, enough)
+    few = spread(ends[0], _CERTIFICATE_SAMPLE)
     certificate = certify_alone(
         ctx, asked.called("certificate"),
         lambda rng: certify(
             model, asked.question, outcome, images=asked.images(few), target=asked.targets(few),
-            clean=outcome.clean[few], sample=few, patients=asked.patients, plan=plan, rng=rng, batch=asked.batch,
+            clean=outcome.clean[few], sample=few, patients=asked.patients[: len(outcome.right)], plan=plan, rng=rng,
+            batch=asked.batch,
         ),
     )  # fmt: skip
     return outcome, certificate
@@ -167,12 +202,15 @@ def _rates(
     level = asked.ctx.levels.confidence
     wrong: NDArray[np.bool_] = ~outcome.right[:, index]
     rate = certificate.bound(asked.share(wrong), of_success=True)
-    yield Measurement.of(rate, metric=_RATES[aim.want], level=level, direction="lower", condition=condition)
+    yield Measurement.of(
+        rate, metric=_RATES[aim.want], level=level, direction="lower", condition=condition, planned=asked.planned
+    )
     success = certificate.bound(asked.share(wrong, outcome.right_clean), of_success=True)
     stratum = "positive" if aim.want == "miss" else "negative"
     yield Measurement.of(
-        success, metric="attack_success", level=level, direction="lower", condition={**condition, "stratum": stratum}
-    )
+        success, metric="attack_success", level=level, direction="lower",
+        condition={**condition, "stratum": stratum}, planned=asked.planned,
+    )  # fmt: skip
 
 
 def _keep(

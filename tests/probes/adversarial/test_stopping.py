@@ -15,10 +15,11 @@ from audit.cohorts import from_arrays
 from audit.core import BUDGETS, InputSpec, Limit, Measurement, Policy, ProbeContext, ProbeResult, Rule
 from audit.judge import judge, stops
 from audit.probes.adversarial import L2Evasion, LinfEvasion
+from audit.probes.adversarial.adv007_targeted_miss import TargetedMiss
 from audit.testing import context
 from tests.attacks.nets import Linear, Rowwise, wrap
 from tests.probes.adversarial.attacked import known, of
-from tests.probes.parted import same_whatever_the_shards
+from tests.probes.parted import check_any_shards
 
 BUDGET = replace(BUDGETS["smoke"], attack_cases=None, attack_steps=4, batch_size=64)
 HEADLINE = {"parameter": "headline"}
@@ -145,7 +146,7 @@ def test_the_order_is_drawn_beforehand_and_a_case_falls_as_it_does_without_a_sto
 
 def test_the_shards_change_no_stop() -> None:
     """Case by case, as usual, or a block at once: the same stop and the same numbers."""
-    same_whatever_the_shards(LinfEvasion, lambda: made(0.1, policy(0.6), patients=40))
+    check_any_shards(LinfEvasion, lambda: made(0.1, policy(0.6), patients=40))
     assert at(list(LinfEvasion().run(made(0.1, policy(0.6), patients=40))), "robust_accuracy").n_patients == 32
 
 
@@ -220,3 +221,23 @@ def test_further_attacks_are_run_block_by_block() -> None:
     assert judged(found, policy(0.6)).status == "PASS"
     assert at(found, "robust_accuracy").n_patients < 96
     assert any(m.condition["attack"] == "torchattacks:FGSM" for m in of(found, "winning_share"))
+
+
+def test_each_aim_of_a_targeted_attack_stops_by_itself() -> None:
+    """Misses of a robust model are settled by a part of the positives; false alarms, which no rule is about, go on."""
+    rule = Rule(id="missed", probe="ADV007", metric="miss_rate", where=HEADLINE, limit=Limit(max=0.4), sequential=True)
+    asked = Policy(rules=(rule,))
+    ctx = made(0.1, asked)
+    found = list(TargetedMiss().run(ctx))
+    result = ProbeResult(info=TargetedMiss.info, state="completed", measurements=tuple(found))
+    finding = judge([result], asked, today=dt.date(2026, 11, 26), input_range=(0.0, 1.0))[0]
+    ill, well = (np.unique(ctx.cohort.patients[ctx.cohort.targets == t]).size for t in (1, 0))
+    missed, alarmed = at(found, "miss_rate"), at(found, "false_alarm_rate")
+    assert finding.status == "PASS"
+    assert (missed.planned, missed.n_patients % 16) == (ill, 0)
+    assert finding.patients_saved == ill - missed.n_patients > 0
+    assert (alarmed.planned, alarmed.n_patients) == (well, well)
+    assert all("betting" in m.method for m in (missed, alarmed))
+    every = at(list(TargetedMiss().run(made(0.1))), "miss_rate")
+    assert every.planned is None
+    assert missed.low <= every.value <= missed.high
