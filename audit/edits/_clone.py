@@ -91,7 +91,24 @@ def _variogram(values: Floats, tissue: Mask, axis: int, lag: int) -> float | Non
     if not both.any():
         return None
     squares = (values[first] - values[second])[both] ** 2
-    return float(squares[squares <= np.quantile(squares, TRIMMED)].mean()) / 2
+    return float(squares[squares <= quantile(squares, TRIMMED)].mean()) / 2
+
+
+def quantile(values: Floats, share: float) -> float:
+    """Return what `np.quantile` does of finite float64 values in one dimension, to the bit, in a third of the time.
+
+    Args:
+        values: (n,), one or more.
+        share: From 0 to 1.
+    """
+    place = share * (values.size - 1)
+    below = int(place)
+    above = min(below + 1, values.size - 1)
+    parted = np.partition(values, (below, above))
+    low, high, weight = parted[below], parted[above], place - below
+    apart = high - low
+    # Written from the nearer end, so that the result never leaves the two.
+    return float(high - apart * (1 - weight) if weight >= 0.5 else low + apart * weight)
 
 
 def seamless(target: Floats, donor: Floats, region: Mask, usable: Mask, texture: Texture) -> Floats | None:

@@ -85,7 +85,7 @@ def free_places(shape: Shape, allowed: Mask, rng: np.random.Generator, *, tries:
     starts = np.stack(np.unravel_index(drawn, tuple(r + 1 for r in room)), axis=1)
     few = offsets if len(offsets) <= PROBED else offsets[rng.choice(len(offsets), size=PROBED, replace=False)]
     fits = allowed[tuple((starts[:, None, :] + few[None]).transpose(2, 0, 1))].all(axis=1)
-    found = [tuple(int(v) for v in s) for s in starts[fits]]
+    found: list[Place] = [tuple(s) for s in starts[fits].tolist()]
     return found if few is offsets else [s for s in found if allowed[shape.box_at(s)][shape.region].all()]
 
 
