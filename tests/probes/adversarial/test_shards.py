@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+import torch
 
 from audit.cohorts import from_arrays
 from audit.core import BUDGETS, InputSpec, Probe, ProbeContext
@@ -57,6 +58,45 @@ def test_a_shard_by_itself_asks_about_its_own_cases(probe: type[Probe]) -> None:
     """What another worker does for one shard is that shard alone; nothing before it asks the model."""
     costs = check_cost_of_a_shard(probe, fragile(enough(probe)))
     assert 0 < max(costs) < 0.5 * sum(costs)
+
+
+class Both(torch.nn.Module):
+    """Two linear answers to one image."""
+
+    def __init__(self, first: Rowwise, second: Rowwise) -> None:
+        super().__init__()
+        self.first, self.second = first, second
+
+    def forward(self, x: Any) -> Any:
+        return torch.cat([self.first(x), self.second(x)], dim=1)
+
+
+def findings() -> ProbeContext:
+    """Return the context of a linear model of two findings."""
+    rng = np.random.default_rng(1)
+    target = rng.integers(0, 2, (9, 2))
+    images = np.full((9, 1, 8, 8), 0.5)
+    images[:, :, :4] += 0.01 * (2 * target[:, :1, None, None] - 1)
+    images[:, :, 4:] += 0.01 * (2 * target[:, 1:, None, None] - 1)
+    images = np.clip(images + rng.normal(0, 0.02, images.shape), 0, 1).astype(np.float32)
+    upper = np.repeat([1.0, 0.0], 32) * rng.uniform(0.2, 2.0, 64)
+    lower = np.repeat([0.0, 1.0], 32) * rng.uniform(0.2, 2.0, 64)
+    net = Both(*(Rowwise(w, -0.5 * float(w.sum())) for w in (upper, lower)))
+    spec = {"task": "multilabel", "classes": ("oedema", "mass")}
+    model = wrap(net, input=InputSpec(scale=False), **spec)
+    return context(model, from_arrays(images, target, **spec), budget=replace(BUDGET, attack_steps=3))
+
+
+def test_shards_of_a_second_question_need_not_attack_the_first() -> None:
+    """Of two findings each is attacked by itself; a shard of the second takes the first from what is kept."""
+    costs = check_cost_of_a_shard(LinfEvasion, findings())
+    assert 0 < max(costs) < 0.4 * sum(costs)
+
+
+@pytest.mark.slow
+def test_the_size_of_a_shard_changes_no_number_of_any_question() -> None:
+    """Two findings: the same measurements, figures and passes, to the bit."""
+    check_any_shards(LinfEvasion, findings)
 
 
 def test_further_attacks_are_parted_by_whole_batches() -> None:
