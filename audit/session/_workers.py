@@ -5,11 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Literal, get_args
+from typing import TYPE_CHECKING, Literal, get_args
 
 from audit.core import ImagingModel
 from audit.errors import InputError
-from audit.execution import Executor, RayExecutor
+
+if TYPE_CHECKING:
+    from audit.execution import Executor
 
 ExecutorName = Literal["local", "ray"]
 
@@ -46,6 +48,9 @@ class Workers:
     def opened(self) -> Iterator[Executor | None]:
         """Give the executor, None where this machine does the work; a cluster is left afterwards."""
         if self.executor == "ray":
+            # Here, since a gate needs none of what executes.
+            from audit.execution import RayExecutor
+
             with RayExecutor(self.address, workers=self.count, reload=self.reload) as executor:
                 yield executor
         else:

@@ -56,7 +56,8 @@ def once(nodes: int) -> dict[str, Any]:
 
     os.environ["RAY_USAGE_STATS_ENABLED"] = "0"
     began = time.perf_counter()
-    cluster = Cluster(initialize_head=True, head_node_args={"num_cpus": 1, "object_store_memory": _MEMORY})
+    head = {"num_cpus": 1, "object_store_memory": _MEMORY, "include_dashboard": False}
+    cluster = Cluster(initialize_head=True, head_node_args=head)
     for _ in range(nodes - 1):
         cluster.add_node(num_cpus=1, object_store_memory=_MEMORY)
     try:

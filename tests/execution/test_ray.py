@@ -22,6 +22,7 @@ ray = pytest.importorskip("ray")
 # What Ray itself warns of while it starts and ends is no fault of an audit.
 pytestmark = [pytest.mark.filterwarnings("ignore::Warning"), pytest.mark.timeout(120)]
 N, SIDE = 96, 8
+HEAD = {"num_cpus": 1, "object_store_memory": 80 * 2**20, "include_dashboard": False}
 INPUT = {"size": [SIDE, SIDE], "channels": 1, "range": [0, 255]}
 
 
@@ -30,7 +31,7 @@ def cluster() -> Iterator[Any]:
     """A cluster on loopback, of one machine with one processor; a test may add others."""
     from ray.cluster_utils import Cluster
 
-    made = Cluster(initialize_head=True, head_node_args={"num_cpus": 1, "object_store_memory": 80 * 2**20})
+    made = Cluster(initialize_head=True, head_node_args=HEAD)
     yield made
     ray.shutdown()
     made.shutdown()

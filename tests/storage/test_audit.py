@@ -79,12 +79,14 @@ def test_a_run_in_a_bucket_is_the_run_on_disk(ran: Ran, config: Path, bucket: Re
 
 
 def test_a_bucket_that_is_not_there_ends_before_anything_is_measured(ran: Ran, config: Path) -> None:
+    """A bucket that is not there ends before anything is measured."""
     code, said = ran("run", str(config), "--out", "s3://no-such-bucket/run1")
     assert code == 2
     assert "nothing can be written there" in said
 
 
 def test_a_manifest_that_is_not_there_leaves_nothing_behind(ran: Ran, config: Path, bucket: Remote) -> None:
+    """A manifest that is not there leaves nothing behind."""
     config.write_text(config.read_text().replace("cohort/scores.csv", "cohort/others.csv"))
     code, said = ran("run", str(config), "--out", f"{bucket}/runs/run2")
     assert (code, "no such file" in said) == (2, True)
@@ -92,6 +94,7 @@ def test_a_manifest_that_is_not_there_leaves_nothing_behind(ran: Ran, config: Pa
 
 
 def test_credentials_in_a_url_are_refused_and_never_printed(ran: Ran, config: Path) -> None:
+    """Credentials in a URL are refused and never printed."""
     code, said = ran("run", str(config), "--out", "s3://key:wordofmouth@bucket/run1")
     assert code == 2
     assert "wordofmouth" not in said

@@ -60,6 +60,7 @@ def images(cohort: Cohort, workers: int = 1) -> np.ndarray:
 def test_every_format_reads_as_from_disk_and_the_digest_is_the_same(
     kind: str, tmp_path: Path, request: pytest.FixtureRequest
 ) -> None:
+    """Every format reads as from disk and the digest is the same."""
     folder = tmp_path / "cohort"
     table(folder, cells(folder) if folder.mkdir() is None else [])
     here = loaded("cohort/cases.csv", tmp_path, mask="mask")
@@ -99,6 +100,7 @@ def manifest(memory: Remote, *images: str) -> str:
 
 
 def test_references_that_leave_the_bucket_or_climb_are_set_aside(memory: Remote, tmp_path: Path) -> None:
+    """References that leave the bucket or climb are set aside."""
     png(tmp_path_png := join(memory, "a.png"), 1)
     Image.fromarray(np.zeros((4, 5), np.uint8)).save(tmp_path / "own.png")
     inside = [f"{tmp_path_png}", "a.png", "./a.png"]
@@ -110,18 +112,21 @@ def test_references_that_leave_the_bucket_or_climb_are_set_aside(memory: Remote,
 
 
 def test_what_is_absent_is_set_aside_with_its_reason(memory: Remote, tmp_path: Path) -> None:
+    """What is absent is set aside with its reason."""
     png(join(memory, "a.png"), 1)
     cohort = flat(manifest(memory, "a.png", "b.png"), tmp_path)
     assert dict(cohort.ledger.set_aside) == {"image file not found": 1}
 
 
 def test_a_table_of_this_machine_may_name_images_on_shared_storage(memory: Remote, tmp_path: Path) -> None:
+    """A table of this machine may name images on shared storage."""
     png(join(memory, "a.png"), 7)
     (tmp_path / "cases.csv").write_text(f"case,label,image\nc0,1,{memory}/a.png\n")
     assert images(flat("cases.csv", tmp_path)).max() == 7
 
 
 def test_an_image_that_goes_between_preflight_and_use_is_a_reason(memory: Remote, tmp_path: Path) -> None:
+    """An image that goes between preflight and use is a reason."""
     png(join(memory, "a.png"), 1)
     png(join(memory, "b.png"), 1)
     cohort = flat(manifest(memory, "a.png", "b.png"), tmp_path)
@@ -134,6 +139,7 @@ def test_an_image_that_goes_between_preflight_and_use_is_a_reason(memory: Remote
 def test_a_store_that_fails_ends_the_reading_and_loses_no_case_silently(
     memory: Remote, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    """A store that fails ends the reading and loses no case silently."""
     import fsspec
 
     png(join(memory, "a.png"), 1)
@@ -150,6 +156,7 @@ def test_a_store_that_fails_ends_the_reading_and_loses_no_case_silently(
 
 
 def test_the_mark_of_images_changes_with_their_content_alone(memory: Remote, tmp_path: Path) -> None:
+    """The mark of images changes with their content alone."""
     png(join(memory, "a.png"), 1)
     cohort = flat(manifest(memory, "a.png"), tmp_path)
     before = cohort.images.mark()  # type: ignore[union-attr]
@@ -160,6 +167,7 @@ def test_the_mark_of_images_changes_with_their_content_alone(memory: Remote, tmp
 
 @pytest.mark.parametrize("name", ["none.csv", "folder.csv"])
 def test_a_manifest_that_is_not_there_is_said_so(memory: Remote, tmp_path: Path, name: str) -> None:
+    """A manifest that is not there is said so."""
     put(join(memory, "folder.csv/x"), b"1")
     with pytest.raises(ManifestError, match="no such file"):
         flat(f"{memory}/{name}", tmp_path)

@@ -11,6 +11,7 @@ from tests.storage.conftest import put
 
 
 def test_a_fetched_file_has_the_bytes_and_the_name_and_goes_afterwards(memory: Remote) -> None:
+    """A fetched file has the bytes and the name and goes afterwards."""
     put(join(memory, "cases.csv"), b"a,b\n1,2\n")
     with fetched(join(memory, "cases.csv")) as file:
         assert (file.name, file.read_bytes()) == ("cases.csv", b"a,b\n1,2\n")
@@ -18,6 +19,7 @@ def test_a_fetched_file_has_the_bytes_and_the_name_and_goes_afterwards(memory: R
 
 
 def test_a_path_of_this_machine_is_given_as_it_is(tmp_path: Path) -> None:
+    """A path of this machine is given as it is."""
     (tmp_path / "x").write_bytes(b"1")
     with fetched(tmp_path / "x", most=0) as file:
         assert file == tmp_path / "x"
@@ -25,12 +27,14 @@ def test_a_path_of_this_machine_is_given_as_it_is(tmp_path: Path) -> None:
 
 
 def test_an_empty_file_is_fetched_empty(memory: Remote) -> None:
+    """An empty file is fetched empty."""
     put(join(memory, "x"), b"")
     with fetched(join(memory, "x")) as file:
         assert file.read_bytes() == b""
 
 
 def test_a_file_above_the_limit_is_not_fetched(memory: Remote) -> None:
+    """A file above the limit is not fetched."""
     put(join(memory, "x"), bytes(11))
     with fetched(join(memory, "x"), most=11) as file:
         assert file.stat().st_size == 11
@@ -42,6 +46,7 @@ def test_a_file_above_the_limit_is_not_fetched(memory: Remote) -> None:
 def test_a_file_that_grows_while_it_is_read_is_refused(
     memory: Remote, monkeypatch: pytest.MonkeyPatch, at_once: int
 ) -> None:
+    """A file that grows while it is read is refused."""
     from audit.storage import _fetch
 
     put(join(memory, "x"), bytes(100))
@@ -52,6 +57,7 @@ def test_a_file_that_grows_while_it_is_read_is_refused(
 
 
 def test_a_large_file_is_read_in_pieces(memory: Remote, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A large file is read in pieces."""
     from audit.storage import _fetch
 
     data = bytes(range(256)) * 20
@@ -65,6 +71,7 @@ def test_a_large_file_is_read_in_pieces(memory: Remote, monkeypatch: pytest.Monk
 def test_what_is_absent_is_not_found_and_a_store_that_fails_is_no_absence(
     memory: Remote, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    """What is absent is not found and a store that fails is no absence."""
     with pytest.raises(FileNotFoundError), fetched(join(memory, "x")):
         pass
     assert not is_file(join(memory, "x"))
@@ -86,6 +93,7 @@ def test_what_is_absent_is_not_found_and_a_store_that_fails_is_no_absence(
 def test_files_and_folders_are_found_by_asking_and_by_listing_alike(
     memory: Remote, monkeypatch: pytest.MonkeyPatch, one_by_one: int
 ) -> None:
+    """Files and folders are found by asking and by listing alike."""
     from audit.storage import _fetch
 
     monkeypatch.setattr(_fetch, "_ONE_BY_ONE", one_by_one)
@@ -99,6 +107,7 @@ def test_files_and_folders_are_found_by_asking_and_by_listing_alike(
 
 
 def test_a_folder_is_fetched_with_its_own_files_only(memory: Remote) -> None:
+    """A folder is fetched with its own files only."""
     for name in ("s/2.dcm", "s/1.dcm", "s/deeper/3.dcm", "t/4.dcm"):
         put(join(memory, name), name.encode())
     with fetched_files(join(memory, "s")) as folder:
@@ -112,6 +121,7 @@ def test_a_folder_is_fetched_with_its_own_files_only(memory: Remote) -> None:
 
 
 def test_a_listing_gives_every_file_with_its_size_and_no_more_than_asked(memory: Remote) -> None:
+    """A listing gives every file with its size and no more than asked."""
     put(join(memory, "a/x"), bytes(3))
     put(join(memory, "y"), bytes(4))
     assert sizes(memory) == {join(memory, "a/x"): 3, join(memory, "y"): 4}

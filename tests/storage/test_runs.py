@@ -39,6 +39,7 @@ def make(place: Remote, text: str = "{}", *, overwrite: bool = False) -> None:
 
 
 def test_a_run_is_copied_whole_and_held_again(memory: Remote) -> None:
+    """A run is copied whole and held again."""
     place = join(memory, "run1")
     make(place)
     assert names(place) == [LAST, "artifacts/a.npz", "evidence.json", "log.jsonl"]
@@ -48,6 +49,7 @@ def test_a_run_is_copied_whole_and_held_again(memory: Remote) -> None:
 
 
 def test_a_folder_of_this_machine_is_given_as_it_is(tmp_path: Path) -> None:
+    """A folder of this machine is given as it is."""
     with run_folder(tmp_path, overwrite=False, ours=ours, last=LAST) as folder:
         assert folder == tmp_path
     with run_folder(None, overwrite=False, ours=ours, last=LAST) as none:
@@ -59,6 +61,7 @@ def test_a_folder_of_this_machine_is_given_as_it_is(tmp_path: Path) -> None:
 def test_the_seal_is_written_last_and_the_folder_cannot_pass_before(
     memory: Remote, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    """The seal is written last and the folder cannot pass before."""
     import fsspec
 
     place, order = join(memory, "run1"), []
@@ -79,6 +82,7 @@ def test_the_seal_is_written_last_and_the_folder_cannot_pass_before(
 def test_a_copy_that_breaks_off_leaves_the_run_here_and_no_seal_there(
     memory: Remote, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    """A copy that breaks off leaves the run here and no seal there."""
     import fsspec
 
     kind = type(fsspec.filesystem("memory"))
@@ -100,6 +104,7 @@ def test_a_copy_that_breaks_off_leaves_the_run_here_and_no_seal_there(
 
 
 def test_an_earlier_run_is_replaced_on_demand_alone_and_its_seal_goes_first(memory: Remote) -> None:
+    """An earlier run is replaced on demand alone and its seal goes first."""
     place = join(memory, "run1")
     make(place)
     put(join(place, "artifacts/old.npz"), b"old")
@@ -115,6 +120,7 @@ def test_an_earlier_run_is_replaced_on_demand_alone_and_its_seal_goes_first(memo
 
 
 def test_what_is_not_a_run_is_never_replaced(memory: Remote) -> None:
+    """What is not a run is never replaced."""
     put(join(memory, "run1/thesis.docx"), b"years")
     with pytest.raises(InputError, match="not the folder of a run"):
         make(join(memory, "run1"), overwrite=True)
@@ -122,6 +128,7 @@ def test_what_is_not_a_run_is_never_replaced(memory: Remote) -> None:
 
 
 def test_an_audit_that_was_refused_leaves_nothing_there(memory: Remote) -> None:
+    """An audit that was refused leaves nothing there."""
     with (
         pytest.raises(InputError, match="no such column"),
         run_folder(join(memory, "run1"), overwrite=False, ours=ours, last=LAST),
@@ -131,6 +138,7 @@ def test_an_audit_that_was_refused_leaves_nothing_there(memory: Remote) -> None:
 
 
 def test_an_audit_that_was_killed_leaves_an_unfinished_run(memory: Remote) -> None:
+    """An audit that was killed leaves an unfinished run."""
     place = join(memory, "run1")
     with pytest.raises(KeyboardInterrupt), run_folder(place, overwrite=False, ours=ours, last=LAST):
         raise KeyboardInterrupt
@@ -139,11 +147,13 @@ def test_an_audit_that_was_killed_leaves_an_unfinished_run(memory: Remote) -> No
 
 
 def test_where_nothing_is_there_is_no_run(memory: Remote) -> None:
+    """Where nothing is there is no run."""
     with pytest.raises(EvidenceError, match="no such run"), held_run(join(memory, "run1")):
         pass
 
 
 def test_a_name_that_leads_elsewhere_is_not_followed(memory: Remote, tmp_path: Path) -> None:
+    """A name that leads elsewhere is not followed."""
     system, path = memory.filesystem()
     system.store[f"{path}/run1/../../outside"] = system.store.get("x") or _memory_file(system)
     with pytest.raises(EvidenceError, match="leads elsewhere"), held_run(join(memory, "run1")):
@@ -157,6 +167,7 @@ def _memory_file(system: object) -> object:
 
 
 def test_a_folder_that_is_no_run_in_size_is_not_copied(memory: Remote, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A folder that is no run in size is not copied."""
     from audit.storage import _runs
 
     make(join(memory, "run1"))
