@@ -137,8 +137,8 @@ def cover(source: Source, made: Sequence[Document], *, pdf: bool = False) -> Doc
         *((Text(text="All documents in one file for print: documents.pdf."),) if pdf else ()),
         Text(tone="note", text=(
             "To check that no byte was changed: audit verify PACK.zip, with --key PUBLIC_KEY where the pack is signed. "
-            "It needs nothing but the pack, computes the headline numbers again from the predictions, and names every "
-            "file that was changed, added or taken away. Without the tool: sha256sum --check SHA256SUMS."
+            "It needs nothing but the pack, makes numbers and documents again from what the pack holds, and "
+            "names every file that was changed, added or taken away. Without the tool: sha256sum --check SHA256SUMS."
         )),
     ]  # fmt: skip
     return Document(id="index", title=heading(e), purpose=e.verdict.label, blocks=tuple(blocks), source=())
