@@ -60,6 +60,27 @@ def blocks(x: Rows) -> Iterator[tuple[slice, Floats]]:
         yield rows, np.asarray(x[rows], dtype=np.float64)
 
 
+class Design:
+    """The scaled columns of a fit with one for the intercept: kept where they are few, else made again block by block.
+
+    Args:
+        x: (n, p) columns.
+        scale: Brings them to mean 0 and variance 1.
+    """
+
+    def __init__(self, x: Rows, scale: Scale) -> None:
+        self._x, self._scale, self.width = x, scale, 1 + x.shape[1]
+        self._held = list(self._made()) if len(x) * self.width <= HELD else None
+
+    def _made(self) -> Iterator[tuple[slice, Floats]]:
+        for rows, block in blocks(self._x):
+            yield rows, np.concatenate([np.ones((len(block), 1)), self._scale(block)], axis=1)
+
+    def __iter__(self) -> Iterator[tuple[slice, Floats]]:
+        """Give rows and their table, (rows, 1 + p)."""
+        return self._made() if self._held is None else iter(self._held)
+
+
 def logistic_fit(x: Floats, y: Floats, penalty: float) -> Floats:
     """Return intercept and coefficients of a ridge logistic regression, by Newton's method with halved steps.
 
@@ -75,24 +96,18 @@ def logistic_fit(x: Floats, y: Floats, penalty: float) -> Floats:
         (1 + p,).
     """
     size = x.shape[1]
-    return newton(x, Scale(middle=np.zeros(size), width=np.ones(size)), y, penalty)
+    return newton(Design(x, Scale(middle=np.zeros(size), width=np.ones(size))), y, penalty)
 
 
-def newton(x: Rows, scale: Scale, y: Floats, penalty: float) -> Floats:
-    """Return what `logistic_fit` does for scaled columns, of which a large table is made again block by block."""
-    ridge = np.full(1 + x.shape[1], 1 / penalty)
+def newton(design: Design, y: Floats, penalty: float) -> Floats:
+    """Return what `logistic_fit` does for columns that are scaled already."""
+    ridge = np.full(design.width, 1 / penalty)
     ridge[0] = 1e-9
-
-    def designs() -> Iterator[tuple[slice, Floats]]:
-        for rows, block in blocks(x):
-            yield rows, np.concatenate([np.ones((len(block), 1)), scale(block)], axis=1)
-
-    held = list(designs()) if len(x) * len(ridge) <= HELD else None
 
     def at(beta: Floats) -> tuple[float, Floats, Floats]:
         """Return the loss, its negative slope and its curvature."""
         loss, slope, curve = 0.0, np.zeros(len(ridge)), np.zeros((len(ridge), len(ridge)))
-        for rows, table in designs() if held is None else held:
+        for rows, table in design:
             raw = table @ beta
             p = 0.5 * (1 + np.tanh(0.5 * raw))
             loss += np.logaddexp(0, raw).sum() - raw @ y[rows]

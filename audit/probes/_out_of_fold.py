@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from audit.probes._newton import Scale, blocks, logistic_fit, newton
+from audit.probes._newton import Design, Scale, blocks, logistic_fit, newton
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -114,42 +114,43 @@ def _scaled(x: Rows, new: Rows) -> tuple[Floats, Floats]:
 def _logistic(x: Rows, y: NDArray[Any], new: Rows, patients: NDArray[np.int64], rng: np.random.Generator) -> Floats:
     """Fit a logistic regression; with six columns or more its penalty is chosen on inner folds by the log loss."""
 
-    def fitted(a: Rows, b: NDArray[Any], at: Rows, penalty: float) -> Floats:
+    def fitted(a: Rows, b: NDArray[Any], at: Rows, penalties: Sequence[float]) -> list[Floats]:
         scale = Scale.of(a)
-        beta = newton(a, scale, np.asarray(b, dtype=np.float64), penalty)
-        return np.concatenate([scale(block) @ beta[1:] + beta[0] for _, block in blocks(at)])
+        design, truth = Design(a, scale), np.asarray(b, dtype=np.float64)
+        betas = [newton(design, truth, penalty) for penalty in penalties]
+        parts = [[block @ beta[1:] + beta[0] for beta in betas] for block in (scale(x) for _, x in blocks(at))]
+        return [np.concatenate(each) for each in zip(*parts, strict=True)]
 
     def loss(truth: NDArray[Any], raw: Floats) -> float:
         return float(np.logaddexp(0, np.where(truth, -raw, raw)).sum())
 
     few = x.shape[1] < NESTED
-    return fitted(x, y, new, 1.0 if few else _chosen(fitted, loss, x, y, np.asarray(y), patients, rng))
+    penalty = 1.0 if few else _chosen(fitted, loss, x, y, np.asarray(y), patients, rng)
+    return fitted(x, y, new, [penalty])[0]
 
 
 def _ridge(x: Rows, y: Floats, new: Rows, patients: NDArray[np.int64], rng: np.random.Generator) -> Floats:
     """Fit a ridge regression whose penalty is chosen on inner folds by the squared error."""
     from sklearn.linear_model import Ridge
 
-    def fitted(a: Rows, b: NDArray[Any], at: Rows, penalty: float) -> Floats:
+    def fitted(a: Rows, b: NDArray[Any], at: Rows, penalties: Sequence[float]) -> list[Floats]:
         first, second = _scaled(a, at)
-        out: Floats = Ridge(alpha=1 / penalty).fit(first, b).predict(second)
-        return out
+        return [Ridge(alpha=1 / penalty).fit(first, b).predict(second) for penalty in penalties]
 
     def loss(truth: NDArray[Any], found: Floats) -> float:
         return float(((truth - found) ** 2).sum())
 
-    return fitted(x, y, new, _chosen(fitted, loss, x, y, y > np.median(y), patients, rng))
+    return fitted(x, y, new, [_chosen(fitted, loss, x, y, y > np.median(y), patients, rng)])[0]
 
 
 def _chosen(
-    fitted: Callable[[Rows, NDArray[Any], Rows, float], Floats], loss: Callable[[NDArray[Any], Floats], float],
+    fitted: Callable[[Rows, NDArray[Any], Rows, Sequence[float]], list[Floats]],
+    loss: Callable[[NDArray[Any], Floats], float],
     x: Rows, y: NDArray[Any], groups: NDArray[Any], patients: NDArray[np.int64], rng: np.random.Generator,
 ) -> float:  # fmt: skip
-    splits = list(_splits(folds_of(patients, groups, INNER, rng)))
-    losses = [
-        sum(loss(y[test], fitted(x[train], y[train], x[test], penalty)) for train, test in splits)
-        for penalty in PENALTIES
-    ]
+    losses = np.zeros(len(PENALTIES))
+    for train, test in _splits(folds_of(patients, groups, INNER, rng)):
+        losses += [loss(y[test], found) for found in fitted(x[train], y[train], x[test], PENALTIES)]
     return PENALTIES[int(np.argmin(losses))]
 
 
