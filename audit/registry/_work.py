@@ -106,6 +106,9 @@ class Worker:
         for order in self.orders.values():
             try:
                 self._hold(order)
+            except RegistryError as error:
+                said = "is not registered yet" if error.absent else f"cannot be looked at: {error.got}"
+                self.tell(f"{order.name} {said}")
             except InputError as error:
                 # One model that cannot be looked at must not keep the gate from the others.
                 self.tell(f"{order.name}: its alias could not be held against its files: {error.problem}")

@@ -262,3 +262,17 @@ def test_replaced_files_lose_verdict_and_alias(worker, monkeypatch, digest, kept
     while worker.step():
         pass
     assert [v for v, _ in worker.gate.asked[asked:]] == ([] if kept else ["2"])
+
+
+@pytest.mark.parametrize(
+    "absent, said", [(True, "toy is not registered yet"), (False, "toy cannot be looked at: away")]
+)
+def test_a_gate_that_starts_before_its_model_is_registered_says_so(worker, monkeypatch, absent, said):
+    """A first start is no fault of the files; a registry that is away is told as such."""
+
+    def look(self, order):
+        raise RegistryError("the registered model toy", "away", absent=absent)
+
+    monkeypatch.setattr(Worker, "_hold", look)
+    worker.hold()
+    assert worker.told == [said]
