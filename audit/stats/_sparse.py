@@ -30,7 +30,12 @@ class SparseSums:
         Args:
             rows: (m,) cases that add to it.
             values: (m,) finite, what each of them adds.
+
+        Raises:
+            ValueError: Sums were taken already.
         """
+        if "_table" in self.__dict__:
+            raise ValueError("columns: expected all of them before the first sums, got one more")
         who, of = np.unique(self.patients.code[rows], return_inverse=True)
         sums = np.bincount(of.reshape(-1), weights=values, minlength=len(who)).astype(np.float64)
         self._columns.append((who.astype(np.int32), sums))

@@ -65,6 +65,8 @@ def test_sparse_sums_are_those_of_a_full_table():
     (weights,) = patient_weights(int(code.max()) + 1, 40, np.random.default_rng(1), rows=40)
     sums, full = found.sums(weights), weights @ np.stack(columns, axis=1)
     assert (sums[:, [0, 2]] == full[:, [0, 2]]).all()
+    with pytest.raises(ValueError, match="before the first sums"):
+        found.add(np.arange(3), np.ones(3))
     np.testing.assert_allclose(sums[:, 1], full[:, 1], rtol=1e-12, atol=1e-12)
 
 
