@@ -78,6 +78,10 @@ class StorageError(InputError):
     """Shared storage does not answer, or not as it should; nothing is concluded from what it did not give."""
 
 
+class FileTooLargeError(StorageError):
+    """A file of shared storage has more bytes than its reader takes."""
+
+
 class ModelError(InputError):
     """The model cannot be loaded or does not answer as declared."""
 

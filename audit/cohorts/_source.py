@@ -12,7 +12,7 @@ import numpy as np
 from audit.cohorts._array_files import ArrayFiles
 from audit.cohorts._dicom import read_dicom
 from audit.cohorts._fit import fit, with_channels
-from audit.cohorts._limits import MAX_VALUES
+from audit.cohorts._limits import MAX_VALUES, TOO_LARGE
 from audit.cohorts._nifti import read_nifti
 from audit.cohorts._patience import within
 from audit.cohorts._preflight import readable
@@ -76,6 +76,8 @@ class FileSource:
             raise ReadError("image file may not be read (permission)") from None
         except IsADirectoryError:
             raise ReadError("image reference names a folder") from None
+        except FileTooLargeError:
+            raise ReadError(TOO_LARGE) from None
 
     def on_disk(self, index: int) -> tuple[str, int]:
         """Return the suffix of an image's file, in small letters, and its size in bytes.
@@ -91,7 +93,7 @@ class FileSource:
             raise ReadError(NOT_FOUND) from None
 
     def mark(self) -> str:
-        """Return a digest over the references, and over size and time of change of the files that they name."""
+        """Return a digest over the references, and over size and times of change of the files that they name."""
         whole = hashlib.sha256(canonical_json([self.input, self.references.tolist()]).encode())
         places = self._places()
         for path in sorted(p for p in places if isinstance(p, Path)):

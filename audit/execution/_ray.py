@@ -79,7 +79,8 @@ class RayExecutor:
             _connect(ray, address)
         resources = ray.cluster_resources()
         self.workers = workers or max(1, int(resources.get("CPU", 1)))
-        self.gpus = min(1.0, float(resources.get("GPU", 0)) / self.workers)
+        # Ray counts in ten thousandths.
+        self.gpus = int(min(1.0, float(resources.get("GPU", 0)) / self.workers) * 10_000) / 10_000
         self._reload, self._patience = reload, patience
         self._team: Team | None = None
         self._keepers: dict[str, Any] = {}

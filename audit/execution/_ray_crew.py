@@ -201,6 +201,7 @@ class RayCrew:
             return
         self._tries[task] = self._tries.get(task, 0) + 1
         if self._tries[task] < TRIES:
+            self._note(f"a worker of the cluster {_ENDED}: {task.label} is done again")
             self._waiting.appendleft(task)
         else:
             self._ready.append(lost(task, _ENDED))

@@ -36,6 +36,7 @@ from audit.core import (
     Surrogate,
     Training,
 )
+from audit.errors import StorageError
 from audit.execution._progress import Progress
 from audit.execution._shards import out_of_memory
 
@@ -185,6 +186,9 @@ def _attempt(
         if not measurements:
             return ended("error", "completed without a single measurement"), None
         return ended("completed", measurements=measurements), None
+    except StorageError:
+        # No fault of the probe, and gone when the run is taken up again: nothing may be concluded from it.
+        raise
     except NotApplicable as absent:
         return ended("not_applicable", redact(absent.reason, setting.cohort)), None
     except (Exception, SystemExit) as error:  # noqa: BLE001 - isolation: what one probe raises must not end the audit

@@ -11,7 +11,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from audit.errors import StorageError
+from audit.errors import FileTooLargeError, StorageError
 from audit.storage._faults import storage_faults
 from audit.storage._location import Location, Remote
 
@@ -218,9 +218,9 @@ def _below(folder: Remote, *, most: int | None = None) -> dict[Remote, Mapping[s
         )  # fmt: skip
     held: dict[Remote, Mapping[str, Any]] = {}
     for name, info in found.items():
-        inner = str(name)[len(path) :].lstrip("/")
+        inner = str(name).removeprefix(path).lstrip("/")
         # Some tools mark a folder by an empty object whose name ends in a slash.
-        if info.get("type") == "file" and inner and not inner.endswith("/"):
+        if info.get("type") == "file" and inner and not inner.endswith("/") and str(name).startswith(f"{path}/"):
             held[Remote(protocol=folder.protocol, path=f"{folder.path}/{inner}")] = info
     return held
 
@@ -277,8 +277,8 @@ def _info(place: Remote) -> Mapping[str, Any]:
         return info
 
 
-def _too_large(most: int) -> StorageError:
-    return StorageError(
+def _too_large(most: int) -> FileTooLargeError:
+    return FileTooLargeError(
         "storage: a file is too large to be fetched", expected=f"at most {most} bytes", got="more",
         fix="name a smaller file, or one on this machine",
     )  # fmt: skip

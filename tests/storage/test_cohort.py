@@ -8,7 +8,7 @@ import pytest
 from PIL import Image
 
 from audit.cohorts import load_cohort, read_batches
-from audit.core import Cohort, CohortSpec, InputSpec
+from audit.core import Cohort, CohortSpec, InputSpec, Policy
 from audit.errors import ManifestError, ReadError, StorageError
 from audit.storage import Remote, join
 from tests.cohorts.test_dicom import axial
@@ -153,6 +153,49 @@ def test_a_store_that_fails_ends_the_reading_and_loses_no_case_silently(
         list(read_batches(cohort, [0], 1))
     assert "secret" not in str(caught.value)
     assert not isinstance(caught.value, ReadError)
+
+
+def test_an_image_above_the_limit_is_a_reason(memory: Remote, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As one on disk that holds too many values."""
+    from audit.cohorts import _source
+
+    png(join(memory, "a.png"), 1)
+    cohort = flat(manifest(memory, "a.png"), tmp_path)
+    monkeypatch.setattr(_source, "_MOST_BYTES", 20)
+    (batch,) = read_batches(cohort, [0], 1)
+    assert dict(batch.failures) == {0: "image is too large to be read"}
+
+
+def test_a_store_that_fails_in_a_probe_ends_the_run_and_is_no_result_of_the_probe(
+    memory: Remote, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Else an error of the network would be kept as the probe's own, and found again by every later run."""
+    import fsspec
+
+    from audit.session import load_model
+    from audit.session._run import Options, audit_model
+
+    for i in range(8):
+        png(join(memory, f"{i}.png"), 20 * i)
+    cohort = flat(manifest(memory, *(f"{i}.png" for i in range(8))), tmp_path)
+    kind, calls = type(fsspec.filesystem("memory")), []
+    read = kind.cat_file
+
+    def fails_later(*given: object, **named: object) -> bytes:
+        calls.append(given)
+        if len(calls) > 8:
+            raise TimeoutError("no answer")
+        return read(*given, **named)  # type: ignore[return-value]
+
+    model = load_model(
+        lambda images: np.full((len(images), 1), 0.25), task="binary", output="probabilities", classes=["no", "yes"],
+        operating_point=0.5, input={"size": [4, 5], "channels": 1, "range": [0, 255]},
+    )  # fmt: skip
+    monkeypatch.setattr(kind, "cat_file", fails_later)
+    options = Options(profile="smoke", out=tmp_path / "run", probes="SETUP002,DATA008")
+    with pytest.raises(StorageError, match="reading a file failed"):
+        audit_model(model, cohort, Policy(name="none"), options)
+    assert not (tmp_path / "run").exists()
 
 
 def test_the_mark_of_images_changes_with_their_content_alone(memory: Remote, tmp_path: Path) -> None:
