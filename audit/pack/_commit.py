@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 from audit.errors import InputError
 from audit.pack._git import Commit, object_id, path_of, read_commit
-from audit.pack._ssh import allowed_signers, armoured, check_signature
+from audit.pack._ssh import Signer, allowed_signers, armoured, check_signature
 
 _NAMESPACE = "git"
 _PLAIN = re.compile(r"[^\x20-\x7e\u00a1-\uffff]")
@@ -60,7 +60,8 @@ def committed(
             "the commit cannot be read", expected="what 'git cat-file commit' prints",
             got=f"{len(data)} bytes: {error}", fix="name the commit and its repository: --commit HEAD --repository .",
         ) from error  # fmt: skip
-    who, unsigned = _signed_by(commit, signers)
+    signer, unsigned = _signed_by(commit, signers)
+    who = "" if signer is None else signer.principals
     path, elsewhere = _place(commit, trees, policy_file)
     late = "" if began is not None and commit.when < began else "it is not earlier than the run"
     doubts = tuple(f"Of the commit: {d}." for d in (unsigned, elsewhere, late) if d)
@@ -70,6 +71,7 @@ def committed(
         ("time that its signer states", commit.when.isoformat(timespec="seconds")),
         ("run began, as the run states", began.isoformat(timespec="seconds") if began else "not known"),
         ("signature", f"holds, by an allowed signer: {_said(who)}" if who else "not shown to hold"),
+        ("key of the signature", "not known" if signer is None else signer.fingerprint),
         ("policy file", f"in the commit's tree as {_said(path)}" if path else "not shown to be in the commit"),
         ("weight", _WEIGHT),
     )  # fmt: skip
@@ -77,15 +79,17 @@ def committed(
     return Committed(headline="" if doubts else shown, facts=facts, doubts=doubts)
 
 
-def _signed_by(commit: Commit, signers: bytes | None) -> tuple[str, str]:
+def _signed_by(commit: Commit, signers: bytes | None) -> tuple[Signer | None, str]:
     if not commit.signature:
-        return "", "it has no signature"
+        return None, "it has no signature"
     if not armoured(commit.signature):
-        return "", "its signature is OpenPGP's or another kind, which this tool does not verify; only those of SSH are"
+        return (
+            None,
+            "its signature is OpenPGP's or another kind, which this tool does not verify; only those of SSH are",
+        )
     if signers is None:
-        return "", "its signature was not verified, for no list of allowed signers was given"
-    found, why = check_signature(commit.signed, commit.signature, allowed_signers(signers), _NAMESPACE, commit.when)
-    return ("" if found is None else found.principals), why
+        return None, "its signature was not verified, for no list of allowed signers was given"
+    return check_signature(commit.signed, commit.signature, allowed_signers(signers), _NAMESPACE, commit.when)
 
 
 def _place(commit: Commit, trees: Sequence[bytes], policy_file: bytes | None) -> tuple[str, str]:

@@ -31,6 +31,9 @@ def remade_faults(pack: Pack, read_policy: Callable[[bytes], Policy]) -> tuple[t
 
     Returns:
         A sentence for each file that differs, naming it, and sentences on what could not be checked.
+
+    Raises:
+        MissingExtraError: The pack holds a time stamp or a commit, and the extra that checks them is not installed.
     """
     if INPUTS not in pack.files:
         return (f"{INPUTS}: absent",), ()
@@ -46,8 +49,9 @@ def remade_faults(pack: Pack, read_policy: Callable[[bytes], Policy]) -> tuple[t
     try:
         given = given_again(pack.files, read_policy)
         made = pack_files(_source(pack, inputs, given), given, pdf=PDF in pack.files)
-    except MissingExtraError as error:
-        return (), (f"The documents were not made again, since what shows prior definition cannot be read: {error}",)
+    except MissingExtraError:
+        # A proof of prior definition that cannot be read here must not spare the documents from being checked.
+        raise
     except (AuditError, ValueError, KeyError, TypeError, AttributeError, IndexError, RecursionError) as error:
         text = error.problem if isinstance(error, AuditError) else f"{type(error).__name__}: {error}"
         return (f"{MANIFEST}: the documents cannot be made again from this pack: {text[:120]}",), ()

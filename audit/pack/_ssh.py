@@ -44,6 +44,11 @@ class Signer:
     after: dt.datetime | None = None
     before: dt.datetime | None = None
 
+    @property
+    def fingerprint(self) -> str:
+        """What ssh-keygen -l shows of the key, to be held against what a reader knows of the signer."""
+        return "SHA256:" + base64.b64encode(hashlib.sha256(self.key).digest()).decode().rstrip("=")
+
     def may_sign(self, namespace: str, when: dt.datetime) -> bool:
         """Tell whether the key counts for a purpose at a time."""
         in_time = (self.after is None or when >= self.after) and (self.before is None or when < self.before)

@@ -43,6 +43,8 @@ def test_a_signed_commit_with_the_policy_before_the_run_is_shown(given, private)
         "a signed commit of 2026-01-05 10:00:00 UTC by jane@example.org, a time that the signer states"
     )
     facts = dict(found.facts)
+    listed = subprocess.run(["ssh-keygen", "-l", "-f", str(private)], capture_output=True, text=True, check=True).stdout
+    assert facts["key of the signature"] == listed.split()[1]
     assert facts["policy file"] == "in the commit's tree as gates/policy.toml"
     assert "weaker proof than a time stamp" in facts["weight"]
     assert found.doubts == ()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from pathlib import Path
 
 import pytest
@@ -212,6 +213,18 @@ def test_forged_proofs_are_told_when_the_pack_is_checked(run, given, tmp_path, f
     assert checked.exit_code == 1
     named = {f.file for f in checked.faults}
     assert {"pack.json", "index.html", "documents/acceptance-criteria.html"} <= named
+
+
+@needs_git
+def test_a_proof_that_cannot_be_read_here_spares_no_document(run, given, tmp_path, monkeypatch):
+    """Without the extra the check says what to install, and never that the pack is intact."""
+    from audit.errors import MissingExtraError
+
+    path = tmp_path / "p.zip"
+    path.write_bytes(make_pack(run, PackOptions(given=given)))
+    monkeypatch.setitem(sys.modules, "cryptography.exceptions", None)
+    with pytest.raises(MissingExtraError, match="cryptography"):
+        audit.verify(path)
 
 
 @needs_git
