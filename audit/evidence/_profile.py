@@ -88,7 +88,7 @@ def time_table(run: Mapping[str, Any]) -> TimeTable | None:
     kinds = [k for k in _KINDS if k != "training" or everything.seconds[k] > 0]
     return TimeTable(
         summary=_summary(everything, [p for p in parts if p.passes > 0], held),
-        names=("part", "seconds", "share", *(_WORDS[k] for k in kinds), "images forward", "images backward"),
+        names=("part", "seconds", "share", *(_WORDS[k] for k in kinds), "images", "gradients"),
         rows=tuple(_row(p, kinds, everything.total) for p in [*shown, everything]),
     )
 
@@ -111,7 +111,7 @@ def overhead(parts: Mapping[str, Any]) -> float | None:
 def _row(part: _Part, kinds: list[str], total: float) -> tuple[str, ...]:
     seconds = (f"{part.seconds[k]:.1f}" for k in kinds)
     counts = (f"{part.forwards:,}", f"{part.backwards:,}")
-    return (part.name, f"{part.total:.1f}", f"{100 * part.total / total:.0f} %", *seconds, *counts)
+    return (part.name, f"{part.total:.1f}", f"{100 * part.total / total:.0f}\u00a0%", *seconds, *counts)
 
 
 def _summary(everything: _Part, passing: list[_Part], held: Mapping[str, Any]) -> str:

@@ -36,3 +36,14 @@ def test_a_configuration_that_cannot_be_run_has_no_plan(tmp_path, capsys):
     """What stops a run stops its plan, with the same exit code."""
     assert plan(tmp_path, "--probes", "NONE001") == 2
     assert "plan:" not in capsys.readouterr().out
+
+
+def test_a_timed_run_prints_where_the_time_went(tmp_path, capsys):
+    """`--profile-time` reaches the run and its table the terminal, above the verdict."""
+    out = tmp_path / "run"
+    code = cli.main(["run", str(write(tmp_path, n=120)), "--probes", "PERF001", "--profile-time", "--out", str(out)])
+    text = capsys.readouterr().out
+    assert code in (0, 1, 3)
+    assert "where the time went: " in text
+    assert "no image passed through the model" in text
+    assert "PERF001" in text.partition("where the time went")[2]

@@ -31,11 +31,11 @@ def test_the_longest_part_is_first_and_the_sum_last():
     """Of 100 s the attack took 90; two probes below half a per cent share a row."""
     table = time_table({"profile_time": {"parts": PARTS}})
     assert table.names == (
-        "part", "seconds", "share", "reading", "forward", "backward", "statistics", "images forward", "images backward",
+        "part", "seconds", "share", "reading", "forward", "backward", "statistics", "images", "gradients",
     )  # fmt: skip
-    assert table.rows[0] == ("ADV001", "90.0", "90 %", "0.0", "40.0", "20.0", "30.0", "5,000", "2,000")
+    assert table.rows[0] == ("ADV001", "90.0", "90\u00a0%", "0.0", "40.0", "20.0", "30.0", "5,000", "2,000")
     assert [row[0] for row in table.rows] == ["ADV001", "predictions", "report", "2 others", "all"]
-    assert table.rows[-1] == ("all", "100.0", "100 %", "6.0", "42.0", "20.0", "32.0", "5,800", "2,000")
+    assert table.rows[-1] == ("all", "100.0", "100\u00a0%", "6.0", "42.0", "20.0", "32.0", "5,800", "2,000")
     assert table.rows[-2][1] == "0.5"
 
 

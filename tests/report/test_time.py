@@ -32,7 +32,7 @@ def test_the_report_says_where_the_time_went():
         < section.index('<th scope="row">report</th>')
         < section.index('<th scope="row">all</th>')
     )
-    assert '<td data-label="images forward">5,000</td>' in section
+    assert '<td data-label="images">5,000</td>' in section
 
 
 def test_a_report_of_a_run_that_nobody_timed_has_no_such_table():
