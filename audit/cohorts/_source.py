@@ -20,7 +20,7 @@ from audit.cohorts._raster import read_raster
 from audit.cohorts._references import NOT_FOUND, Reference, resolve
 from audit.cohorts._stored import Stored
 from audit.core import READ_SECONDS, canonical_json
-from audit.errors import ReadError
+from audit.errors import FileTooLargeError, ReadError
 from audit.storage import Location, Remote, fetched, fetched_files, file_size, marks
 
 if TYPE_CHECKING:
