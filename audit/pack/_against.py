@@ -148,7 +148,7 @@ def _with(against: Against) -> list[Block]:
     c, judged = against.comparison, against.judged
     blocks: list[Block] = [
         Facts(rows=(
-            ("rules and margins together", (Mark(judged.verdict.outcome), f" {judged.verdict.label}")),
+            ("rules and margins together", (Mark(judged.verdict.outcome), " " + ", ".join(_waived(judged.verdict)))),
             ("margins alone", c.verdict.label if c.verdict else "the policy has none"),
         )),
         *(Facts(title=capital(name), rows=_side(getattr(c, name))) for name in ("baseline", "candidate")),
@@ -178,11 +178,16 @@ def _with(against: Against) -> list[Block]:
     return blocks
 
 
+def _waived(verdict: Verdict) -> list[str]:
+    return [verdict.label] if verdict.waivers else []
+
+
 def _side(about: Mapping[str, object]) -> tuple[tuple[str, Cell], ...]:
     return (
         ("model", f"{about.get('name')} {about.get('version') or ''}".strip()),
         ("model digest", str(about.get("digest"))), ("evidence digest", str(about.get("evidence_digest"))),
-        ("judged", str(about.get("outcome"))), ("run ended", str(about.get("finished"))),
+        ("judged", str(about.get("outcome"))),
+        ("run ended", str(about.get("finished"))[:19].replace("T", " ") + " UTC"),
         ("cohort", f"{about.get('cohort')}: {plural(int(str(about.get('n'))), 'case')} of "
                    f"{plural(int(str(about.get('n_patients'))), 'patient')}"),
     )  # fmt: skip
@@ -197,7 +202,8 @@ def _margin(against: Against, i: int) -> Record:
                            f"{'blocks' if f.blocking else 'does not block'} the release"),
         ("result", f.headline), *((("open because", f.open_because),) if f.open_because else ()),
         ("patients", "none" if m is None else f"{m.n_patients:,}"),
-        ("clinical meaning", f.rationale or "not stated"), ("source of the margin", f.margin_source or "not stated"),
+        ("clinical meaning", f.rationale or "to be added by the author"),
+        ("source of the margin", f.margin_source or "to be added by the author"),
     ]  # fmt: skip
     return Record(title=f.rule, status=f.status, rows=tuple(rows), anchor=f"rule-{f.rule}")
 

@@ -125,6 +125,7 @@ def acceptance_criteria(source: Source) -> Document:
         ("hypotheses", f"{len(family.get('declared') or ())} declared before the results, {family.get('used')} tested"
                        if family else "not recorded"),
         ("absence accepted for", ", ".join(e.policy.allow_not_applicable) or "no probe"),
+        ("margins against a baseline", _margins(len(e.policy.comparisons))),
         ("prior definition", prior.headline),
     )  # fmt: skip
     blocks: list[Block] = [Facts(rows=facts)]
@@ -170,6 +171,10 @@ def acceptance_criteria(source: Source) -> Document:
         purpose="Shows what had to hold, why, where margins come from, and whether limits were set before the run.",
         blocks=tuple(blocks), source=("policy.json", "run/evidence.json"),
     )  # fmt: skip
+
+
+def _margins(n: int) -> Cell:
+    return (f"{n}, in the ", Link("comparison with a baseline", "comparison.html")) if n else "none"
 
 
 def _measured(rule: Rule) -> str:
