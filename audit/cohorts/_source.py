@@ -21,7 +21,7 @@ from audit.cohorts._references import NOT_FOUND, Reference, resolve
 from audit.cohorts._stored import Stored
 from audit.core import READ_SECONDS, canonical_json
 from audit.errors import FileTooLargeError, ReadError
-from audit.storage import Location, Remote, fetched, fetched_files, file_size, marks
+from audit.storage import Location, Remote, fetched, fetched_files, file_size, marks, size_and_times
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -103,9 +103,11 @@ class FileSource:
                 except OSError:
                     whole.update(b"absent\n")
                 else:
-                    whole.update(f"{found.st_size}:{found.st_mtime_ns}\n".encode())
-        for _, said in sorted(marks([p for p in places if isinstance(p, Remote)]).items()):
-            whole.update(f"{said}\n".encode())
+                    whole.update(f"{size_and_times(found)}\n".encode())
+        remote = sorted(p for p in places if isinstance(p, Remote))
+        said = marks(remote)
+        for place in remote:
+            whole.update(f"{said.get(place, 'absent')}\n".encode())
         return whole.hexdigest()
 
     def _places(self) -> set[Location]:

@@ -3,8 +3,10 @@
 from audit.execution._crew import Crew, Executor, InProcess
 from audit.execution._drive import ProbeRuns, Tally, asked_of, states_seen
 from audit.execution._forecast import Forecast, forecast_run
+from audit.execution._guard import Guard
 from audit.execution._keys import Basis, answers_basis, mark_or_once, probes_basis
 from audit.execution._log import RunLog
+from audit.execution._marks import known_by_digest
 from audit.execution._pool import Processes, lost
 from audit.execution._predict import NO_NUMBER, OUTSIDE, SEGMENTATION_COLUMNS, Ask, Clean, clean_predictions
 from audit.execution._progress import Progress, Silent
@@ -25,10 +27,10 @@ from audit.execution.foreseen import (
 
 __all__ = [
     "NO_NUMBER", "OUTSIDE", "PREDICTIONS", "SEGMENTATION_COLUMNS", "Answers", "Ask", "Basis", "Clean", "Crew", "Done",
-    "Executor", "Files", "FolderFiles", "Forecast", "InProcess", "Kept", "Passes", "Plan", "ProbeRuns", "Processes",
-    "Progress", "Ran", "RayExecutor", "RunLog", "Setting", "Silent", "StorageFiles", "Store", "Tally", "Task", "Unit",
-    "Workshop", "answers_basis", "asked_of", "clean_predictions", "forecast_run", "inputs_of", "lost", "make_plan",
-    "mark_or_once", "order", "out_of_memory", "probe_seed", "probes_basis", "redact", "run_probe", "shard_size",
-    "states_seen", "unattainable", "unattainable_by_rule", "undeclared_acquisitions", "warnings_before",
-    "why_not_applicable",
+    "Executor", "Files", "FolderFiles", "Forecast", "Guard", "InProcess", "Kept", "Passes", "Plan", "ProbeRuns",
+    "Processes", "Progress", "Ran", "RayExecutor", "RunLog", "Setting", "Silent", "StorageFiles", "Store", "Tally",
+    "Task", "Unit", "Workshop", "answers_basis", "asked_of", "clean_predictions", "forecast_run", "inputs_of",
+    "known_by_digest", "lost", "make_plan", "mark_or_once", "order", "out_of_memory", "probe_seed", "probes_basis",
+    "redact", "run_probe", "shard_size", "states_seen", "unattainable", "unattainable_by_rule",
+    "undeclared_acquisitions", "warnings_before", "why_not_applicable",
 ]  # fmt: skip

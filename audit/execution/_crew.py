@@ -95,6 +95,7 @@ class Alone:
 
     def states(self) -> tuple[str, ...]:
         """Return nothing: the model is the caller's own."""
+        self._workshop.settle()
         return ()
 
     def close(self) -> None:

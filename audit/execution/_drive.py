@@ -31,11 +31,19 @@ class Tally:
         done: Units that were worked out.
         reused: Units that an earlier run had worked out.
         clock: Where the time of the workers went.
+        changed: Digests of a model that was no longer the same when a worker kept a result.
     """
 
     done: int = 0
     reused: int = 0
     clock: Clock = field(default_factory=Clock)
+    changed: set[str] = field(default_factory=set)
+
+    def hear(self, done: Done) -> None:
+        """Take note of where the time of a task went, and of what became of the model."""
+        self.clock.merge(done.spent)
+        if done.changed:
+            self.changed.add(done.changed)
 
     def count(self, *, reused: bool) -> None:
         """Count one unit."""
@@ -52,7 +60,7 @@ def asked_of(crew: Crew, store: Store, batch: int, progress: Progress, tally: Ta
         found: dict[int, Answers] = {}
         ready = 0
         for done in flow(crew, tasks, deque()):
-            tally.clock.merge(done.spent)
+            tally.hear(done)
             kept = _result(done, store)
             found[done.task.start] = Answers.of(kept.arrays)
             tally.count(reused=done.reused)
@@ -64,7 +72,8 @@ def asked_of(crew: Crew, store: Store, batch: int, progress: Progress, tally: Ta
 
 
 def _result(done: Done, store: Store) -> Kept:
-    kept = done.made or store.get(done.key)
+    # Another run that works out the same may have written it again meanwhile.
+    kept = done.made or store.get(done.key, made=True)
     if kept is None:
         raise InternalError(
             "a result was not where its worker said", expected=done.task.label, got="nothing", fix="run with --resume"
@@ -118,7 +127,7 @@ class ProbeRuns:
             yield known
         for done in flow(self.crew, self._tasks(left, started), self._more):
             code = done.task.code
-            self.tally.clock.merge(done.spent)
+            self.tally.hear(done)
             self._seconds[code] = self._seconds.get(code, 0.0) + done.seconds
             ran = self._heard(by_code[code], done)
             if ran is not None:
@@ -134,9 +143,12 @@ class ProbeRuns:
         return Task(kind="probe", code=code, spread=self.crew.spreads and code not in self._alone)
 
     def _known(self, probe: type[Probe]) -> Ran | None:
-        """Return a result of an earlier run that still holds; a check of the set-up is always made anew."""
+        """Return a result of an earlier run that still holds.
+
+        A check of the set-up is always made anew, and so is what ended in an error: its cause may have passed.
+        """
         kept = None if probe.info.self_check else self.store.get(self.basis.probe(probe))
-        if kept is None or "result" not in kept.plain:
+        if kept is None or kept.plain.get("result", {}).get("state", "error") == "error":
             return None
         return restore(kept, self.write)
 

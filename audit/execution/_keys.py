@@ -40,14 +40,17 @@ class Basis:
     def probe(self, probe: type[Probe]) -> str:
         """Return the key of a probe's result."""
         info = probe.info
-        looked = [value for name, value in self.asked if _looks(info.access, info.family, name)]
+        looked = [value for name, value in self.asked if _looks(probe, name)]
         looked += [key for code, key in self.stops if code == info.code]
         return digest(["probe", self.rest, looked, info.code, info.version, _source(probe),
                        probe_seed(self.seed, info.code)])  # fmt: skip
 
 
-def _looks(access: Access, family: str, name: str) -> bool:
-    """Return whether a probe may look at something that is declared for some."""
+def _looks(probe: type[Probe], name: str) -> bool:
+    """Return whether a probe may look at something that is declared for some; of a plugin's nothing is known."""
+    if probe.__module__.partition(".")[0] != "audit":
+        return True
+    access, family = probe.info.access, probe.info.family
     trains = access is Access.TRAINABLE or family in ("PERF", "CONF", "XAI")
     return {"training": trains, "monitor": family == "SHIFT", "surrogates": family == "ADV",
             "explain": family == "XAI"}.get(name, True)  # fmt: skip
@@ -74,8 +77,15 @@ def answers_basis(model: ImagingModel, cohort_mark: str, root: Path | None) -> B
         model: The model.
         cohort_mark: Mark of the cohort as the manifest gives it.
         root: The folder of audit.toml, None for a run from Python.
+
+    Returns:
+        The basis; of a model whose digest does not stand for its answers one that fits no other run.
     """
-    return Basis(answers=digest([_FORMAT, code_mark(), model_mark(model, root), cohort_mark]))
+    try:
+        answering = model_mark(model, root)
+    except NoMark:
+        answering = _once()
+    return Basis(answers=digest([_FORMAT, code_mark(), answering, cohort_mark]))
 
 
 def probes_basis(basis: Basis, setting: Setting) -> Basis:

@@ -6,8 +6,9 @@ import dataclasses
 import functools
 import hashlib
 import inspect
+import os
 import platform
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from enum import Enum
 from importlib import metadata
 from pathlib import Path
@@ -19,9 +20,16 @@ import numpy as np
 import audit
 from audit.core import ImagingModel, digest, plain
 from audit.models import bfloat16_allowed, cpu_has_bfloat16
+from audit.storage import size_and_times
 
 _LIBRARIES = ("numpy", "scipy", "scikit-learn", "torch", "captum", "torchattacks", "onnxruntime", "onnx2torch")
 _PLAIN = (str, bool, int, type(None), bytes)
+_RUN = "log.jsonl"
+_MOST_READ = 256 * 2**20
+_INERT = (
+    ".toml", ".md", ".rst", ".txt", ".log", ".out", ".err", ".html", ".pdf", ".sarif", ".ipynb", ".pyc", ".part",
+    ".png", ".jpg", ".jpeg", ".tif", ".tiff", ".bmp", ".gif", ".dcm", ".nii", ".nii.gz",
+)  # fmt: skip
 
 
 class NoMark(Exception):
@@ -39,7 +47,7 @@ class NoMark(Exception):
 def mark(value: Any) -> str:
     """Return the sha256 (hex) over the content of a value.
 
-    Arrays count by their bytes, files by name, size and time of change, functions by name and the content of their
+    Arrays count by their bytes, files by name, size and times of change, functions by name and the content of their
     file, models by their card and their state, what has a `mark` method by that, what has a method `rests_on` by the
     values that it returns.
 
@@ -94,7 +102,7 @@ def _feed_object(whole: Any, value: Any) -> None:
     elif isinstance(value, FunctionType):
         _say(whole, "function", _function(value))
     elif isinstance(value, ImagingModel):
-        _say(whole, kind, digest([plain(value.card), value.state_digest()]))
+        _say(whole, kind, model_mark(value))
     elif dataclasses.is_dataclass(value) and not isinstance(value, type):
         _say(whole, kind, "")
         for item in dataclasses.fields(value):
@@ -129,12 +137,12 @@ def _function(value: FunctionType) -> str:
 
 
 def file_mark(path: Path) -> str:
-    """Return name, size and time of change of a file, or that it is not there."""
+    """Return name, size and times of change of a file, or that it is not there."""
     try:
         found = path.stat()
     except OSError:
         return f"{path}:absent"
-    return f"{path}:{found.st_size}:{found.st_mtime_ns}"
+    return f"{path}:{size_and_times(found)}"
 
 
 def content_mark(path: Path, root: Path) -> str:
@@ -154,7 +162,12 @@ def code_mark() -> str:
     files = sorted(p for p in root.rglob("*") if p.suffix in (".py", ".npz", ".json", ".toml", ".safetensors"))
     lines = [content_mark(p, root) for p in files]
     device = [platform.python_version(), platform.machine(), bfloat16_allowed() and cpu_has_bfloat16()]
-    return digest([audit.__version__, device, libraries(), lines])
+    return digest([audit.__version__, device, libraries(), installed(), lines])
+
+
+def installed() -> list[str]:
+    """Return name and version of every distribution: a model, a plugin or a reader of files may rest on any."""
+    return sorted({f"{d.name}:{d.version}" for d in metadata.distributions()})
 
 
 def libraries() -> dict[str, str]:
@@ -173,9 +186,41 @@ def model_mark(model: ImagingModel, root: Path | None = None) -> str:
 
     Args:
         model: The model.
-        root: The folder of audit.toml, whose Python files may have built it.
+        root: The folder of audit.toml, whose files may have built it.
+
+    Raises:
+        NoMark: Its digest does not stand for what it answers.
     """
-    return digest([plain(model.card), model.state_digest(), _code_of(model), _code_below(root)])
+    if not known_by_digest(model):
+        raise NoMark(f"a model of kind {model.card.kind}")
+    return digest([plain(model.card), model.state_digest(), _code_of(model), _settings_of(model), _code_below(root)])
+
+
+def known_by_digest(model: ImagingModel) -> bool:
+    """Return whether a model's digest covers what its answers rest on.
+
+    What a function holds, and what stands behind an address, can change without a trace.
+    """
+    return bool(getattr(model, "known_by_digest", True))
+
+
+def _settings_of(model: ImagingModel) -> list[str]:
+    """Return the plain values that the parts of a network hold beside their tensors, as read from a file perhaps."""
+    module: Any = getattr(model, "module", None)
+    if not hasattr(module, "named_modules"):
+        return []
+    return [
+        f"{name}.{key}={value!r}" for name, part in module.named_modules() for key, value in sorted(vars(part).items())
+        if _simple(value)
+    ]  # fmt: skip
+
+
+def _simple(value: Any) -> bool:
+    if isinstance(value, (tuple, list)):
+        return all(_simple(v) for v in value)
+    if isinstance(value, dict):
+        return all(_simple(v) for pair in value.items() for v in pair)
+    return isinstance(value, (*_PLAIN, float, complex))
 
 
 def _code_of(model: ImagingModel) -> list[str]:
@@ -194,7 +239,39 @@ def _code_of(model: ImagingModel) -> list[str]:
 
 
 def _code_below(root: Path | None) -> list[str]:
+    """Return the code that lies beside audit.toml, and the files that such code may read, three folders deep.
+
+    Configuration counts value by value, images count where the cohort names them, and what runs leave behind counts
+    not at all. Large files go by size and times.
+    """
     if root is None:
         return []
-    found = [*root.glob("*.py"), *root.glob("*/*.py"), *root.glob("*/*/*.py")]
-    return [content_mark(p, root) for p in sorted(found)]
+    found, read = [], 0
+    for path in sorted(_below(root, 2), key=lambda p: (len(p.parts), p)):
+        if path.name.lower().endswith(_INERT):
+            continue
+        try:
+            about = path.stat()
+        except OSError:
+            continue
+        read += about.st_size
+        if path.suffix == ".py" or read <= _MOST_READ:
+            found.append(content_mark(path, root))
+        else:
+            found.append(f"{path.relative_to(root).as_posix()}:{size_and_times(about)}")
+    return found
+
+
+def _below(folder: Path, deeper: int) -> Iterator[Path]:
+    """Give the files of a folder, without what is hidden and without the folders of runs."""
+    try:
+        held = [entry for entry in os.scandir(folder) if not entry.name.startswith(".")]
+    except OSError:
+        return
+    if any(entry.name == _RUN for entry in held):
+        return
+    for entry in held:
+        if not entry.is_dir():
+            yield Path(entry.path)
+        elif deeper and entry.name != "__pycache__":
+            yield from _below(Path(entry.path), deeper - 1)

@@ -42,9 +42,9 @@ class NotKept(BaseException):
         self.cause = cause
 
 
-def part_key(key: str, call: int, shard: int, count: int, size: int) -> str:
+def part_key(key: str, name: str, call: int, shard: int, count: int, size: int) -> str:
     """Return the key of one shard of one call of `map` of the probe that has a key."""
-    return digest(["part", key, call, shard, count, size])
+    return digest(["part", key, name, call, shard, count, size])
 
 
 class KeptParts:
@@ -56,13 +56,16 @@ class KeptParts:
         only: The call and the shard that alone is to be done; None: the probe is run to its end.
         spread: Whether absent shards are left to others, where there is more than one.
         progress: Told of shards that are ready.
+        put: Keeps a shard; by default the store.
     """
 
     def __init__(
         self, key: str, store: Store, *, only: tuple[int, int] | None = None, spread: bool = False,
         progress: Callable[[int, int], None] = lambda done, total: None,
+        put: Callable[[str, Kept], None] | None = None,
     ) -> None:  # fmt: skip
         self._key, self._store, self._only, self._spread, self._progress = key, store, only, spread, progress
+        self._put = put or store.put
         self._calls = 0
         self.done = 0
         self.reused = 0
@@ -76,13 +79,13 @@ class KeptParts:
         """
         call, self._calls = self._calls, self._calls + 1
         cut = shards(count, size)
-        keys = [part_key(self._key, call, i, count, size) for i in range(len(cut))]
+        keys = [part_key(self._key, name, call, i, count, size) for i in range(len(cut))]
         if self._only is not None and self._only[0] == call:
             at = self._only[1]
             if self._store.get(keys[at]) is None:
                 kept = Kept(plain={"name": name}, arrays=work(cut[at]))
                 try:
-                    self._store.put(keys[at], kept)
+                    self._put(keys[at], kept)
                 except OSError as error:
                     raise NotKept(error) from error
             raise ShardDone
@@ -96,7 +99,7 @@ class KeptParts:
                 arrays = work(cut[i])
                 # A result that cannot be kept is a result all the same.
                 with suppress(OSError):
-                    self._store.put(keys[i], Kept(plain={"name": name}, arrays=arrays))
+                    self._put(keys[i], Kept(plain={"name": name}, arrays=arrays))
                 self.done += 1
             else:
                 arrays = ready.arrays

@@ -96,7 +96,8 @@ def ask_shard(
         positions: (m,) the cases.
         batch: Cases a batch.
         readers: Threads that read ahead.
-        known: Answers of an earlier run to the same cases, used for batches whose images are still the same to the bit.
+        known: Answers of an earlier run to the same cases, used for batches that were answered in full and whose images
+            are still the same to the bit.
         progress: Told how many cases are done.
 
     Raises:
@@ -115,11 +116,8 @@ def ask_shard(
         at = np.array([place[int(i)] for i in read.kept], dtype=np.int64)
         for i, image in zip(at, read.images, strict=True):
             digests[i] = np.frombuffer(hashlib.sha256(np.ascontiguousarray(image).data).digest(), dtype=np.uint8)
-        if known is not None and at.size and np.array_equal(known.digests[at], digests[at]):
-            for i in at.tolist():
-                reasons[i] = known.reasons[i]
-                if reasons[i] is None:
-                    rows[i] = known.raw[i]
+        if known is not None and at.size and _still(known, at, digests[at]):
+            rows.update({i: known.raw[i] for i in at.tolist()})
         elif at.size:
             answer, used = _answer(model, read.images, used)
             answered, failed = per_case(model.card, cohort, read.kept, answer)
@@ -129,6 +127,14 @@ def ask_shard(
         done += len(read.kept) + len(read.failures)
         progress(done)
     return _collected(rows, reasons, digests, used)
+
+
+def _still(known: Answers, at: NDArray[np.int64], digests: NDArray[np.uint8]) -> bool:
+    """Return whether all cases of a batch were answered, and their images are the same.
+
+    Why a case had no answer may have passed: a mask that could not be read then may be read now.
+    """
+    return all(known.reasons[i] is None for i in at.tolist()) and np.array_equal(known.digests[at], digests)
 
 
 def _collected(

@@ -25,6 +25,8 @@ _MAGIC = b"imaging-audit kept 1\n"
 _HEAD = len(_MAGIC) + 32
 _MOST_BYTES = 4 * 2**30
 _PLAIN = "plain"
+UNSEEN = "unseen"
+"""Marks an entry that was kept when nobody had looked whether the model was still the same: no other run uses it."""
 MOST_KEPT = 10 * 2**30
 """Bytes of the cache of one configuration."""
 
@@ -127,13 +129,18 @@ class Store:
     run: str
     earlier: bool = False
 
-    def get(self, key: str) -> Kept | None:
-        """Return what is kept under a key, None where there is nothing that may be used."""
+    def get(self, key: str, *, made: bool = False) -> Kept | None:
+        """Return what is kept under a key, None where there is nothing that may be used.
+
+        Args:
+            key: The key.
+            made: Whether this run has made it, whoever has written it again meanwhile.
+        """
         data = None if self.files is None else self.files.read(key)
         kept = None if data is None else decode(data, key)
-        if kept is None or (kept.plain.get("run") != self.run and not self.earlier):
-            return None
-        return kept
+        if kept is None or made or kept.plain.get("run") == self.run:
+            return kept
+        return kept if self.earlier and UNSEEN not in kept.plain else None
 
     def put(self, key: str, kept: Kept) -> None:
         """Keep an entry.

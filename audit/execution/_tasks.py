@@ -61,6 +61,7 @@ class Done:
         error: Of a task that failed, what it raised, where that can be sent.
         spent: Where its time went, as `Clock.to_plain` gives it; empty where nobody looked.
         made: The result itself, where it need not be sent.
+        changed: Digest of the worker's model, where that is no longer the one before the run.
     """
 
     task: Task
@@ -75,3 +76,4 @@ class Done:
     error: Exception | None = None
     spent: Mapping[str, Any] = field(default_factory=dict)
     made: Kept | None = None
+    changed: str = ""

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 
 import numpy as np
 
 from audit.core import Cohort, ImagingModel, Probe, digest
 from audit.core.clock import Clock
+from audit.execution._guard import Guard
 from audit.execution._kept import Gathered, keep
 from audit.execution._keys import Basis
 from audit.execution._parts import KeptParts, NotKept, ShardDone, Waiting
@@ -40,6 +42,7 @@ class Workshop:
         sends: Whether results reach whoever asked for them through the store alone.
         progress: Told of the task at hand.
         timed: Whether it is told where the time of a task went.
+        guard: Looks whether the model is still the same when results are kept.
     """
 
     model: ImagingModel
@@ -53,6 +56,7 @@ class Workshop:
     sends: bool = False
     progress: Progress = field(default_factory=Silent)
     timed: bool = False
+    guard: Guard = field(default_factory=Guard)
 
     def do(self, task: Task) -> Done:
         """Do one task.
@@ -69,10 +73,11 @@ class Workshop:
             done = replace(done, spent=clock.to_plain())
         else:
             done = self._done(task)
-        return replace(done, seconds=time.perf_counter() - began)
+        return replace(done, seconds=time.perf_counter() - began, changed=self.guard.changed)
 
     def _done(self, task: Task) -> Done:
         if task.kind == "state":
+            self.settle()
             return Done(task=task, state="kept", reason=self.model.state_digest())
         return self._shard(task) if task.kind in ("clean", "unverified") else self._probe(task)
 
@@ -97,9 +102,18 @@ class Workshop:
         reused = known is not None and np.array_equal(known.digests, answers.digests)
         return self._put(task, key, Kept(arrays=answers.arrays()), reused=reused)
 
+    def keep(self, key: str, kept: Kept) -> None:
+        """Keep a result; see `Guard.put`."""
+        self.guard.put(self.model, self.store, key, kept)
+
+    def settle(self) -> None:
+        """Let what was kept count for later runs, where the model is still the same."""
+        with suppress(OSError):
+            self.guard.settle(self.model, self.store)
+
     def _put(self, task: Task, key: str, kept: Kept, *, reused: bool = False) -> Done:
         try:
-            self.store.put(key, kept)
+            self.keep(key, kept)
         except OSError:
             # What is handed over by hand need not be kept; a later run then does it again.
             if self.sends:
@@ -112,11 +126,12 @@ class Workshop:
         probe = self.probes[task.code]
         key = self.basis.probe(probe)
         only = (task.call, task.shard) if task.kind == "part" else None
-        gathered, made = Gathered(), []
+        gathered = Gathered()
 
         def parts() -> KeptParts:
-            made.append(KeptParts(key, self.store, only=only, spread=task.spread, progress=self.progress.advance))
-            return made[-1]
+            return KeptParts(
+                key, self.store, only=only, spread=task.spread, progress=self.progress.advance, put=self.keep
+            )  # fmt: skip
 
         try:
             ran = run_probe(probe, replace(self.setting, store=gathered), self.progress, parts)

@@ -61,6 +61,11 @@ class CallableModel:
         return self._card
 
     @property
+    def known_by_digest(self) -> bool:
+        """Whether the digest covers what the answers rest on: not where the function may hold weights of its own."""
+        return self._weights is not None
+
+    @property
     def function(self) -> Callable[[NDArray[Any]], Any]:
         """The function itself, whose source the digest stands for."""
         return self._function

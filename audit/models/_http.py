@@ -57,6 +57,11 @@ class HttpModel:
         """The model's card."""
         return self._card
 
+    @property
+    def known_by_digest(self) -> bool:
+        """False: another model may be put behind the same address, under the same name."""
+        return False
+
     def predict(self, images: NDArray[np.floating[Any]]) -> NDArray[np.float64]:
         """Return raw outputs for stored intensities; see `audit.core.ImagingModel.predict`.
 

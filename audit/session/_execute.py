@@ -17,6 +17,7 @@ from audit.execution import (
     Clean,
     Executor,
     FolderFiles,
+    Guard,
     InProcess,
     ProbeRuns,
     Processes,
@@ -28,9 +29,7 @@ from audit.execution import (
     Store,
     Tally,
     Workshop,
-    answers_basis,
     asked_of,
-    mark_or_once,
     probes_basis,
     states_seen,
 )
@@ -46,7 +45,8 @@ class Execution:
         store: Where results are kept.
         model: The model.
         cohort: The cases as the manifest gives them.
-        root: The folder of audit.toml, None for a run from Python.
+        basis: What the model's answers rest on.
+        before: Digest of the model before anything ran; empty where it says nothing of the answers.
         batch: Images a batch.
         folder: The run's folder.
         progress: Somebody who watches.
@@ -62,7 +62,8 @@ class Execution:
     store: Store
     model: ImagingModel
     cohort: Cohort
-    root: Path | None
+    basis: Basis
+    before: str
     batch: int
     folder: Path
     progress: Progress
@@ -73,16 +74,11 @@ class Execution:
     _states: list[tuple[str, ...]] = field(default_factory=list)
     _workers: int = 1
 
-    def __post_init__(self) -> None:
-        # Without a store nothing is looked up, and nothing need be named.
-        self._basis = Basis(answers=secrets.token_hex(16))
-        if self.store.files is not None:
-            self._basis = answers_basis(self.model, mark_or_once(self.cohort), self.root)
-
     def _workshop(self) -> Workshop:
         return Workshop(
-            model=self.model, cohort=self.cohort, batch=self.batch, store=self.store, basis=self._basis,
+            model=self.model, cohort=self.cohort, batch=self.batch, store=self.store, basis=self.basis,
             sends=self.executor.sends, progress=self.progress, timed=self.timed,
+            guard=Guard(before=self.before),
         )  # fmt: skip
 
     def clean(self, ask_clean: Callable[[Ask], Clean]) -> Clean:
@@ -102,22 +98,21 @@ class Execution:
             total: Steps of the whole run, for the progress.
         """
         if self.store.files is not None:
-            self._basis = probes_basis(self._basis, setting)
+            self.basis = probes_basis(self.basis, setting)
         else:
-            self._basis = replace(self._basis, rest=self._basis.answers, seed=setting.seed)
+            self.basis = replace(self.basis, rest=self.basis.answers, seed=setting.seed)
         for group in ([p for p in probes if not p.info.last], [p for p in probes if p.info.last]):
-            self._group(group, replace(setting, states=states_seen(self._states)), total)
+            states = states_seen([*self._states, tuple(self.tally.changed)])
+            self._group(group, replace(setting, states=states), total)
 
     def _group(self, probes: Sequence[type[Probe]], setting: Setting, total: int) -> None:
         if not probes:
             return
-        workshop = replace(
-            self._workshop(), setting=setting, probes={p.info.code: p for p in probes}, basis=self._basis
-        )
+        workshop = replace(self._workshop(), setting=setting, probes={p.info.code: p for p in probes}, basis=self.basis)
         with self.executor.crew(workshop) as crew:
             self._workers = max(self._workers, crew.workers)
             runs = ProbeRuns(
-                crew=crew, store=self.store, basis=self._basis, setting=setting, progress=self.progress,
+                crew=crew, store=self.store, basis=self.basis, setting=setting, progress=self.progress,
                 tally=self.tally, write=lambda file, data: write_artifact(self.folder, file, data),
             )  # fmt: skip
             alone = crew.workers == 1

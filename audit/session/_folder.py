@@ -5,6 +5,8 @@ from __future__ import annotations
 import datetime as dt
 import json
 import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from audit.core import Evidence
@@ -44,11 +46,22 @@ def check_folder(folder: Path, *, overwrite: bool, resume: bool = False) -> None
         raise InputError(
             f"{folder}: not a folder", expected="a folder for the run", got="a file or a link", fix="name another"
         )
-    held = sorted(p.name for p in folder.iterdir()) if folder.is_dir() else []
-    if not held:
+    if not folder.is_dir() or not any(folder.iterdir()):
         return
     if is_locked(folder):
         raise busy(folder)
+    check_held(folder, overwrite=overwrite, resume=resume)
+
+
+def check_held(folder: Path, *, overwrite: bool, resume: bool = False) -> None:
+    """Check that what a folder holds may make way for a run; see `check_folder`.
+
+    Raises:
+        InputError: It may not.
+    """
+    held = sorted(p.name for p in folder.iterdir())
+    if not held:
+        return
     if not overwrite and not resume:
         raise InputError(
             f"{folder} is not empty", expected="an empty or new folder", got=f"one with {held[0]}",
@@ -65,6 +78,27 @@ def check_folder(folder: Path, *, overwrite: bool, resume: bool = False) -> None
 def is_ours(name: str) -> bool:
     """Return whether a name at the top of a folder is one of a run's."""
     return name in _OURS or (name.startswith(".") and name.endswith(".part") and name[1:-5] in _OURS)
+
+
+def made_new(folder: Path) -> bool:
+    """Make a folder where there is none, and return whether it was this call that made it."""
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    try:
+        folder.mkdir()
+    except FileExistsError:
+        return False
+    return True
+
+
+@contextmanager
+def as_before(folder: Path, *, created: bool) -> Iterator[None]:
+    """Take a folder that this run has made, and holds, away again where nothing could be measured."""
+    try:
+        yield
+    except InputError:
+        if created:
+            shutil.rmtree(folder, ignore_errors=True)
+        raise
 
 
 def make_folder(folder: Path, *, keep_log: bool = False) -> None:
@@ -101,7 +135,8 @@ def finished(folder: Path, identity: str) -> Evidence | None:
     if _identity(folder / LOG) != identity:
         raise InputError(
             f"{folder} holds a finished run of something else", expected="the same model, cohort, policy and options",
-            got="others", fix="name another folder, or add --overwrite in place of --resume",
+            got="others, or such as cannot be told from others",
+            fix="name another folder, or add --overwrite in place of --resume",
         )  # fmt: skip
     return evidence
 

@@ -43,9 +43,20 @@ def locked(folder: Path) -> Iterator[tuple[int, ...]]:
             # Some shared file systems have no locks; nothing better is to be had there.
             yield ()
             return
+        if not _same(descriptor, folder):
+            # Another run had made the folder, found nothing to do, and took it away again.
+            raise busy(folder)
         yield (descriptor,)
     finally:
         os.close(descriptor)
+
+
+def _same(descriptor: int, folder: Path) -> bool:
+    """Return whether a folder is still the one that was opened."""
+    try:
+        return os.path.samestat(os.fstat(descriptor), folder.stat())
+    except OSError:
+        return False
 
 
 def busy(folder: Path) -> InputError:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import datetime as dt
-import shutil
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -28,7 +27,6 @@ from audit.core import (
     Surrogate,
     ThreatModel,
     Training,
-    digest,
     plain,
 )
 from audit.core.clock import part
@@ -39,7 +37,6 @@ from audit.evidence import (
     junit,
     load_pseudonyms,
     loader,
-    policy_to_plain,
     sarif,
     seal,
     store_artifact,
@@ -51,13 +48,17 @@ from audit.evidence import (
     write_predictions,
 )
 from audit.execution import (
+    Basis,
     Clean,
     Executor,
     Progress,
     RunLog,
     Setting,
     Silent,
+    answers_basis,
     clean_predictions,
+    known_by_digest,
+    mark_or_once,
 )
 from audit.judge import count_family, decide, family_values, judge, stops
 from audit.models import fitting_threads
@@ -66,9 +67,19 @@ from audit.session._before import Before, look_ahead, tell
 from audit.session._check import check_fit, check_use
 from audit.session._describe import describe_cohort, describe_machine, describe_model, describe_training, not_tested
 from audit.session._execute import Execution, executor_of, opened_store
-from audit.session._folder import LOG, check_folder, default_folder, finished, make_folder
+from audit.session._folder import (
+    LOG,
+    as_before,
+    check_folder,
+    check_held,
+    default_folder,
+    finished,
+    made_new,
+    make_folder,
+)
 from audit.session._folder_lock import locked
 from audit.session._history import History
+from audit.session._identity import identity_of
 from audit.session._selected import all_results, check_rules, probes_of
 from audit.session._times import REPORT, SET_UP, with_times
 from audit.storage import Location
@@ -186,41 +197,39 @@ def audit_model(
         raise InputError("no such profile", expected=", ".join(BUDGETS), got=options.profile, fix="choose one of them")
     folder = options.out or default_folder()
     check_folder(folder, overwrite=options.overwrite, resume=options.resume)
-    created = not folder.exists()
-    folder.mkdir(parents=True, exist_ok=True)
-    state = model.state_digest()
-    identity = digest([
-        audit.__version__, model.card.digest, state, cohort.digest, policy_to_plain(policy), options.config_digest,
-        options.seed, options.profile, selected, options.min_cell,
-    ])  # fmt: skip
-    try:
-        with locked(folder) as shut:
-            ended = finished(folder, identity) if options.resume else None
-            if ended is not None:
-                watcher.note(f"the run in {folder.name} is finished already; nothing is run again")
-                return Run(**{f.name: getattr(ended, f.name) for f in fields(ended)}, folder=folder)
-            make_folder(folder, keep_log=options.resume)
-            with fitting_threads(model), _execution(model, cohort, options, folder, shut, watcher) as execution:
-                execution.log.event(
-                    "start", version=audit.__version__, profile=options.profile, seed=options.seed,
-                    cases=len(cohort), identity=identity, resume=options.resume,
-                )  # fmt: skip
-                return _audit(model, cohort, policy, options, watcher, known, selected, execution, state)
-    except InputError:
-        # Nothing was measured: the next try finds the folder as it was.
-        if created:
-            shutil.rmtree(folder, ignore_errors=True)
-        raise
+    created = made_new(folder)
+    with locked(folder) as shut, as_before(folder, created=created):
+        # Another run may have come and gone since the first look.
+        check_held(folder, overwrite=options.overwrite, resume=options.resume)
+        state = model.state_digest()
+        basis = answers_basis(model, mark_or_once(cohort), options.root)
+        identity = identity_of(basis, model, state, cohort, policy, options, selected)
+        ended = finished(folder, identity) if options.resume else None
+        if ended is not None:
+            watcher.note(f"the run in {folder.name} is finished already; nothing is run again")
+            return Run(**{f.name: getattr(ended, f.name) for f in fields(ended)}, folder=folder)
+        make_folder(folder, keep_log=options.resume)
+        with (
+            fitting_threads(model),
+            _execution(model, cohort, options, folder, shut, watcher, basis, state) as execution,
+        ):
+            execution.log.event(
+                "start", version=audit.__version__, profile=options.profile, seed=options.seed,
+                cases=len(cohort), identity=identity, resume=options.resume,
+            )  # fmt: skip
+            return _audit(model, cohort, policy, options, watcher, known, selected, execution, state)
 
 
 @contextmanager
 def _execution(
-    model: ImagingModel, cohort: Cohort, options: Options, folder: Path, shut: Sequence[int], progress: Progress
-) -> Iterator[Execution]:
+    model: ImagingModel, cohort: Cohort, options: Options, folder: Path, shut: Sequence[int], progress: Progress,
+    basis: Basis, before: str,
+) -> Iterator[Execution]:  # fmt: skip
     executor = executor_of(options.executor, options.workers, shut)
     with opened_store(options.cache, resume=options.resume, sends=executor.sends) as store:
         yield Execution(
-            executor=executor, store=store, model=model, cohort=cohort, root=options.root,
+            executor=executor, store=store, model=model, cohort=cohort, basis=basis,
+            before=before if known_by_digest(model) else "",
             batch=BUDGETS[options.profile].batch_size, folder=folder, progress=progress,
             log=RunLog(folder / LOG, on=options.resume), timed=options.profile_time,
         )  # fmt: skip

@@ -47,7 +47,7 @@ def test_two_calls_of_one_probe_do_not_meet(store: Store) -> None:
 
 def test_another_number_of_cases_or_size_is_another_question(store: Store) -> None:
     """A shard of other positions is never taken for this one."""
-    keys = {part_key("k", 0, 0, count, size) for count in (4, 5) for size in (2, 4)}
+    keys = {part_key("k", "a", 0, 0, count, size) for count in (4, 5) for size in (2, 4)}
     assert len(keys) == 4
 
 

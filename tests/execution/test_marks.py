@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import time
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -12,8 +13,12 @@ import numpy as np
 import pytest
 
 from audit.core import BUDGETS, ModelSpec
-from audit.execution._marks import NoMark, code_mark, mark, model_mark
-from audit.models import from_module
+from audit.execution import answers_basis
+from audit.execution._keys import _looks
+from audit.execution._marks import NoMark, code_mark, installed, mark, model_mark
+from audit.models import from_callable, from_module
+from audit.models._callable import CallableModel
+from audit.probes import catalogue
 from audit.testing import tiny_cohort
 
 
@@ -125,3 +130,74 @@ def test_the_mark_of_the_code_is_the_same_within_a_process() -> None:
     """It is taken once."""
     assert code_mark() == code_mark()
     assert len(code_mark()) == 64
+
+
+def test_files_that_code_may_read_count_and_what_runs_leave_does_not(tmp_path: Path) -> None:
+    """Numbers beside the code change the mark; reports, runs and what is hidden do not."""
+    import torch
+
+    model = from_module(torch.nn.Flatten().eval(), declared(0.5))
+    (tmp_path / "nets.py").write_text("x = 1\n")
+    before = model_mark(model, tmp_path)
+    for name in ("notes.md", ".audit-cache/ab/entry", "__pycache__/nets.pyc", "run/log.jsonl", "run/evidence.json"):
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).write_text("one")
+    assert model_mark(model, tmp_path) == before
+    (tmp_path / "weights").mkdir()
+    (tmp_path / "weights" / "monitor.npz").write_text("one")
+    one = model_mark(model, tmp_path)
+    (tmp_path / "weights" / "monitor.npz").write_text("two")
+    assert len({before, one, model_mark(model, tmp_path)}) == 3
+
+
+def test_a_large_file_goes_by_size_and_times(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It is not read, and one whose time was set back is still another."""
+    import torch
+
+    monkeypatch.setattr("audit.execution._marks._MOST_READ", 2)
+    model, path = from_module(torch.nn.Flatten().eval(), declared(0.5)), tmp_path / "large.npz"
+    path.write_text("one")
+    about, before = path.stat(), model_mark(model, tmp_path)
+    assert model_mark(model, tmp_path) == before
+    time.sleep(0.02)
+    path.write_text("two")
+    os.utime(path, ns=(about.st_atime_ns, about.st_mtime_ns))
+    assert model_mark(model, tmp_path) != before
+
+
+def test_a_number_that_a_network_holds_beside_its_tensors_counts() -> None:
+    """A factor that was read from a file changes the answers, and no tensor."""
+    import torch
+
+    net = torch.nn.Sequential(torch.nn.Flatten(), torch.nn.Linear(4, 1)).eval()
+    before = model_mark(from_module(net, declared(0.5)))
+    net.temperature = 2.0
+    assert model_mark(from_module(net, declared(0.5))) != before
+
+
+def test_a_function_and_an_address_are_never_the_same_again(tmp_path: Path) -> None:
+    """What they answer can change without a trace; a function that was made from a file goes by that file."""
+    spec = ModelSpec(kind="callable", task="binary", output="probabilities", operating_point=0.5)
+    model = from_callable(top, spec)
+    with pytest.raises(NoMark):
+        model_mark(model)
+    with pytest.raises(NoMark):
+        mark((model,))
+    assert answers_basis(model, "c", None).answers != answers_basis(model, "c", None).answers
+    (tmp_path / "weights").write_text("1")
+    made = CallableModel(top, spec, weights=tmp_path / "weights")
+    assert answers_basis(made, "c", None) == answers_basis(made, "c", None)
+
+
+def test_every_distribution_counts() -> None:
+    """A model may stand on any of them, and masks are read by some."""
+    assert any(line.startswith("numpy:") for line in installed())
+    assert len(installed()) > 20
+
+
+def test_a_plugins_probe_may_look_at_everything() -> None:
+    """What only some of the suite's own probes are given is part of the key of every other one."""
+    own = catalogue().probes["FAIR001"]
+    other = type("Other", (own,), {"__module__": "somewhere.else"})
+    assert [_looks(own, name) for name in ("training", "monitor", "surrogates", "explain")] == [False] * 4
+    assert all(_looks(other, name) for name in ("training", "monitor", "surrogates", "explain"))

@@ -8,6 +8,7 @@ import subprocess
 import sys
 import time
 from collections import deque
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -15,7 +16,19 @@ import pytest
 
 from audit.core import Estimate, Measurement
 from audit.errors import ModelError
-from audit.execution import Basis, FolderFiles, InProcess, ProbeRuns, Processes, Silent, Store, Tally, Task, Workshop
+from audit.execution import (
+    Basis,
+    FolderFiles,
+    InProcess,
+    ProbeRuns,
+    Processes,
+    Silent,
+    Store,
+    Tally,
+    Task,
+    Workshop,
+    asked_of,
+)
 from audit.execution._crew import flow
 from tests.execution._make import MeanModel, card, cohort, draw, probe, setting
 
@@ -99,6 +112,52 @@ def test_a_shard_that_crashes_makes_the_probe_an_error(tmp_path) -> None:
     found = run(tmp_path, [probe("PERF001", crash), probe("PERF002", draw)], Processes(2))
     assert (found["PERF001"].state, found["PERF001"].reason[:17]) == ("error", "ZeroDivisionError")
     assert found["PERF002"].state == "completed"
+
+
+def test_an_error_of_an_earlier_run_is_not_taken_over(tmp_path) -> None:
+    """Its cause may have passed; a result is."""
+    there = tmp_path / "there"
+
+    def once(ctx):
+        if not there.exists():
+            there.touch()
+            raise OSError("the share did not answer")
+        return draw(ctx)
+
+    shop = workshop(tmp_path / "cache", [probe("PERF001", once)], sends=False)
+    found = []
+    for run_id in ("one", "two", "three"):
+        shop = replace(shop, store=replace(shop.store, run=run_id, earlier=True))
+        tally = Tally()
+        with InProcess().crew(shop) as crew:
+            runs = ProbeRuns(
+                crew=crew, store=shop.store, basis=shop.basis, setting=shop.setting, write=lambda file, data: None,
+                progress=Silent(), tally=tally,
+            )  # fmt: skip
+            found += [(r.result.state, tally.reused) for r in runs.all(list(shop.probes.values()), lambda p: None)]
+    assert found == [("error", 0), ("completed", 0), ("completed", 1)]
+
+
+def test_another_run_that_writes_the_same_entry_does_no_harm(tmp_path) -> None:
+    """Two runs of one configuration at the same time work out the same, and one cache holds it once."""
+    shop = workshop(tmp_path)
+    c = shop.cohort
+
+    class Meddling:
+        workers = 1
+
+        def __init__(self, crew) -> None:
+            self.crew, self.submit = crew, crew.submit
+
+        def next(self):
+            done = replace(self.crew.next(), made=None)
+            kept = shop.store.get(done.key)
+            replace(shop.store, run="two").put(done.key, kept)
+            return done
+
+    with InProcess().crew(shop) as crew:
+        asked = asked_of(Meddling(crew), shop.store, 2, Silent(), Tally())(c, "clean")
+    assert asked.raw[:, 0] == pytest.approx(CASES, abs=1e-7)
 
 
 def test_a_probe_that_kills_its_worker_is_an_error_and_no_more(tmp_path) -> None:

@@ -54,6 +54,17 @@ def test_answers_of_an_earlier_run_are_used_where_the_images_are_the_same() -> N
     assert after.raw[3] != before.raw[3]
 
 
+def test_a_case_without_an_answer_is_asked_about_again() -> None:
+    """Why it had none may have passed, though its image is the same."""
+    c = cohort([0.1, 0.9, 0.4, 0.7])
+    whole = ask(MeanModel(card()), c, range(4))
+    before = replace(whole, reasons=(None, "reading took longer than 60 s", None, None))
+    model = Counting(card())
+    after = ask(model, c, range(4), known=before)
+    assert after.reasons == (None,) * 4
+    assert model.asked == 2
+
+
 def test_a_batch_that_does_not_fit_into_memory_is_halved() -> None:
     """Until it fits, and from then on; the answers stay the same and say how many were asked at a time."""
     c = cohort([0.1, 0.9, 0.4, 0.7, 0.3, 0.2, 0.6, 0.5])

@@ -102,6 +102,15 @@ def test_a_finished_run_is_not_run_again(project: Path, undisturbed: dict[str, o
     other = run(project, out, "--resume", "--seed", "9")
     assert other.returncode == 2
     assert "a finished run of something else" in other.stderr
+    nets = project.parent / "nets.py"
+    text = nets.read_text()
+    try:
+        nets.write_text(text.replace("return self.layers(x)", "return -self.layers(x)"))
+        edited = run(project, out, "--resume")
+    finally:
+        nets.write_text(text)
+    assert edited.returncode == 2
+    assert "a finished run of something else" in edited.stderr
 
 
 def test_two_runs_in_one_folder_are_refused(project: Path, tmp_path: Path) -> None:

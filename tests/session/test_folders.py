@@ -1,5 +1,6 @@
 """Where a run may be written."""
 
+import fcntl
 from pathlib import Path
 
 import pytest
@@ -7,7 +8,8 @@ import pytest
 from audit.errors import InputError
 from audit.evidence import FILES, SUMS
 from audit.session import check_folder, default_folder
-from audit.session._folder import _OURS
+from audit.session._folder import _OURS, as_before, made_new
+from audit.session._folder_lock import locked
 
 
 def test_our_files_are_those_of_the_evidence() -> None:
@@ -55,3 +57,33 @@ def test_default_folder_is_new(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
     assert first.parent == Path("audit-runs")
     first.mkdir(parents=True)
     assert not default_folder().exists()
+
+
+def test_only_who_made_a_folder_takes_it_away(tmp_path: Path) -> None:
+    """Of two that start at once one makes it; the other is refused and leaves it alone."""
+    folder = tmp_path / "deep" / "run"
+    assert made_new(folder)
+    assert not made_new(folder)
+    (folder / "log.jsonl").write_text("")
+    with pytest.raises(InputError, match="at work"), locked(folder), locked(folder), as_before(folder, created=True):
+        pytest.fail("two runs hold one folder")
+    assert (folder / "log.jsonl").exists()
+    with pytest.raises(InputError, match="nothing"), locked(folder), as_before(folder, created=True):
+        raise InputError("nothing to do")
+    assert not folder.exists()
+
+
+def test_a_folder_that_was_replaced_meanwhile_is_not_held(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A lock on a folder that is gone would keep nobody out of the new one."""
+    folder = tmp_path / "run"
+    folder.mkdir()
+    lock = fcntl.flock
+
+    def late(descriptor: int, how: int) -> None:
+        folder.rename(tmp_path / "gone")
+        folder.mkdir()
+        lock(descriptor, how)
+
+    monkeypatch.setattr(fcntl, "flock", late)
+    with pytest.raises(InputError, match="another run"), locked(folder):
+        pytest.fail("a folder that is gone was held")
