@@ -17,6 +17,12 @@ if TYPE_CHECKING:
     from audit.core import Estimate
     from audit.reference._system import Say
 
+_GRAINS = (0.0, 0.7, 1.5, 3.0)
+"""Standard deviations, in voxels, of the noise that decides what is erased."""
+_FILLS = (3.0, 1.0)
+"""Standard deviations, in voxels, of the means that fill it in: the narrower where enough is left nearby."""
+_ENOUGH = 0.05
+
 
 @dataclass(frozen=True, kw_only=True)
 class Counting:
@@ -28,6 +34,10 @@ class Counting:
         learning_rate: Peak of the one-cycle schedule.
         weight_decay: Of AdamW.
         shift: Voxels by which scans are moved at random along every axis, at most.
+        sparsity: Loss for each count that the evidence of a scan adds up to, by absolute value; above 0 the network has
+            `evidence` and `total`.
+        erased: Scans of every step that are shown once more with parts erased; they must then add up to the evidence
+            of what is left. Needs `sparsity`.
     """
 
     epochs: int = 10
@@ -35,6 +45,8 @@ class Counting:
     learning_rate: float = 4e-3
     weight_decay: float = 1e-2
     shift: int = 0
+    sparsity: float = 0.0
+    erased: int = 0
 
 
 def learn_counts(
@@ -72,13 +84,14 @@ def learn_counts(
         order, total = rng.permutation(n), 0.0
         for rows in np.array_split(order, batches):
             x = _varied(images[rows], rng, settings.shift).astype(np.float32)[:, None] / full
-            given = torch.as_tensor(x).contiguous(memory_format=torch.channels_last_3d)
-            loss = ((net(given).gather(1, which[rows])[:, 0] - y[rows]) ** 2).mean()
+            said, extra = _said(net, x, rng, settings)
+            error = ((said.gather(1, which[rows])[:, 0] - y[rows]) ** 2).mean()
+            loss = error + extra
             optimiser.zero_grad(set_to_none=True)
             loss.backward()
             optimiser.step()
             schedule.step()
-            total += float(loss.detach()) * len(rows)
+            total += float(error.detach()) * len(rows)
         if say is not None:
             say(f"epoch {epoch + 1} of {settings.epochs}: loss {total / n:.3f}, {time.perf_counter() - start:.0f} s")
     return net.to(memory_format=torch.contiguous_format).eval()
@@ -133,6 +146,53 @@ def agreement(a: NDArray[Any], b: NDArray[Any]) -> Estimate:
 
     x, y = np.asarray(a, dtype=np.float64), np.asarray(b, dtype=np.float64)
     return of(AbsoluteIcc(centre=float(y.mean())), x, y, np.arange(len(x)), Levels())
+
+
+def _said(net: Any, x: NDArray[np.float32], rng: np.random.Generator, settings: Counting) -> tuple[Any, Any]:
+    """Return (n, k) what a network says of scans (n, 1, *spatial), and the loss for its evidence."""
+    import torch
+
+    few = min(settings.erased, len(x)) if settings.sparsity else 0
+    kept, less = erased(x[:few, 0], rng)
+    shown = np.concatenate([x, less[:, None]]) if few else x
+    given = torch.as_tensor(shown).contiguous(memory_format=torch.channels_last_3d)
+    if not settings.sparsity:
+        return net(given), 0.0
+    found = net.evidence(given)
+    evidence, total = found[: len(x)], net.total(found)
+    extra = settings.sparsity * evidence.abs().flatten(1).sum(dim=1).mean()
+    if few:
+        # What is left counts as it did; the clean scan is the measure of the other, and not the other way round.
+        left = net.total(evidence[:few] * torch.as_tensor(kept)).detach()
+        extra = extra + ((total[len(x) :] - left) ** 2).mean()
+    return total[: len(x)], extra
+
+
+def erased(images: NDArray[np.float32], rng: np.random.Generator) -> tuple[NDArray[np.bool_], NDArray[np.float32]]:
+    """Return what is kept of images (n, *spatial), and the images with the rest filled in from what is kept.
+
+    Kept is what lies above a quantile, drawn evenly, of noise of a grain that is drawn as well, from single voxels to
+    large parts; the rest gets the mean of what is kept nearby, and a little noise.
+
+    Args:
+        images: Scans.
+        rng: Draws what is erased.
+    """
+    from scipy.ndimage import gaussian_filter
+
+    kept = np.zeros(images.shape, dtype=bool)
+    out = images.copy()
+    for i, image in enumerate(images):
+        noise = gaussian_filter(rng.standard_normal(image.shape, dtype=np.float32), rng.choice(_GRAINS))
+        kept[i] = noise >= np.quantile(noise, rng.random())
+        near = np.full(image.shape, image.mean(), dtype=np.float32)
+        for wide in _FILLS:
+            weight = gaussian_filter(kept[i].astype(np.float32), wide)
+            mean = gaussian_filter(np.where(kept[i], image, 0.0).astype(np.float32), wide) / np.maximum(weight, 1e-6)
+            near = np.where(weight > _ENOUGH, mean, near)
+        near += 0.01 * image.std() * rng.standard_normal(image.shape, dtype=np.float32)
+        out[i] = np.where(kept[i], image, np.maximum(near, 0.0))
+    return kept, out
 
 
 def _varied(images: NDArray[Any], rng: np.random.Generator, shift: int) -> NDArray[Any]:

@@ -12,7 +12,7 @@ from audit.cohorts import load_cohort
 from audit.config import load_audit
 from audit.models import load_model
 from audit.reference import write_audit
-from audit.reference._counting import agreement, answers
+from audit.reference._counting import Counting, agreement, answers, erased, learn_counts
 from audit.reference._files import read_figures
 from audit.reference._systems import all_systems, figures_of, weights_of
 from audit.reference.phantoms import SpacesTable, scanned
@@ -39,6 +39,77 @@ def test_the_map_adds_up_to_the_count(net: Any, few: SpacesTable) -> None:
     """The sum of the map over all voxels and the bias of the last layer are the answer, to 1e-3."""
     total = _learning.maps_of(net, few).sum(axis=(1, 2, 3)) + float(net.counts.bias.detach())
     np.testing.assert_allclose(total, answers(net, few.images, full=FULL)[:, 0], atol=1e-3)
+
+
+def test_sharing_out_loses_nothing_at_the_border() -> None:
+    """The map of a fresh network adds up to its evidence on noise that fills the volume, to 1e-4 of its size."""
+    import torch
+
+    fresh, x = nets.gp_unet().eval(), torch.rand((3, 1, 8, 12, 8), generator=torch.Generator().manual_seed(0))
+    with torch.inference_mode():
+        evidence, spread = fresh.evidence(x), fresh.attention_map(x)
+    whole = float(evidence.abs().sum())
+    assert whole > 0
+    assert float((evidence.sum(dim=(1, 2, 3)) - spread.sum(dim=(1, 2, 3))).abs().max()) < 1e-4 * whole
+    assert not np.allclose(spread, evidence, atol=1e-3 * float(evidence.abs().max()))
+
+
+def test_erased_scans_are_filled_from_what_is_kept() -> None:
+    """What is kept stays as it was; the rest lies within what is kept and the noise; shares differ."""
+    images = np.random.default_rng(3).uniform(0.2, 0.4, (30, 8, 8, 8)).astype(np.float32)
+    images[:, :4] += 0.4
+    kept, less = erased(images, np.random.default_rng(0))
+    np.testing.assert_array_equal(less[kept], images[kept])
+    assert less[~kept].min() > 0.1
+    assert less[~kept].max() < 0.9
+    shares = kept.mean(axis=(1, 2, 3))
+    assert shares.min() < 0.2
+    assert shares.max() > 0.8
+    np.testing.assert_array_equal(erased(images, np.random.default_rng(0))[1], less)
+
+
+def _taught(**how: Any) -> Any:
+    """Return a network after a few steps on noise with bright bars, and what it was shown."""
+    import torch
+
+    rng = np.random.default_rng(0)
+    counts = rng.integers(0, 4, 24)
+    images = rng.integers(800, 1200, (24, 8, 8, 8)).astype(np.uint16)
+    for i, count in enumerate(counts):
+        for k in range(count):
+            images[i, 2 * k, 3:5, 2:6] = 3000
+    torch.manual_seed(0)
+    made = learn_counts(
+        nets.gp_unet(), images, counts, np.zeros(24, dtype=np.int64), full=FULL, seed=1,
+        settings=Counting(epochs=6, batch=6, **how),
+    )  # fmt: skip
+    return made, torch.as_tensor(images[:, None].astype(np.float32) / FULL)
+
+
+def test_sparsity_leaves_less_evidence() -> None:
+    """With a high price on evidence a scan adds up to less of it, by absolute value, than with a low one."""
+    import torch
+
+    totals = []
+    for price in (0.001, 3.0):
+        made, x = _taught(sparsity=price)
+        with torch.inference_mode():
+            totals.append(float(made.evidence(x).abs().sum()))
+    assert totals[1] < 0.8 * totals[0]
+
+
+def test_what_is_left_of_an_erased_scan_counts_as_it_did() -> None:
+    """Taught with erased scans, a network errs less on them, held against its own evidence of what is kept."""
+    import torch
+
+    errors = []
+    for how_many in (0, 6):
+        made, x = _taught(sparsity=0.01, erased=how_many)
+        kept, less = erased(x[:, 0].numpy(), np.random.default_rng(5))
+        with torch.inference_mode():
+            left = made.total(made.evidence(x) * torch.as_tensor(kept))
+            errors.append(float(((made(torch.as_tensor(less[:, None])) - left) ** 2).mean()))
+    assert errors[1] < errors[0]
 
 
 def test_the_map_has_the_size_of_the_image(net: Any, few: SpacesTable) -> None:

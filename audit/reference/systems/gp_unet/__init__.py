@@ -9,6 +9,6 @@ SYSTEMS = (
         task="regression",
         slides="70-71, 111",
         package="gp_unet",
-        curves="lesions found by the map, by brightness and by gradients, over 50 to 400 training patients, 5 seeds",
+        curves="lesions found by the map, by brightness and by gradients, over 100 to 2,000 training patients, 5 seeds",
     ),
 )

@@ -12,9 +12,9 @@ from audit.reference.phantoms import SpacesTable, scanned
 from audit.reference.systems.gp_unet._learning import TEST, TRAINING, Settings, cohort, trained
 from audit.reference.systems.gp_unet._measuring import figures
 
-SIZES = (50, 100, 200, 400)
+SIZES = (100, 400, 2000)
 SEEDS = (1, 2, 3, 4, 5)
-STEPS = 640
+STEPS = 1500
 """Steps of every training, whatever its size: what differs is how many patients it saw, not how long it learned."""
 
 
@@ -36,7 +36,7 @@ def cell(size: int, seed: int) -> dict[str, object]:
     settings = Settings(patients=size)
     epochs = max(1, round(STEPS * settings.counting.batch / size))
     settings = replace(settings, counting=replace(settings.counting, epochs=epochs))
-    net = trained(scanned(cohort(size, seed=seed, part=TRAINING, knobs=settings.knobs)), settings, seed=seed)
+    net = trained(scanned(cohort(size, seed=seed, part=TRAINING, knobs=settings.chosen)), settings, seed=seed)
     found = {one.name: one.value for one in figures(net, _tested(), seed=seed)}
     return {"patients": size, "seed": seed, "epochs": epochs, "tested": settings.tested, **found}
 

@@ -22,7 +22,7 @@ def train(name: str, *, seed: int, say: Say) -> Made:
     """
     settings = Settings()
     say(f"scanning {settings.patients} training patients")
-    found = scanned(cohort(settings.patients, seed=seed, part=TRAINING, knobs=settings.knobs))
+    found = scanned(cohort(settings.patients, seed=seed, part=TRAINING, knobs=settings.chosen))
     net = trained(found, settings, seed=seed, say=say)
     say(f"counting and pointing in {settings.tested} test patients")
     table = scanned(cohort(settings.tested, seed=seed, part=TEST, knobs=settings.knobs))
