@@ -126,3 +126,22 @@ def test_the_validation_of_this_user_is_in_the_pack(packed, folder, audit, monke
     page = files_of(folder / "q.zip")["documents/tool-validation.html"].decode()
     assert "a planted fault" in page
     assert "which is not that of this run" in page
+
+
+def test_a_baseline_goes_into_the_pack(packed, audit):
+    """`--baseline RUN`; the run itself is none, and a pack is written into neither folder."""
+    scores = Path("scores.csv").read_text().splitlines()
+    at = scores[0].split(",").index("score")
+    other = [row.split(",") for row in scores[1:]]
+    for row in other:
+        row[at] = str(round(float(row[at]) * 0.99, 6))
+    Path("scores.csv").write_text("\n".join([scores[0], *(",".join(row) for row in other)]) + "\n")
+    assert audit("run", "audit.toml", "--probes", "PERF001", "--out", "new")[0] in (0, 3)
+    assert audit("pack", "new", "--out", "q.zip", "--baseline", "run")[0] == 0
+    assert "baseline/evidence.json" in files_of(Path("q.zip"))
+    assert audit("verify", "q.zip")[0] == 0
+    code, out, err = audit("pack", "run", "--out", "r.zip", "--baseline", "run")
+    assert code == 2
+    assert "own baseline" in out + err
+    assert audit("pack", "new", "--out", "run/r.zip", "--baseline", "run")[0] == 2
+    assert audit("pack", "new", "--out", "r.zip", "--baseline", "absent")[0] == 2

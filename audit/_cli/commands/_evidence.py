@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Annotated
 
@@ -178,7 +179,7 @@ def pack(
         ),
     ] = None,
     baseline: Annotated[
-        Path | None,
+        str | None,
         typer.Option(
             "--baseline",
             metavar="RUN",
@@ -204,10 +205,12 @@ def pack(
     from audit._cli.packing import PackWords, pack_run
 
     del debug
-    words = PackWords(
-        standards=standard or (), sign=sign, pdf=pdf, hazards=hazards, anomalies=anomalies, timestamp=timestamp,
-        timestamp_ca=timestamp_ca, commit=commit, repository=repository, signers=allowed_signers, policy=policy,
-        baseline=baseline, validation=validation, tester=tester, min_cell=min_cell,
-    )  # fmt: skip
-    with held_run(locate(run)) as folder:
+    with ExitStack() as held:
+        folder = held.enter_context(held_run(locate(run)))
+        other = None if baseline is None else held.enter_context(held_run(locate(baseline)))
+        words = PackWords(
+            standards=standard or (), sign=sign, pdf=pdf, hazards=hazards, anomalies=anomalies, timestamp=timestamp,
+            timestamp_ca=timestamp_ca, commit=commit, repository=repository, signers=allowed_signers, policy=policy,
+            baseline=other, validation=validation, tester=tester, min_cell=min_cell,
+        )  # fmt: skip
         raise typer.Exit(pack_run(folder, out, words, overwrite=overwrite))
