@@ -26,7 +26,7 @@ class Cost:
         forwards: Images that go forward through the model.
         backwards: Images of which a gradient is taken.
         reads: Images that are read.
-        looks: Images that are looked at or changed without the model, in units of one sort of their pixels.
+        looks: Images that are looked at or changed without the model, in units of putting their pixels in order.
         numbers: Numbers whose interval is found by resampling patients.
         known: Whether anybody has said what it costs.
     """
@@ -200,7 +200,7 @@ def _explained(s: Scope, most: int | None = None, least: int = 1, part: float = 
 
 def _unfaithful(s: Scope) -> Cost:
     cases = _explained(s)
-    return _maps(s, cases) + Cost(forwards=40 * s.budget.explain_steps * cases, reads=cases, looks=400 * cases)
+    return _maps(s, cases) + Cost(forwards=40 * s.budget.explain_steps * cases, reads=cases, looks=240 * cases)
 
 
 def _randomised(s: Scope) -> Cost:
@@ -211,7 +211,7 @@ def _randomised(s: Scope) -> Cost:
 def _localised(s: Scope) -> Cost:
     """Maps of its own cases and of those that methods are qualified on, twice each."""
     cases = _explained(s, least=40, part=0.4)
-    return _maps(s, 3 * cases) + Cost(forwards=110 * cases, reads=cases, looks=300 * cases)
+    return _maps(s, 3 * cases) + Cost(forwards=110 * cases, reads=cases, looks=240 * cases)
 
 
 def _unstable(s: Scope) -> Cost:
@@ -228,7 +228,7 @@ def _infidelity(s: Scope) -> Cost:
 
 def _disparity(s: Scope) -> Cost:
     cases = _explained(s, least=24, part=0.5)
-    return _maps(s, cases) + Cost(forwards=8 * s.budget.explain_steps * cases, reads=cases, looks=70 * cases)
+    return _maps(s, cases) + Cost(forwards=8 * s.budget.explain_steps * cases, reads=cases, looks=60 * cases)
 
 
 def _edited(times: float, looks: int) -> Formula:
@@ -243,7 +243,7 @@ def _edited(times: float, looks: int) -> Formula:
 
 def _severity(s: Scope) -> Cost:
     cases = s.at_most(s.budget.severity_cases)
-    return Cost(forwards=cases * (21 if s.budget.profile == "smoke" else 31), reads=cases, looks=30 * cases)
+    return Cost(forwards=cases * (21 if s.budget.profile == "smoke" else 31), reads=cases, looks=10 * cases)
 
 
 def _foreign(s: Scope) -> Cost:
@@ -286,12 +286,12 @@ def _again(times: int) -> Formula:
 
 
 _FORMULAS: Mapping[str, Formula] = {
-    "DATA002": _looked(12), "DATA007": _looked(6), "DATA008": _looked(1),
+    "DATA002": _looked(10), "DATA007": _looked(5), "DATA008": _looked(1),
     "DATA011": lambda s: Cost(known=False), "PERF007": lambda s: Cost(known=False),
     "SHIFT004": lambda s: Cost(known=False),
     "SETUP002": _again(3), "SETUP004": lambda s: Cost(), "SETUP005": _again(1),
     "CONF001": lambda s: Cost(numbers=15), "CONF003": _features(2, limit=True),
-    "CONF004": _edited(4, 60), "CONF005": _edited(28, 15), "CONF008": _edited(9.4, 55), "CONF009": _edited(10, 45),
+    "CONF004": _edited(4, 46), "CONF005": _edited(28, 15), "CONF008": _edited(9.4, 35), "CONF009": _edited(10, 30),
     "ADV001": _evasion(2.65, 38), "ADV002": _evasion(3.05, 42), "ADV003": _by_questions, "ADV004": _transfer,
     "ADV005": _smallest, "ADV006": _controls, "ADV007": _targeted, "ADV008": _sparse, "ADV009": _universal,
     "XAI001": _unfaithful, "XAI002": _randomised, "XAI003": _localised, "XAI004": _unstable, "XAI005": _infidelity,
