@@ -33,22 +33,48 @@ def locked(folder: Path) -> Iterator[tuple[int, ...]]:
     if fcntl is None:  # pragma: no cover - as above
         yield ()
         return
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
+    # NFS locks files alone: there one beside the folder stands for it, since the folder holds what a run wrote only.
+    beside = folder.absolute().with_name(f".{folder.name}.lock")
+    for path, flags in ((folder, os.O_RDONLY), (beside, os.O_RDWR | os.O_CREAT)):
         try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            descriptor = _taken(path, flags)
         except BlockingIOError:
             raise busy(folder) from None
-        except OSError:
-            # Some shared file systems have no locks; nothing better is to be had there.
-            yield ()
-            return
-        if not _same(descriptor, folder):
-            # Another run had made the folder, found nothing to do, and took it away again.
-            raise busy(folder)
-        yield (descriptor,)
-    finally:
+        if descriptor is None:
+            continue
+        try:
+            if not _same(descriptor, path):
+                # Whoever had it took it away again: a lock on what is gone would keep nobody out.
+                raise busy(folder)
+            yield (descriptor,)
+        finally:
+            if path == beside:
+                beside.unlink(missing_ok=True)
+            os.close(descriptor)
+        return
+    # Some shared file systems have no locks at all; nothing better is to be had there.
+    yield ()
+
+
+def _taken(path: Path, flags: int) -> int | None:
+    """Return a descriptor that holds a lock, None where there are no locks.
+
+    Raises:
+        BlockingIOError: Another process holds it.
+    """
+    try:
+        descriptor = os.open(path, flags)
+    except OSError:
+        return None
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
         os.close(descriptor)
+        raise
+    except OSError:
+        os.close(descriptor)
+        return None
+    return descriptor
 
 
 def _same(descriptor: int, folder: Path) -> bool:

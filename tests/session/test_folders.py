@@ -1,6 +1,9 @@
 """Where a run may be written."""
 
+import errno
 import fcntl
+import os
+import stat
 from pathlib import Path
 
 import pytest
@@ -87,3 +90,27 @@ def test_a_folder_that_was_replaced_meanwhile_is_not_held(tmp_path: Path, monkey
     monkeypatch.setattr(fcntl, "flock", late)
     with pytest.raises(InputError, match="another run"), locked(folder):
         pytest.fail("a folder that is gone was held")
+
+
+def test_where_only_files_can_be_locked_a_run_holds_one_beside_its_folder(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """NFS wants a lock on something that can be written to; the file goes with the run."""
+    folder = tmp_path / "run"
+    folder.mkdir()
+    lock = fcntl.flock
+
+    def files_alone(descriptor: int, how: int) -> None:
+        if stat.S_ISDIR(os.fstat(descriptor).st_mode):
+            raise OSError(errno.EBADF, "Bad file descriptor")
+        lock(descriptor, how)
+
+    monkeypatch.setattr(fcntl, "flock", files_alone)
+    with locked(folder) as held:
+        assert len(held) == 1
+        assert list(folder.iterdir()) == []
+        with pytest.raises(InputError, match="another run"), locked(folder):
+            pytest.fail("two runs hold one folder")
+    assert [p.name for p in tmp_path.iterdir()] == ["run"]
+    with locked(folder) as held:
+        assert len(held) == 1
