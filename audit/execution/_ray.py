@@ -6,6 +6,7 @@ import contextlib
 import logging
 import os
 import signal
+import socket
 import threading
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
@@ -22,6 +23,7 @@ from audit.execution._workshop import Workshop
 
 PATIENCE = 300.0
 """Seconds for which an audit waits for a cluster without a single worker."""
+_REACH = 10.0
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -55,8 +57,8 @@ class RayExecutor:
     """An executor of actors in a Ray cluster; use it in a `with` block, or close it.
 
     Args:
-        address: Of a running cluster, "host:6379" or "auto"; None: the one that the environment names or that runs on
-            this machine, else one that is started here and ends with the audit.
+        address: Of a running cluster, for example "host:6379"; None: the one that RAY_ADDRESS names, else one that is
+            started here and ends with the audit.
         workers: How many actors; None: one for each processor of the cluster.
         reload: Loads the model from its files, for one that cannot be sent.
         patience: Seconds for which it waits for a cluster without a single worker.
@@ -150,16 +152,30 @@ def _connect(ray: Any, address: str | None) -> None:
         )  # fmt: skip
     # A program that reads images of patients reports to nobody.
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
-    more: dict[str, Any] = {} if address else {"include_dashboard": False}
+    # Ray itself would look for a cluster that ran here last, and wait a quarter of an hour for one that has gone.
+    target = address or os.environ.get("RAY_ADDRESS") or "local"
+    more: dict[str, Any] = {"include_dashboard": False} if target == "local" else {}
     try:
+        _reach(target)
         with _handlers():
-            ray.init(address=address, logging_level=logging.ERROR, log_to_driver=False, configure_logging=False, **more)
+            ray.init(address=target, logging_level=logging.ERROR, log_to_driver=False, configure_logging=False, **more)
     except (ConnectionError, ValueError, RuntimeError, OSError) as error:
         raise InputError(
             "the Ray cluster cannot be reached", expected="the address of a running cluster",
-            got=f"{type(error).__name__} at {address or 'the default address'}",
+            got=f"{type(error).__name__} at {target}",
             fix="start one with `ray start --head`, or leave --address out",
         ) from error  # fmt: skip
+
+
+def _reach(target: str) -> None:
+    """Check that somebody listens at a host and port.
+
+    Raises:
+        OSError: Nobody does.
+    """
+    host, _, port = target.rpartition(":")
+    if host and port.isdigit():
+        socket.create_connection((host.strip("[]"), int(port)), timeout=_REACH).close()
 
 
 @contextlib.contextmanager

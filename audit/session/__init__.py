@@ -88,7 +88,7 @@ def run(
         out: Folder of the run, or a URL of shared storage; audit-runs/<UTC time> by default.
         workers: Processes that share the work, one by default; actors of a cluster, by default one a processor.
         executor: "local", or "ray" for a Ray cluster.
-        address: Of that cluster; by default the one that is found, or one that is started for this run.
+        address: Of that cluster; by default that of RAY_ADDRESS, else one is started for this run.
         overwrite: Whether an earlier run in that folder is replaced.
         resume: Whether a run in that folder that was stopped is taken up again, with what `cache` holds.
         cache: Folder that keeps what was worked out; None: nothing is kept.
@@ -163,7 +163,7 @@ def run_config(
         seed: Instead of the file's.
         workers: Processes that share the work, one by default; actors of a cluster, by default one a processor.
         executor: "local", or "ray" for a Ray cluster.
-        address: Of that cluster; by default the one that is found, or one that is started for this run.
+        address: Of that cluster; by default that of RAY_ADDRESS, else one is started for this run.
         overwrite: Whether an earlier run in that folder is replaced.
         resume: Whether a run in that folder that was stopped is taken up again, with what lies in .audit-cache beside
             audit.toml.

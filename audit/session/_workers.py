@@ -22,7 +22,7 @@ class Workers:
 
     Args:
         executor: "local" or "ray", or an executor that the caller opens and closes.
-        address: Of a Ray cluster; None: the one that is found, or one that is started for this run.
+        address: Of a Ray cluster; None: that of RAY_ADDRESS, else one is started for this run.
         count: How many workers; None: one, and of a cluster one for each processor.
         reload: Loads the model from its files, for one that cannot be sent to other machines.
     """

@@ -2,6 +2,7 @@
 
 import os
 import signal
+import socket
 import sys
 import threading
 import time
@@ -12,6 +13,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from audit.cohorts import FileSource
 from audit.core import Cohort, ImagingModel, Policy
 from audit.errors import InputError, MissingExtraError, ModelError
 from audit.execution._ray import RayExecutor
@@ -74,13 +76,19 @@ def same(one: Run, other: Run) -> None:
     assert one.verdict == other.verdict
 
 
-def test_a_machine_that_goes_in_the_middle_changes_nothing(cluster: Any, tmp_path: Path) -> None:
-    """What it was at is done again by another one: same answers, same digest, no case and no probe lost."""
+def test_a_machine_that_goes_in_the_middle_changes_nothing(
+    cluster: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What it was at is done again by another one: same answers, same digest, no case and no probe lost.
+
+    No image passes through the process where the audit was started.
+    """
     cases, asked = cohort(tmp_path / "cohort"), model(stuck_at(tmp_path))
     here = audit(tmp_path / "here", cases, asked, "PERF001,FAIR001")
     node = cluster.add_node(num_cpus=1, object_store_memory=80 * 2**20)
     (tmp_path / "target").write_text(node.node_id)
     gone = threading.Thread(target=_kill, args=(cluster, node, tmp_path / "reached"), daemon=True)
+    monkeypatch.setattr(FileSource, "load", _refuse)
     with RayExecutor(cluster.address, workers=2) as executor:
         gone.start()
         there = audit(tmp_path / "there", cases, asked, "PERF001,FAIR001", executor=executor)
@@ -106,6 +114,10 @@ def stuck_at(folder: Path) -> Any:
         return bright(images)
 
     return answer
+
+
+def _refuse(source: FileSource, index: int) -> np.ndarray:
+    raise AssertionError("an image was read where the audit was started")
 
 
 def _kill(cluster: Any, node: Any, reached: Path) -> None:
@@ -210,13 +222,31 @@ def test_a_client_of_a_cluster_is_told_to_send_a_job() -> None:
     assert "ray job submit" in caught.value.fix
 
 
-def test_a_cluster_that_is_not_there_is_said_so(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The address is named, and what to do."""
-
-    def refuse(**_: object) -> None:
-        raise ConnectionError("nobody listens")
-
-    monkeypatch.setattr(ray, "init", refuse)
+def test_a_cluster_that_is_not_there_is_said_so_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The address is named, from the command or from the environment, and what to do."""
+    with socket.socket() as bound:
+        bound.bind(("127.0.0.1", 0))
+        closed = f"127.0.0.1:{bound.getsockname()[1]}"
+    began = time.monotonic()
     with pytest.raises(InputError, match="cannot be reached") as caught:
-        RayExecutor("127.0.0.1:1")
-    assert "127.0.0.1:1" in str(caught.value)
+        RayExecutor(closed)
+    assert closed in str(caught.value)
+    monkeypatch.setenv("RAY_ADDRESS", closed)
+    with pytest.raises(InputError, match="cannot be reached"):
+        RayExecutor()
+    assert time.monotonic() - began < 30
+
+
+def test_no_cluster_that_ran_here_once_is_looked_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Without an address one is started; Ray's own default would take, or wait for, what it finds traces of."""
+    asked: list[object] = []
+
+    def note(**given: object) -> None:
+        asked.append(given["address"])
+        raise ConnectionError
+
+    monkeypatch.delenv("RAY_ADDRESS", raising=False)
+    monkeypatch.setattr(ray, "init", note)
+    with pytest.raises(InputError):
+        RayExecutor()
+    assert asked == ["local"]

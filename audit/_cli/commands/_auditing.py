@@ -69,7 +69,7 @@ def run(
         typer.Option(
             metavar="ADDR",
             show_default=False,
-            help="Of the Ray cluster, host:port or auto.  default: the one found, else one is started for this run",
+            help="Of the Ray cluster, host:port.  default: RAY_ADDRESS, else one is started for this run",
         ),
     ] = None,
     resume: Annotated[
