@@ -42,6 +42,7 @@ def test_passes_are_foretold_to_within_a_factor_of_two(code):
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(1200)
 def test_passes_are_foretold_of_the_smoke_demo_as_it_is_now(tmp_path):
     """Every probe that passes a hundred images or more through the model, counted anew."""
     from audit import session
