@@ -129,9 +129,10 @@ def flow(crew: Crew, tasks: Iterable[Task], more: deque[Task]) -> Iterator[Done]
         tasks: What is to be done, made as workers become free.
         more: Tasks that whoever reads the results puts in; they come before the others.
     """
-    rest, out = iter(tasks), 0
+    # Where nobody shares the work, a task that is handed over begins; whoever watches is told of that one.
+    rest, out, most = iter(tasks), 0, 2 * crew.workers if crew.spreads else 1
     while True:
-        while out < 2 * crew.workers:
+        while out < most:
             task = more.popleft() if more else next(rest, None)
             if task is None:
                 break

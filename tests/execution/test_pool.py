@@ -93,6 +93,28 @@ def sharded(ctx):
     return [Measurement.of(Estimate.counted(value, n=1, n_patients=1), metric="faults", level=0.95)]
 
 
+def test_one_process_is_told_of_a_probe_when_it_begins(tmp_path) -> None:
+    """What is shown as at work is what is at work: no probe is said to have begun before the one before it ended."""
+    seen: list[str] = []
+
+    def note(what, code):
+        seen.append(f"{what} {code}")
+
+    def watched(code):
+        return probe(code, lambda ctx: (note("runs", code), draw(ctx))[1])
+
+    probes = [watched("PERF001"), watched("PERF002")]
+    shop = workshop(tmp_path, probes, sends=False)
+    with InProcess().crew(shop) as crew:
+        runs = ProbeRuns(
+            crew=crew, store=shop.store, basis=shop.basis, setting=shop.setting, write=lambda file, data: None,
+            progress=Silent(), tally=Tally(),
+        )  # fmt: skip
+        for ran in runs.all(probes, lambda p: note("begins", p.info.code)):
+            note("ended", ran.result.probe)
+    assert seen == [f"{what} {code}" for code in ("PERF001", "PERF002") for what in ("begins", "runs", "ended")]
+
+
 def test_shards_of_one_probe_are_spread(tmp_path, monkeypatch) -> None:
     """Several workers do them, and the number is the one of a single process."""
     one = run(tmp_path / "a", [probe("PERF001", sharded)], InProcess())
@@ -144,7 +166,7 @@ def test_another_run_that_writes_the_same_entry_does_no_harm(tmp_path) -> None:
     c = shop.cohort
 
     class Meddling:
-        workers = 1
+        workers, spreads = 1, False
 
         def __init__(self, crew) -> None:
             self.crew, self.submit = crew, crew.submit
