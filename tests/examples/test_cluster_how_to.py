@@ -54,8 +54,9 @@ class Terminal:
 
     def start(self, *words: str) -> None:
         """Leave a process running until the end of the test."""
-        log = (self.folder / f"{len(self.running)}.log").open("wb")
-        self.running.append(subprocess.Popen(words, env=self.environment, cwd=self.folder, stdout=log, stderr=log))
+        with (self.folder / f"{len(self.running)}.log").open("wb") as log:
+            made = subprocess.Popen(words, env=self.environment, cwd=self.folder, stdout=log, stderr=log)
+        self.running.append(made)
 
     def type(self, line: str) -> subprocess.CompletedProcess[str]:
         return subprocess.run(
