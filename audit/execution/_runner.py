@@ -39,6 +39,7 @@ from audit.core import (
 from audit.errors import StorageError
 from audit.execution._progress import Progress
 from audit.execution._shards import out_of_memory
+from audit.models import limited
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -133,7 +134,8 @@ def run_probe(
 ) -> Ran:
     """Run one probe; a crash becomes the state `error` with its message, and the audit goes on.
 
-    Where memory runs out it is run again with half as many images a batch, down to one.
+    Where memory runs out it is run again with a model that is asked about half as many images at a time, down to one.
+    What reaches into the network past that gets smaller batches, too.
 
     Args:
         probe: The probe.
@@ -141,14 +143,23 @@ def run_probe(
         progress: Somebody who watches.
         parts: Makes who does the shards of its work.
     """
-    began, batch = time.perf_counter(), setting.budget.batch_size
-    while True:
-        ran, error = _attempt(probe, setting, batch, progress, parts())
-        if batch == 1 or not out_of_memory(error):
-            return replace(
-                ran, batch=batch, result=replace(ran.result, seconds=time.perf_counter() - began)
-            )  # fmt: skip
-        batch //= 2
+    began, whole = time.perf_counter(), setting.budget.batch_size
+    for most, batch in _tries(whole):
+        model = setting.model if most == whole else limited(setting.model, most)
+        ran, error = _attempt(probe, replace(setting, model=model), batch, progress, parts())
+        if not out_of_memory(error):
+            break
+    return replace(ran, batch=most, result=replace(ran.result, seconds=time.perf_counter() - began))
+
+
+def _tries(whole: int) -> Iterator[tuple[int, int]]:
+    """Give images a pass and images a batch, from the largest to the smallest."""
+    most = whole
+    yield whole, whole
+    while most > 1:
+        most = most // 2
+        yield most, whole
+        yield most, most
 
 
 def _attempt(

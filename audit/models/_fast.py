@@ -53,7 +53,8 @@ def fast_predict(model: ImagingModel, images: NDArray[np.floating[Any]]) -> Pred
         images: (n, channels, *spatial) images at hand; up to 8 of them are compared on.
     """
     module: Any = getattr(model, "module", None)
-    if model.card.access < Access.GRADIENT or model.card.kind == "onnx" or not has_convolutions(module):
+    few = hasattr(model, "most")
+    if few or model.card.access < Access.GRADIENT or model.card.kind == "onnx" or not has_convolutions(module):
         # The converted graph of an ONNX model gives gradients; what answers is the graph itself.
         return model.predict
     shape, checked = images.shape[1:], images[:_CHECKED]

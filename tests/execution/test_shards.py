@@ -8,10 +8,11 @@ from typing import Any
 import numpy as np
 import pytest
 
-from audit.core import BUDGETS
+from audit.core import BUDGETS, ModelSpec
 from audit.errors import ModelError
 from audit.execution import Answers, Silent, clean_predictions, out_of_memory, shard_size
 from audit.execution._shards import ask_shard
+from audit.models import from_module, limited
 from tests.execution._make import MeanModel, card, cohort
 
 
@@ -120,3 +121,38 @@ def test_shards_are_whole_batches_and_there_are_dozens() -> None:
     assert shard_size(100, 32) == 32
     assert shard_size(10_000, 32) == 4 * 32
     assert shard_size(100_000, 32) == 8 * 32
+
+
+@pytest.mark.parametrize("most", [1, 3, 8])
+def test_a_limited_network_gives_the_same_answers_and_gradients(most: int) -> None:
+    """In parts of any size, forward and backward; no part is larger than allowed, also when it is worked out again."""
+    import torch
+
+    sizes = []
+
+    class Net(torch.nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.net = torch.nn.Sequential(torch.nn.Conv2d(1, 2, 3), torch.nn.Flatten(), torch.nn.Linear(8, 1))
+
+        def forward(self, x: Any) -> Any:
+            sizes.append(len(x))
+            return self.net(x).tanh()
+
+    torch.manual_seed(0)
+    spec = ModelSpec(kind="torch", task="binary", output="logits", operating_point=0.5)
+    model = from_module(Net(), spec)
+    images = torch.rand(8, 1, 4, 4)
+
+    def gradient(m: Any) -> Any:
+        x = images.clone().requires_grad_(True)
+        return torch.autograd.grad(m.forward(x).square().sum(), x)[0]
+
+    expected, answers = gradient(model), model.predict(images.numpy())
+    sizes.clear()
+    few = limited(model, most)
+    assert torch.allclose(gradient(few), expected, atol=1e-7)
+    assert few.predict(images.numpy()) == pytest.approx(answers, abs=1e-6)
+    assert max(sizes) <= most
+    assert few.card is model.card
+    assert few.state_digest() == model.state_digest()

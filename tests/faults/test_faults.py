@@ -27,20 +27,20 @@ def project(tmp_path: Path) -> Path:
 
 def audited(project: Path, name: str = "run", **more: object) -> session.run:
     """Audit in this process."""
-    return session.run_config(load_audit(project), out=project.parent / name, probes=PROBES, **more)
+    return session.run_config(load_audit(project), out=project.parent / name, **{"probes": PROBES, **more})
 
 
 def test_a_model_out_of_memory_is_asked_about_fewer_images(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The batch is halved until it fits, the evidence names it, and no decision changes."""
-    whole = audited(project, "whole")
+    whole = audited(project, "whole", probes=f"{PROBES},ADV001")
     monkeypatch.setenv("FAULT", "memory:5")
-    small = audited(project, "small")
+    small = audited(project, "small", probes=f"{PROBES},ADV001")
     batches = small.run["smaller_batches"]
     assert batches["clean predictions"] == 4
     assert batches["SHIFT002"] == 4
     assert any("memory" in w for w in small.run["warnings"])
     assert "smaller_batches" not in whole.run
-    for code in ("PERF001", "SHIFT002"):
+    for code in ("PERF001", "SHIFT002", "ADV001"):
         one, other = whole.result(code).measurements, small.result(code).measurements
         assert [m.value for m in one] == pytest.approx([m.value for m in other], abs=1e-6)
     assert small.verdict == whole.verdict
