@@ -44,12 +44,15 @@ class Terminal:
 
     def __init__(self, folder: Path) -> None:
         self.folder, self.running = folder, []
+        # Elsewhere: what lies beside audit.toml may be read by the code that lies there, and then counts.
+        home = folder.with_name("home")
+        home.mkdir()
         self.port = free_port()
         self.environment = {
-            **os.environ, "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}", "HOME": str(folder),
+            **os.environ, "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}", "HOME": str(home),
             "OMP_NUM_THREADS": "1", "AWS_ENDPOINT_URL": f"http://127.0.0.1:{self.port}", "AWS_ACCESS_KEY_ID": "testing",
             "AWS_SECRET_ACCESS_KEY": "a-secret-of-tests", "AWS_DEFAULT_REGION": "us-east-1", "NO_PROXY": "127.0.0.1",
-            "RAY_USAGE_STATS_ENABLED": "0", "AUDIT_LEDGER_FILE": str(folder / "ledger.jsonl"),
+            "RAY_USAGE_STATS_ENABLED": "0", "AUDIT_LEDGER_FILE": str(home / "ledger.jsonl"),
         }  # fmt: skip
 
     def start(self, *words: str) -> None:
@@ -73,7 +76,8 @@ class Terminal:
 
 @pytest.fixture
 def terminal(tmp_path: Path) -> Iterator[Terminal]:
-    made = Terminal(tmp_path)
+    (tmp_path / "work").mkdir()
+    made = Terminal(tmp_path / "work")
     yield made
     made.close()
 
