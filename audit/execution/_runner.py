@@ -37,6 +37,7 @@ from audit.core import (
     Training,
 )
 from audit.errors import StorageError
+from audit.execution._freed import give_back
 from audit.execution._progress import Progress
 from audit.execution._shards import out_of_memory
 from audit.models import limited
@@ -147,6 +148,7 @@ def run_probe(
     for most, batch in _tries(whole):
         model = setting.model if most == whole else limited(setting.model, most)
         ran, error = _attempt(probe, replace(setting, model=model), batch, progress, parts())
+        give_back()
         if not out_of_memory(error):
             break
     return replace(ran, batch=most, result=replace(ran.result, seconds=time.perf_counter() - began))
