@@ -16,7 +16,7 @@ from audit.attacks._objectives import Objective
 from audit.attacks._outcome import Meter
 from audit.attacks._refusals import REFUSALS
 from audit.core import DifferentiableModel
-from audit.models import bfloat16_pays, has_convolutions
+from audit.models import bfloat16_pays, has_convolutions, in_parts
 from audit.models import fast_copy as _copy
 
 Forward = Callable[[Any], Any]
@@ -42,19 +42,23 @@ def fast_forward(model: DifferentiableModel, objective: Objective, images: Any, 
     """
     import torch
 
-    # A copy would not keep to the few images that memory has room for.
-    if not has_convolutions(model.module) or hasattr(model, "most"):
+    if not has_convolutions(model.module):
         return model.forward
     images, target = images[:CHECKED], target[:CHECKED]
-    same = _copy(model.module, None)
+    same = _few(model, _copy(model.module, None))
     if same is None or not _agrees(model, same, images, meter):
         return model.forward
     logits = model.card.output in ("logits", "mask_logits")
     if logits and bfloat16_pays(images.device):
-        low = _copy(model.module, torch.bfloat16)
+        low = _few(model, _copy(model.module, torch.bfloat16))
         if low is not None and _points_the_same_way(same, low, objective, images, target, meter):
             return low
     return same
+
+
+def _few(model: DifferentiableModel, copied: Forward | None) -> Forward | None:
+    """Return a copy that keeps to the few images that memory has room for."""
+    return None if copied is None else in_parts(copied, model)
 
 
 def _agrees(model: DifferentiableModel, forward: Forward, images: Any, meter: Meter) -> bool:

@@ -11,6 +11,7 @@ from audit.attacks._fast import Forward
 from audit.attacks._objectives import Objective, Question
 from audit.attacks._refusals import REFUSALS
 from audit.core import DifferentiableModel, InputSpec
+from audit.models import in_parts
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -114,8 +115,9 @@ def _forward(model: DifferentiableModel, images: NDArray[np.float32]) -> tuple[F
     import torch
 
     try:
-        twin = copy.deepcopy(model.module).double()
-        device = next((p.device for p in twin.parameters()), torch.device("cpu"))
+        exact = copy.deepcopy(model.module).double()
+        device = next((p.device for p in exact.parameters()), torch.device("cpu"))
+        twin = in_parts(exact, model)
         with torch.no_grad():
             said = twin(torch.as_tensor(images, dtype=torch.float64, device=device))
         own = model.predict(images)

@@ -12,6 +12,7 @@ import numpy as np
 
 from audit.core import Access, ImagingModel
 from audit.models._bfloat16 import bfloat16_allowed, cpu_has_bfloat16
+from audit.models._limited import in_parts
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -53,8 +54,7 @@ def fast_predict(model: ImagingModel, images: NDArray[np.floating[Any]]) -> Pred
         images: (n, channels, *spatial) images at hand; up to 8 of them are compared on.
     """
     module: Any = getattr(model, "module", None)
-    few = hasattr(model, "most")
-    if few or model.card.access < Access.GRADIENT or model.card.kind == "onnx" or not has_convolutions(module):
+    if model.card.access < Access.GRADIENT or model.card.kind == "onnx" or not has_convolutions(module):
         # The converted graph of an ONNX model gives gradients; what answers is the graph itself.
         return model.predict
     shape, checked = images.shape[1:], images[:_CHECKED]
@@ -64,6 +64,7 @@ def fast_predict(model: ImagingModel, images: NDArray[np.floating[Any]]) -> Pred
         ways.insert(0, partial(_packed, module, checked))
     for way in ways:
         copied = way()
+        copied = None if copied is None else in_parts(copied, model)
         if copied is not None and _agrees(_predict_by(copied), checked, expected):
             return _for_shape(shape, _predict_by(copied), model.predict)
     return model.predict

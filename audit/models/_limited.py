@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -10,6 +11,8 @@ from audit.core import ImagingModel, ModelCard
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
+
+Forward = Callable[[Any], Any]
 
 
 class LimitedModel:
@@ -57,14 +60,30 @@ class LimitedNetwork(LimitedModel):
 
     def forward(self, images: Any) -> Any:
         """Return raw outputs as a tensor; see `audit.core.DifferentiableModel.forward`."""
-        import torch
-        from torch.utils.checkpoint import checkpoint
-
         model: Any = self._model
-        parts = images.split(self.most)
+        return in_parts(model.forward, self)(images)
+
+
+def in_parts(forward: Forward, model: Any) -> Forward:
+    """Return a forward that keeps to the images that a model may be given at a time; the same where it has no limit.
+
+    Args:
+        forward: From a tensor of images to outputs, of the model or of a copy.
+        model: The model.
+    """
+    most = getattr(model, "most", None)
+    if most is None:
+        return forward
+    import torch
+    from torch.utils.checkpoint import checkpoint
+
+    def few(images: Any) -> Any:
+        parts = images.split(most)
         if not (torch.is_grad_enabled() and images.requires_grad):
-            return torch.cat([model.forward(part) for part in parts])
-        return torch.cat([checkpoint(model.forward, part, use_reentrant=False) for part in parts])
+            return torch.cat([forward(part) for part in parts])
+        return torch.cat([checkpoint(forward, part, use_reentrant=False) for part in parts])
+
+    return few
 
 
 def limited(model: ImagingModel, most: int) -> ImagingModel:
