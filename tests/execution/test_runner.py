@@ -164,3 +164,11 @@ def test_a_rule_on_what_the_cohort_does_not_have_is_said_before_the_run(task):
     assert said(attribute="gender")[0].endswith("it has no attribute 'gender' (there is: sex).")
     assert "no level 'x' (there is: f, m)" in said(attribute="sex", subgroup="x")[0]
     assert said(attribute="sex", subgroup="f") == said(attribute="(joint)") == said() == ()
+
+
+def test_addresses_of_shared_storage_are_taken_out_of_messages() -> None:
+    """A bucket's name and what lies in it tell as much as a path."""
+    said = redact(
+        "cannot read s3://hospital/cohort/MRN-4711.dcm (from https://minio.example:9000/x?y=1)", cohort([0.1])
+    )
+    assert said == "cannot read <path> (from <path>)"
