@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import queue
 import threading
+import time
 from collections.abc import Callable
 from concurrent.futures import Future
 from typing import Any, TypeVar
@@ -14,26 +15,55 @@ from audit.errors import ReadError
 T = TypeVar("T")
 
 
+_MOMENT = 0.5
+_Wanted = tuple[Future[Any], Callable[..., Any], tuple[Any, ...]]
+
+
 class _Reader:
-    """A thread that reads for another one; a daemon, so that a read which never ends does not keep the process."""
+    """A thread that reads for another one, and ends with it.
+
+    It is a daemon, so that a read which never ends does not keep the process.
+    """
 
     def __init__(self) -> None:
         self.process = os.getpid()
-        self._wanted: queue.SimpleQueue[tuple[Future[Any], Callable[..., Any], tuple[Any, ...]]] = queue.SimpleQueue()
-        threading.Thread(target=self._loop, name="audit-reader", daemon=True).start()
-
-    def _loop(self) -> None:
-        while True:
-            answer, work, arguments = self._wanted.get()
-            try:
-                answer.set_result(work(*arguments))
-            except BaseException as error:  # noqa: BLE001 - handed to the thread that asked, whatever it is
-                answer.set_exception(error)
+        self._wanted: queue.SimpleQueue[_Wanted | None] = queue.SimpleQueue()
+        self._idle = True
+        # Not a method of its own: the thread must not keep alive whom it reads for.
+        self._thread = threading.Thread(target=_loop, args=(self._wanted,), name="audit-reader", daemon=True)
+        self._thread.start()
 
     def ask(self, seconds: float, work: Callable[..., Any], arguments: tuple[Any, ...]) -> Any:
         answer: Future[Any] = Future()
+        self._idle = False
         self._wanted.put((answer, work, arguments))
-        return answer.result(timeout=seconds)
+        try:
+            return answer.result(timeout=seconds)
+        finally:
+            self._idle = answer.done()
+            # An error holds this frame, and would hold itself and the thread by it.
+            del answer
+
+    def __del__(self) -> None:
+        # A forked process has the object, and never had the thread.
+        if self.process != os.getpid():
+            return
+        self._wanted.put(None)
+        # Not `join`: a thread that is ending would be counted anew by asking which one it is.
+        until = time.monotonic() + _MOMENT
+        while self._idle and self._thread.is_alive() and time.monotonic() < until:
+            time.sleep(_MOMENT / 1000)
+
+
+def _loop(wanted: queue.SimpleQueue[_Wanted | None]) -> None:
+    while (asked := wanted.get()) is not None:
+        answer, work, arguments = asked
+        try:
+            answer.set_result(work(*arguments))
+        except BaseException as error:  # noqa: BLE001 - handed to the thread that asked, whatever it is
+            answer.set_exception(error)
+        # What was read is not held until the next one is asked for.
+        del asked, answer, work, arguments
 
 
 _own = threading.local()
