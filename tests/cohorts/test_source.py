@@ -1,6 +1,8 @@
 """Whether an image fits the model, and batches of images."""
 
+import os
 import pickle
+import time
 from pathlib import Path
 
 import numpy as np
@@ -144,6 +146,20 @@ def test_a_batch_of_failures_is_empty(tmp_path: Path, write_csv: Write) -> None:
     (batch,) = read_batches(small(tmp_path, write_csv), [3, 5], 8)
     assert batch.images.shape == (0,)
     assert set(batch.failures) == {3, 5}
+
+
+def test_a_file_of_the_same_size_and_time_is_still_another(tmp_path: Path, write_csv: Write) -> None:
+    """An unpacked archive sets the time of a file's content back; the mark of a source changes all the same."""
+    images = small(tmp_path, write_csv).images
+    assert isinstance(images, FileSource)
+    before, path = images.mark(), tmp_path / "5.npy"
+    assert images.mark() == before
+    about, data = path.stat(), path.read_bytes()
+    time.sleep(0.02)
+    path.write_bytes(data[:-1] + bytes([data[-1] ^ 1]))
+    os.utime(path, ns=(about.st_atime_ns, about.st_mtime_ns))
+    assert (path.stat().st_size, path.stat().st_mtime_ns) == (about.st_size, about.st_mtime_ns)
+    assert images.mark() != before
 
 
 def test_reading_can_be_left_early(tmp_path: Path, write_csv: Write) -> None:
