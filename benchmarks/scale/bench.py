@@ -31,14 +31,14 @@ def measure(parts: list[str]) -> dict[str, Any]:
         if importlib.util.find_spec(module) is None:
             out[name] = {"absent": "this part is not there"}
             continue
-        began = time.perf_counter()
+        began, at = time.perf_counter(), commit("audit")
         told(name)
         try:
             found = importlib.import_module(module).measure()
         except Exception as error:  # noqa: BLE001 - a part that fails must not lose what the others measured
             out[name] = {"absent": f"{type(error).__name__}: {' '.join(str(error).split())}"[:300]}
             continue
-        about = {"commit": commit("audit"), "seconds": time.perf_counter() - began, **machine()}
+        about = {"commit": at, "seconds": time.perf_counter() - began, **machine()}
         out[name] = {"found": found, "about": about}
     return out
 
