@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import importlib
 import os
+import sys
 import time
 from dataclasses import dataclass, replace
 from functools import partial
@@ -201,3 +203,21 @@ def test_a_plugins_probe_may_look_at_everything() -> None:
     other = type("Other", (own,), {"__module__": "somewhere.else"})
     assert [_looks(own, name) for name in ("training", "monitor", "surrogates", "explain")] == [False] * 4
     assert all(_looks(other, name) for name in ("training", "monitor", "surrogates", "explain"))
+
+
+def test_a_module_that_is_not_installed_counts_by_its_content(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A package that is being worked on has one version and many contents."""
+    import torch
+
+    model = from_module(torch.nn.Flatten().eval(), declared(0.5))
+    before = model_mark(model)
+    path = tmp_path / "worked_on.py"
+    path.write_text("x = 1\n")
+    monkeypatch.syspath_prepend(tmp_path)
+    importlib.import_module("worked_on")
+    one = model_mark(model)
+    path.write_text("x = 2\n")
+    two = model_mark(model)
+    monkeypatch.delitem(sys.modules, "worked_on")
+    assert len({before, one, two}) == 3
+    assert model_mark(model) == before
