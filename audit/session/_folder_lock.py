@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
+import importlib.util
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 from audit.errors import InputError
 
-try:
-    import fcntl
-except ImportError:  # pragma: no cover - no such locks on this system
-    fcntl = None  # type: ignore[assignment]
+# Not on every system.
+fcntl: Any = importlib.import_module("fcntl") if importlib.util.find_spec("fcntl") else None
 
 
 @contextmanager

@@ -146,7 +146,9 @@ def generated_network() -> Any:
     from audit.models import from_module
 
     with undrawn():
-        net = nn.Sequential(nn.Conv2d(1, 4, CELL, stride=CELL), nn.Tanh(), nn.Flatten(), nn.Linear(4 * (SIDE // CELL) ** 2, 1))
+        net = nn.Sequential(
+            nn.Conv2d(1, 4, CELL, stride=CELL), nn.Tanh(), nn.Flatten(), nn.Linear(4 * (SIDE // CELL) ** 2, 1)
+        )
     gain = 2.0
     shades = torch.tensor([1.0, 0.5, -0.5, 0.25])
     net[0].weight.data = (gain * shades / CELL**2).view(4, 1, 1, 1).expand(4, 1, CELL, CELL).clone()

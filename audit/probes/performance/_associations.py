@@ -53,7 +53,8 @@ class Determinant:
         """(n,) standard deviations from the mean, or 1 for the level and 0 for the others; any number where missing."""
         numbers = self.of.numbers
         if numbers is None:
-            return (self.of.levels == self.level).astype(np.float64)
+            flags: Floats = (self.of.levels == self.level).astype(np.float64)
+            return flags
         known = numbers[self.known]
         out: Floats = (numbers - np.mean(known)) / float(np.std(known))
         return out

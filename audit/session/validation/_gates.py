@@ -90,7 +90,7 @@ def _twice(folder: Path) -> tuple[bool, str]:
 def _flipped(folder: Path) -> tuple[bool, str]:
     from audit.evidence import read_run
 
-    run = audited("healthy", folder).folder
+    run = Path(str(audited("healthy", folder).folder))
     names = sorted(p for p in run.rglob("*") if p.is_file())
     silent = []
     for path in names:
