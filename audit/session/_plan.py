@@ -6,15 +6,10 @@ from typing import TYPE_CHECKING
 
 from audit.core import BUDGETS, Policy, Profile
 from audit.errors import InputError
-from audit.execution import Forecast, forecast_run
-from audit.models import fitting_threads
-from audit.probes import catalogue
-from audit.session._check import check_fit, check_use
-from audit.session._selected import check_rules, probes_of
-from audit.session._training import open_training
 
 if TYPE_CHECKING:
     from audit.config import AuditConfig
+    from audit.execution import Forecast
 
 
 def plan_config(
@@ -35,6 +30,11 @@ def plan_config(
         InputError: Model, cohort or policy cannot be used.
     """
     from audit import cohorts, models
+    from audit.execution import forecast_run
+    from audit.probes import catalogue
+    from audit.session._check import check_fit, check_use
+    from audit.session._selected import check_rules, probes_of
+    from audit.session._training import open_training
 
     spec, name = config.model, profile or config.profile
     if name not in BUDGETS:
@@ -46,7 +46,7 @@ def plan_config(
     check_use(config.intended_use, cohort)
     check_rules(config.policy or Policy(name="none"), known, config.intended_use, cohort.design)
     selected = known.select(probes or ",".join(config.probes) or None)
-    with fitting_threads(model):
+    with models.fitting_threads(model):
         return forecast_run(
             model, cohort, probes_of(known, selected), BUDGETS[name], workers=workers or 1,
             trainable=open_training(config, model, cohort) is not None, surrogates=len(config.surrogates),

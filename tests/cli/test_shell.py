@@ -42,7 +42,7 @@ def test_version(audit: Audit) -> None:
         (["run", "x.toml", "--profil", "smoke"], "--profile"),
         (["run", "x.toml", "--profile", "huge"], "smoke"),
         (["run", "x.toml", "--seed", "-1"], "greater than or equal to 0"),
-        (["run", "x.toml", "--executor", "ray"], "local"),
+        (["run", "x.toml", "--executor", "dask"], "local"),
         (["schema", "report"], "evidence"),
         (["reference"], "Missing command"),
     ],

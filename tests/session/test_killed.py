@@ -18,6 +18,7 @@ from tests.session._make import write
 CHILD = """
 import os, signal, sys
 from pathlib import Path
+import audit.execution._workshop as workshop
 import audit.session._run as run
 from audit import session
 from audit.config import load_audit
@@ -34,7 +35,7 @@ elif name == "in-report":
     import audit.report
     audit.report.render = die
 elif name == "in-probes":
-    run.run_probe = die
+    workshop.run_probe = die
 session.run_config(load_audit(Path(sys.argv[1]) / "audit.toml"), out=Path(sys.argv[1]) / "run")
 """
 
