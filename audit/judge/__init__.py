@@ -4,7 +4,7 @@ from audit.core import worst_first
 from audit.judge._decide import decide
 from audit.judge._family import Family, count_family, declare, family_values
 from audit.judge._judge import judge
-from audit.judge._match import epsilon_value
+from audit.judge._match import epsilon_value, matches
 from audit.judge._needed import settled_distance
 from audit.judge._numbers import MINUS, decimals_for, figures, number, whole
 from audit.judge._sequential import Settling, fail_levels, stops
@@ -25,6 +25,7 @@ __all__ = [
     "headline",
     "interval",
     "judge",
+    "matches",
     "metric_words",
     "number",
     "patients",

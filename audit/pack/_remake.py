@@ -69,7 +69,10 @@ def _unseen(pack: Pack, files: int) -> tuple[str, ...]:
     said = f"{files} documents and lists were made again from evidence, predictions and {INPUTS}, byte for byte."
     if PDF not in pack.files:
         return (said,)
-    return said, f"{PDF} was printed by a browser and was not made again: its pages are those in documents/."
+    return said, (
+        f"{PDF} was printed by a browser and was not made again: whether its pages are those in documents/ was not "
+        "checked."
+    )
 
 
 def _source(pack: Pack, inputs: Inputs, given: Given) -> Source:

@@ -31,7 +31,7 @@ def commit_objects(repository: Path, revision: str, policy_file: bytes | None) -
     if not repository.is_file():
         return _objects(repository, revision, policy_file)
     with tempfile.TemporaryDirectory() as folder:
-        _git(Path(folder), "clone", "--quiet", "--bare", "--", str(repository.resolve()), "bundle.git")
+        _git(Path(folder), "clone", "--quiet", "--bare", "--", str(repository.resolve()), "bundle.git", protocol="file")
         return _objects(Path(folder) / "bundle.git", revision, policy_file)
 
 
@@ -49,11 +49,20 @@ def _objects(repository: Path, revision: str, policy_file: bytes | None) -> tupl
     return commit, tuple(_git(repository, "cat-file", "tree", t) for t in trees)
 
 
-def _git(place: Path, *words: str) -> bytes:
+def _git(place: Path, *words: str, protocol: str = "none") -> bytes:
+    """Return what git prints.
+
+    A repository that somebody hands over may name a remote whose command runs when an object is absent, which a git
+    that does not know of lazy fetches asks: no protocol is allowed but that of a bundle. What the environment says of
+    another repository does not count.
+    """
+    if not place.is_dir():
+        raise _refused(f"no folder {place.name}")
+    own = {name: value for name, value in os.environ.items() if not name.startswith("GIT_")}
     try:
         done = subprocess.run(
             ["git", *words], cwd=place, capture_output=True, timeout=_SECONDS, check=True,
-            env={**os.environ, **_ENVIRONMENT},
+            env={**own, **_ENVIRONMENT, "GIT_ALLOW_PROTOCOL": protocol},
         )  # fmt: skip
     except subprocess.CalledProcessError as error:
         said = error.stderr.decode("utf-8", errors="replace").strip().splitlines()

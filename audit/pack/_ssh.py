@@ -20,6 +20,7 @@ _MAGIC = b"SSHSIG"
 _BEGIN, _END = b"-----BEGIN SSH SIGNATURE-----", b"-----END SSH SIGNATURE-----"
 _HASHES = {b"sha256": hashlib.sha256, b"sha512": hashlib.sha512}
 _CURVES = {b"nistp256": "SHA256", b"nistp384": "SHA384", b"nistp521": "SHA512"}
+_KEYS = {b"ssh-ed25519", b"ssh-rsa", *(b"ecdsa-sha2-" + curve for curve in _CURVES)}
 _LEAST_RSA = 2048
 _TIME = re.compile(r"\d{8}(?:\d{4}(?:\d{2})?)?Z?")
 # A time without Z is one of a machine that nobody names here: no zone is further away than this.
@@ -56,9 +57,14 @@ class Signer:
 
 
 def _matches(text: str, patterns: Sequence[str]) -> bool:
-    if any(p.startswith("!") and fnmatchcase(text, p[1:]) for p in patterns):
+    if any(p.startswith("!") and _like(text, p[1:]) for p in patterns):
         return False
-    return any(fnmatchcase(text, p) for p in patterns if not p.startswith("!"))
+    return any(_like(text, p) for p in patterns if not p.startswith("!"))
+
+
+def _like(text: str, pattern: str) -> bool:
+    """Tell whether a text fits a pattern of ssh: * and ? mean something, brackets are brackets."""
+    return fnmatchcase(text, pattern.replace("[", "[[]"))
 
 
 def allowed_signers(data: bytes) -> tuple[Signer, ...]:
@@ -71,8 +77,9 @@ def allowed_signers(data: bytes) -> tuple[Signer, ...]:
         InputError: A line cannot be read.
     """
     found = []
-    for number, line in enumerate(data.decode("utf-8", errors="replace").splitlines(), 1):
-        text = line.strip()
+    # Line breaks of other alphabets end no line for ssh-keygen: a signer could hide behind one in a comment.
+    for number, line in enumerate(data.split(b"\n"), 1):
+        text = line.decode("utf-8", errors="replace").strip(" \t\r")
         if text and not text.startswith("#"):
             try:
                 signer = _signer(text)
@@ -98,9 +105,13 @@ def _signer(text: str) -> Signer | None:
     # A list of namespaces has commas of its own: an option without a known name belongs to the one before it.
     named: dict[str, str] = {}
     last = ""
-    for name, _, value in options:
+    for name, equals, value in options:
         known = name.lower()
         if known in ("cert-authority", "namespaces", "valid-after", "valid-before"):
+            if known in named:
+                raise ValueError(f"the option {known} stands twice")
+            if known != "cert-authority" and not (equals and value):
+                raise ValueError(f"the option {known} says nothing")
             named[known], last = value, known
         elif last == "namespaces":
             named[last] += f",{name}"
@@ -109,6 +120,8 @@ def _signer(text: str) -> Signer | None:
     key = base64.b64decode(words[kind + 1], validate=True)
     if next(_strings(key)) != words[kind].encode():
         raise ValueError("the key is of another type than the line says")
+    if "namespaces" in named and not any(named["namespaces"].split(",")):
+        raise ValueError("the option namespaces says nothing")
     if "cert-authority" in named:
         return None
     return Signer(
@@ -209,6 +222,9 @@ def _fault(key: bytes, signed: bytes, content: bytes) -> str:
     except ImportError as error:
         raise MissingExtraError("cryptography", "sign") from error
     kind = next(_strings(key))
+    if kind not in _KEYS:
+        # A certificate stands for an authority and a time that nobody looks at here.
+        return f"its signature is by a key of type {kind.decode(errors='replace')[:40]}, which this tool does not check"
     try:
         public = load_ssh_public_key(kind + b" " + base64.b64encode(key))
         algorithm, raw = _all(signed, 2)

@@ -61,6 +61,12 @@ def _key(path: Path) -> bytes:
         ) from error  # fmt: skip
 
 
+_AS_STATED = (
+    "Who made it is not known, and what people gave (tester, hazards, anomalies, lines of the ledger, validation) is "
+    "as the pack states it."
+)
+
+
 def _pack(path: Path, public: bytes | None, watch: Callable[[str], None] | None) -> Checked:
     from audit.evidence import EVIDENCE, held_loader
     from audit.pack import RUN, read_pack, remade_faults, stated_faults
@@ -75,12 +81,9 @@ def _pack(path: Path, public: bytes | None, watch: Callable[[str], None] | None)
         faults += signed
         notes = () if signed else ("The signature holds: it was made with the key that was given.",)
     elif pack.envelope is not None:
-        notes = ("The pack is signed; who signed it was not checked: give --key.",)
+        notes = (f"The pack holds an envelope of signatures, which was not checked: give --key. {_AS_STATED}",)
     else:
-        notes = (
-            "The pack is not signed: who made it is not known, and what people gave (tester, hazards, anomalies, lines "
-            "of the ledger, validation) is as the pack states it.",
-        )
+        notes = (f"The pack is not signed. {_AS_STATED}",)
     if not faults:
         faults = _faults(stated_faults(pack))
     if faults:
@@ -96,8 +99,9 @@ def _pack(path: Path, public: bytes | None, watch: Callable[[str], None] | None)
     arrays = held_loader(held)
     found = verify_content(texts, held.get(PREDICTIONS), PROBES, len(pack.files), watch, arrays=arrays)
     remade, said = ((), ()) if found.faults else remade_faults(pack, _policy)
-    inside = [*(replace(fault, file=RUN + fault.file) for fault in found.faults), *_baseline(pack), *_faults(remade)]
-    return replace(found, faults=tuple(inside), notes=(*notes, *said, *found.notes))
+    against, told = _baseline(pack)
+    inside = [*(replace(fault, file=RUN + fault.file) for fault in found.faults), *against, *_faults(remade)]
+    return replace(found, faults=tuple(inside), notes=(*notes, *said, *found.notes, *told))
 
 
 def _policy(data: bytes) -> Policy:
@@ -109,8 +113,8 @@ def _policy(data: bytes) -> Policy:
         raise EvidenceError("the policy file of the pack cannot be read", got=str(error)[:80]) from error
 
 
-def _baseline(pack: Pack) -> list[Fault]:
-    """Return what is wrong with the baseline: its evidence and predictions are checked as those of the run are."""
+def _baseline(pack: Pack) -> tuple[list[Fault], tuple[str, ...]]:
+    """Return what is wrong with the baseline, and what is to be said of it: it is checked as the run is."""
     from audit.evidence import EVIDENCE
     from audit.pack import BASELINE
     from audit.probes import PROBES
@@ -118,10 +122,12 @@ def _baseline(pack: Pack) -> list[Fault]:
 
     held = {n.removeprefix(BASELINE): data for n, data in pack.files.items() if n.startswith(BASELINE)}
     if not held:
-        return []
+        return [], ()
     texts = {EVIDENCE: held.get(EVIDENCE, b"")}
     found = verify_content(texts, held.get(PREDICTIONS), PROBES, len(held), None)
-    return [replace(fault, file=BASELINE + fault.file) for fault in found.faults]
+    notes = (*found.notes, *([found.not_again] if isinstance(found.not_again, str) and found.not_again else []))
+    told = tuple(f"Of the baseline: {note[:1].lower()}{note[1:]}" for note in notes)
+    return [replace(fault, file=BASELINE + fault.file) for fault in found.faults], told
 
 
 def _faults(texts: Iterable[str]) -> list[Fault]:

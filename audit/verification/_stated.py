@@ -9,12 +9,14 @@ from typing import Any
 
 import numpy as np
 
-from audit.core import CLASSIFICATION, Evidence, Finding, StoredPredictions, StoredRows
+from audit.core import CLASSIFICATION, Evidence, Finding, Rule, StoredPredictions, StoredRows
 from audit.evidence import SUPPRESSED
-from audit.judge import decide
+from audit.judge import decide, matches
 
 
-def pass_faults(evidence: Evidence, judged: Sequence[Finding]) -> Iterator[str]:
+def pass_faults(
+    evidence: Evidence, judged: Sequence[Finding], input_range: tuple[float, float] | None = None
+) -> Iterator[str]:
     """Yield what bars the statuses and the verdict that evidence states, whoever judged it.
 
     For evidence that was judged by another version, or that leaves cells out: its sentences may be others, but what is
@@ -23,6 +25,7 @@ def pass_faults(evidence: Evidence, judged: Sequence[Finding]) -> Iterator[str]:
     Args:
         evidence: The run, or a copy of it without small cells.
         judged: The findings that its measurements give here.
+        input_range: Stored range of the model's input.
     """
     said = {f.rule: f for f in evidence.findings}
     rules = {r.id: r for r in evidence.policy.rules}
@@ -34,7 +37,9 @@ def pass_faults(evidence: Evidence, judged: Sequence[Finding]) -> Iterator[str]:
         if (mine.blocking, mine.waiver) != (f.blocking, f.waiver):
             yield f"rule '{f.rule}' blocks or is waived otherwise than its policy says"
         good = _holds(mine)
-        if good and not _holds(f) and not _hidden(evidence, f):
+        hidden = _hidden(evidence, rules[f.rule], input_range)
+        # What is seen to FAIL fails whatever else is left out.
+        if good and not _holds(f) and (f.status == "FAIL" or not hidden):
             yield f"rule '{f.rule}' says {mine.status}, its numbers say {f.status}"
     found = decide(evidence.findings, evidence.results, evidence.policy, evidence.model)
     failed, stated = found.outcome == "FAIL", evidence.verdict.outcome
@@ -46,11 +51,11 @@ def _holds(f: Finding) -> bool:
     return f.status == "PASS" or (f.status == "NOT_APPLICABLE" and f.allowed)
 
 
-def _hidden(evidence: Evidence, f: Finding) -> bool:
-    """Tell whether a number that a rule may rest on is left out of this copy."""
+def _hidden(evidence: Evidence, rule: Rule, input_range: tuple[float, float] | None) -> bool:
+    """Tell whether a number that a rule is about is left out of this copy."""
     return any(
-        m.method == SUPPRESSED for r in evidence.results if r.probe == f.probe for m in r.measurements
-        if m.metric == f.metric
+        m.method == SUPPRESSED for r in evidence.results if r.probe == rule.probe for m in r.measurements
+        if matches(rule, m, input_range)
     )  # fmt: skip
 
 

@@ -120,7 +120,11 @@ def verify_content(
     if "suppressed_levels" in evidence.run:
         faults += _pass_faults(evidence)
         faults += _shared_faults(evidence, held) if same else []
-        notes.append("Cells of few patients are left out, so the verdict was not judged again where they are.")
+        notes.append(
+            "Cells of few patients are left out: that what PASSes does was checked for each rule none of whose numbers "
+            "is left out, and that no number in sight FAILs under one that says PASS. Whether another status is the "
+            "right one was not."
+        )
     elif same:
         faults += _verdict_faults(evidence)
         faults += _shared_faults(evidence, held)
@@ -161,7 +165,7 @@ def verify_content(
 
 def _values(data: bytes) -> dict[str, Any]:
     try:
-        values = json.loads(data.decode("utf-8"), parse_constant=_refuse)
+        values = json.loads(data.decode("utf-8"), parse_constant=_refuse, object_pairs_hook=_once)
     except (ValueError, RecursionError) as error:
         raise EvidenceError(
             "evidence.json cannot be read", expected="JSON with finite numbers", got=str(error)[:120],
@@ -170,6 +174,14 @@ def _values(data: bytes) -> dict[str, Any]:
     if not isinstance(values, dict):
         raise EvidenceError("evidence.json cannot be read", expected="an object", got=type(values).__name__)
     return values
+
+
+def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """Return an object none of whose names stands twice: a reader who takes the first would see another verdict."""
+    found = dict(pairs)
+    if len(found) < len(pairs):
+        raise ValueError("a name stands twice in one object")
+    return found
 
 
 def _refuse(constant: str) -> float:
@@ -205,15 +217,18 @@ def _faults(texts: Iterable[str]) -> list[Fault]:
 
 def _pass_faults(evidence: Evidence) -> list[Fault]:
     try:
-        return _faults(pass_faults(evidence, _judged(evidence)))
+        return _faults(pass_faults(evidence, _judged(evidence), _range(evidence)))
     except (PolicyError, KeyError, TypeError, ValueError) as error:
         return [Fault(file=EVIDENCE, what=f"cannot be judged again: {error}"[:160])]
 
 
 def _judged(evidence: Evidence) -> tuple[Finding, ...]:
+    return judge(evidence.results, evidence.policy, today=_day(evidence), input_range=_range(evidence))
+
+
+def _range(evidence: Evidence) -> tuple[float, float] | None:
     span = (evidence.model.get("input") or {}).get("range")
-    range_ = None if span is None else (float(span[0]), float(span[1]))
-    return judge(evidence.results, evidence.policy, today=_day(evidence), input_range=range_)
+    return None if span is None else (float(span[0]), float(span[1]))
 
 
 def _verdict_faults(evidence: Evidence) -> list[Fault]:

@@ -230,3 +230,56 @@ def test_signatures_are_those_of_ssh_keygen(tmp_path, private):
         for i in range(30, len(signature) - 30, 11):
             bad = signature[:i] + bytes([signature[i] ^ 1]) + signature[i + 1 :]
             assert check_signature(message, bad, signers, "any", now)[0] is None
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        'namespaces=""', 'namespaces=","', "namespaces", 'namespaces="git",namespaces="file"',
+        'valid-before="20200101",valid-before="20300101"', "valid-after",
+    ],
+)  # fmt: skip
+def test_a_list_that_ssh_keygen_refuses_is_refused(private, options):
+    """An empty, a bare and a repeated option say nothing that could be counted on."""
+    with pytest.raises(InputError, match="line 1 of the allowed signers"):
+        allowed_signers(allowed(private, options=options))
+
+
+def test_brackets_in_a_purpose_are_brackets(private):
+    """ssh knows * and ? alone: a range of letters is no pattern of it."""
+    now = dt.datetime(2026, 1, 1, tzinfo=dt.UTC)
+    (ranged,) = allowed_signers(allowed(private, options='namespaces="[g]it"'))
+    (starred,) = allowed_signers(allowed(private, options='namespaces="g*,!gif"'))
+    assert not ranged.may_sign("git", now)
+    assert starred.may_sign("git", now)
+    assert not starred.may_sign("gif", now)
+
+
+def test_no_signer_hides_behind_a_line_break_of_another_alphabet(private):
+    """What follows one in a comment is comment."""
+    line = allowed(private)
+    for mark in ("\u2028", "\x0c", "\x85"):
+        assert allowed_signers(b"# a note" + mark.encode() + line) == ()
+
+
+def test_a_certificate_is_no_key(tmp_path, private):
+    """It stands for an authority and a time that are not looked at: what it signs is not counted."""
+    own = key(tmp_path, "own")
+    public = str(own.with_suffix(".pub"))
+    words = ["ssh-keygen", "-q", "-s", str(private), "-I", "x", "-V", "20190101:20200101", public]
+    subprocess.run(words, check=True, capture_output=True)
+    kind, blob = (tmp_path / "own-cert.pub").read_text().split()[:2]
+    folder = repository(tmp_path / "r", tmp_path / "own-cert.pub")
+    found = shown(commit_objects(folder, "HEAD", POLICY), f"jane@example.org {kind} {blob}\n".encode())
+    assert found.headline == ""
+    assert "does not check" in " ".join(found.doubts)
+
+
+def test_a_repository_in_the_environment_is_not_read(tmp_path, private, monkeypatch):
+    """GIT_DIR of whoever runs it names no other repository than the one that was given."""
+    mine = repository(tmp_path / "mine", private)
+    other = repository(tmp_path / "other", private, policy=b"other\n")
+    monkeypatch.setenv("GIT_DIR", str(other / ".git"))
+    assert commit_objects(mine, "HEAD", POLICY)[0] == commit_objects(mine, "HEAD", None)[0]
+    monkeypatch.delenv("GIT_DIR")
+    assert commit_objects(mine, "HEAD", POLICY)[0] != commit_objects(other, "HEAD", None)[0]

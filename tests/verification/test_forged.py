@@ -8,6 +8,7 @@ import pytest
 
 import audit
 from audit.cli import main
+from audit.errors import EvidenceError
 from audit.pack import ENVELOPE, read_pack
 from audit.pack._read import make_sums
 from audit.pack._zip import write_zip
@@ -153,3 +154,28 @@ def test_a_report_in_a_pack_is_held_against_its_evidence(failed, tmp_path):
     files["SHA256SUMS"] = make_sums(files)
     path.write_bytes(write_zip(files))
     assert {f.file for f in audit.verify(path).faults} == {"run/report.html"}
+
+
+def test_a_number_in_sight_that_fails_is_no_pass_beside_one_that_is_left_out(failed, tmp_path):
+    """Leaving out a cell that the rule is not about, or another one that it is about, hides no FAIL."""
+
+    def hide(values):
+        passes(values)
+        values["run"].update(min_cell=5, suppressed_levels={"sex": ["other"]})
+        result = next(r for r in values["results"] if r["probe"] == "PERF001")
+        own = next(m for m in result["measurements"] if m["metric"] == "sensitivity")
+        gone = {"value": None, "low": None, "high": None, "curve": [], "k": None, "n": 0, "n_patients": 0,
+                "method": "suppressed", "missing": "fewer than 5 patients", "subgroup": {"sex": "other"}}  # fmt: skip
+        result["measurements"].append({**own, **gone})
+
+    assert "rule 'sensitivity' says PASS, its numbers say FAIL" in " ".join(faults(failed, tmp_path, hide))
+
+
+def test_a_name_that_stands_twice_is_refused(run, tmp_path):
+    """A reader who takes the first of two verdicts would see another one than we do."""
+    folder = copy(run, tmp_path / "run")
+    path = folder / "evidence.json"
+    path.write_text(path.read_text().replace('{\n "', '{\n "verdict": {"outcome": "PASS"},\n "', 1))
+    sealed_again(folder)
+    with pytest.raises(EvidenceError, match="stands twice"):
+        audit.verify(folder)
