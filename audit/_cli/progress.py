@@ -25,8 +25,8 @@ class Progress(Protocol):
     def advance(self, done: int, total: int) -> None:
         """So many units of the step are done."""
 
-    def finish(self, code: str, state: str) -> None:
-        """The step has ended."""
+    def finish(self, code: str, state: str, seconds: float | None = None) -> None:
+        """The step has ended; `seconds` where others did it."""
 
     def note(self, text: str) -> None:
         """Something that the user should know now."""
@@ -84,10 +84,11 @@ class PlainProgress(Shown):
         self.spoke = now
         self._say(f"{self.label}: {done}/{total}, {left(self.seconds, done, total)}")
 
-    def finish(self, code: str, state: str) -> None:
+    def finish(self, code: str, state: str, seconds: float | None = None) -> None:
         """Say how a step ended."""
         del code
-        self._say(f"{self.label}: {state.replace('_', ' ')}, {duration(self.seconds)}")
+        took = self.seconds if seconds is None else seconds
+        self._say(f"{self.label}: {state.replace('_', ' ')}, {duration(took)}")
 
     def note(self, text: str) -> None:
         """Say something at once."""
@@ -133,10 +134,11 @@ class LiveProgress(Shown):
         text = left(self.seconds, done, total)
         self.bar.update(self.task, completed=done, total=total, left=text)
 
-    def finish(self, code: str, state: str) -> None:
+    def finish(self, code: str, state: str, seconds: float | None = None) -> None:
         """Leave a line on how the step ended."""
         del code
-        self._say(f"{self.label}: {state.replace('_', ' ')}, {duration(self.seconds)}")
+        took = self.seconds if seconds is None else seconds
+        self._say(f"{self.label}: {state.replace('_', ' ')}, {duration(took)}")
 
     def note(self, text: str) -> None:
         """Say something above the bar."""

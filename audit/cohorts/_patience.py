@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import queue
+import sys
 import threading
 import time
 from collections.abc import Callable
@@ -44,9 +45,9 @@ class _Reader:
             # An error holds this frame, and would hold itself and the thread by it.
             del answer
 
-    def __del__(self) -> None:
-        # A forked process has the object, and never had the thread.
-        if self.process != os.getpid():
+    def __del__(self, finalizing: Callable[[], bool] = sys.is_finalizing) -> None:
+        # A forked process has the object, and never had the thread; one that ends has neither modules nor threads.
+        if finalizing() or self.process != os.getpid():
             return
         self._wanted.put(None)
         # Not `join`: a thread that is ending would be counted anew by asking which one it is.

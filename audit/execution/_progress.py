@@ -18,8 +18,8 @@ class Progress(Protocol):
         """The present step has done some of its units."""
         ...
 
-    def finish(self, code: str, state: State) -> None:
-        """A step has ended."""
+    def finish(self, code: str, state: State, seconds: float | None = None) -> None:
+        """A step has ended; `seconds` where others did it, and its start was not told of."""
         ...
 
     def note(self, text: str) -> None:
@@ -36,7 +36,7 @@ class Silent:
     def advance(self, done: int, total: int) -> None:
         """Say nothing."""
 
-    def finish(self, code: str, state: State) -> None:
+    def finish(self, code: str, state: State, seconds: float | None = None) -> None:
         """Say nothing."""
 
     def note(self, text: str) -> None:

@@ -127,7 +127,7 @@ class Execution:
                     self.progress.start(info.code, info.title, len(self.ran) + 1, total)
                 self.ran[info.code] = one
                 self.log.event("probe", probe=info.code, state=result.state, reason=result.reason)
-                self.progress.finish(info.code, result.state)
+                self.progress.finish(info.code, result.state, *([] if alone else [result.seconds]))
             self._states.append(crew.states())
 
     def remarks(self, clean_batch: int) -> list[str]:

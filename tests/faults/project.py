@@ -79,6 +79,13 @@ metric = "sensitivity"
 limit = { min = 0.5 }
 rationale = "a floor"
 """
+# Where the tests themselves run in the background, SIGINT would not be heard.
+CLI = """
+import signal, sys
+signal.signal(signal.SIGINT, signal.default_int_handler)
+from audit.cli import main
+sys.exit(main(sys.argv[1:]))
+"""
 PROBES = "PERF001,FAIR001,ADV001,SHIFT002"
 
 
@@ -114,7 +121,7 @@ def write_project(folder: Path, *, cases: int = 96, timeout: float = 60.0) -> Pa
 
 def command(config: Path, out: Path, *more: str) -> list[str]:
     """Return the words of an audit in a process of its own."""
-    return [sys.executable, "-m", "audit.cli", "run", str(config), "--out", str(out), "--probes", PROBES, *more]
+    return [sys.executable, "-c", CLI, "run", str(config), "--out", str(out), "--probes", PROBES, *more]
 
 
 def environment(fault: str = "") -> dict[str, str]:

@@ -30,6 +30,7 @@ def undisturbed(project: Path, tmp_path_factory: pytest.TempPathFactory) -> dict
     began = time.monotonic()
     ended = run(project, out)
     assert ended.returncode in (0, 1, 3), ended.stderr
+    assert "Exception ignored" not in ended.stderr
     lines = (out / "log.jsonl").read_text().count("\n")
     return {"digest": digest_of(out), "lines": lines, "seconds": time.monotonic() - began, "out": out}
 
