@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from audit.errors import EvidenceError
-from audit.evidence import EVIDENCE, from_plain, policy_to_plain
+from audit.evidence import EVIDENCE, FILES, from_plain, policy_to_plain
 from audit.pack._against import BASELINE
 from audit.pack._read import MANIFEST, RUN, SUMS, Pack, parse_sums
 
@@ -41,6 +41,9 @@ def _run(pack: Pack) -> Iterator[str]:
     left = {k: v for k, v in left.items() if k.startswith("artifacts/")}
     for name in sorted(held.keys() - sealed.keys()):
         yield f"{RUN}{name}: not a file of the run"
+    for name in sorted(n for n in held.keys() & sealed.keys() if n not in FILES and not n.startswith("artifacts/")):
+        # Whoever makes the list anew may list anything; a reader takes what lies in the run for what it wrote.
+        yield f"{RUN}{name}: no file that a run writes"
     for name in sorted(sealed.keys() - held.keys()):
         if left.get(name) != sealed[name]:
             yield f"{RUN}{name}: absent"
@@ -56,6 +59,8 @@ def _baseline(pack: Pack) -> Iterator[str]:
     if not held:
         return
     sealed = parse_sums(held.pop(SUMS))
+    for name in sorted(held.keys() - {EVIDENCE, _PREDICTIONS}):
+        yield f"{BASELINE}{name}: no file that a pack takes of a baseline"
     derived = {str(f["path"]): str(f["sha256_in_run"]) for f in pack.manifest["baseline_derived"]}
     if not pack.manifest["min_cell"]:
         derived = {k: v for k, v in derived.items() if k == _PREDICTIONS}

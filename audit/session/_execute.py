@@ -135,8 +135,8 @@ class Execution:
         if not self._smaller(clean_batch):
             return []
         return [
-            f"The model ran out of memory at {self.batch} images a batch; fewer were asked about at a time. No answer "
-            "rests on the others of its batch."
+            f"The model ran out of memory at {self.batch} images a batch; fewer were asked about at a time, see "
+            "smaller_batches in the evidence."
         ]
 
     def _smaller(self, clean_batch: int) -> dict[str, int]:

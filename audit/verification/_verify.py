@@ -120,6 +120,7 @@ def verify_content(
     if "suppressed_levels" in evidence.run:
         faults += _pass_faults(evidence)
         faults += _shared_faults(evidence, held) if same else []
+        faults += [Fault(file=LOG, what=text) for text in log_faults(evidence, held[LOG])] if LOG in held else []
         notes.append(
             "Cells of few patients are left out: that what PASSes does was checked for each rule none of whose numbers "
             "is left out, and that no number in sight FAILs under one that says PASS. Whether another status is the "

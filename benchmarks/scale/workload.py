@@ -1,12 +1,19 @@
-"""The audit whose throughput is measured, whoever does the work: attacks and explanations of the smoke demo."""
+"""The audit whose throughput is measured, whoever does the work: attacks on the network of the smoke demo."""
 
 from __future__ import annotations
 
+import json
+import subprocess
+import sys
 import tempfile
 import time
 from pathlib import Path
+from statistics import median
 from typing import Any
 
+from benchmarks._driver import environment, told
+
+COUNTS = (1, 2)
 PROBES = "ADV001,ADV002,ADV005,ADV007"
 ROUNDS = 3
 
@@ -40,3 +47,32 @@ def audited(*, workers: int = 1, executor: Any = None) -> dict[str, Any]:
         "seconds": seconds, **passed, "images_per_second": sum(passed.values()) / seconds,
         "evidence_digest": run.run["evidence_digest"],
     }  # fmt: skip
+
+
+def in_turn(module: str, what: str, rounds: int) -> dict[str, Any]:
+    """Return what every round took with one and with two, in turn, each in a process of its own.
+
+    Args:
+        module: Run with the number; prints what `audited` returned as its last line in braces.
+        what: What there is one or two of.
+        rounds: How often.
+    """
+    found: dict[str, list[dict[str, Any]]] = {str(c): [] for c in COUNTS}
+    for number in range(rounds):
+        for count in COUNTS if number % 2 == 0 else COUNTS[::-1]:
+            command = [sys.executable, "-m", module, str(count)]
+            done = subprocess.run(command, capture_output=True, text=True, check=False, env=environment())
+            lines = [line for line in done.stdout.strip().splitlines() if line.startswith("{")]
+            if done.returncode or not lines:
+                raise RuntimeError(f"{count} {what} ended with {done.returncode}: {done.stderr[-1000:]}")
+            found[str(count)].append(json.loads(lines[-1]))
+            told(f"{count} {what}: {found[str(count)][-1]['seconds']:.1f} s")
+    digests = {one["evidence_digest"] for each in found.values() for one in each}
+    ratios = [a["seconds"] / b["seconds"] for a, b in zip(found["1"], found["2"], strict=True)]
+    return {"probes": PROBES, "rounds": found, "speedup": median(ratios), "same_evidence": len(digests) == 1}
+
+
+def two_over_one(found: dict[str, Any], what: str) -> tuple[str, str, str]:
+    """Return the row that holds two against one."""
+    same = "the same evidence to the bit" if found["same_evidence"] else "the evidence DIFFERS"
+    return f"two {what} over one", f"{found['speedup']:.2f}", f"median ratio within a round; {same}"

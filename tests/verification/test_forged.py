@@ -179,3 +179,42 @@ def test_a_name_that_stands_twice_is_refused(run, tmp_path):
     sealed_again(folder)
     with pytest.raises(EvidenceError, match="stands twice"):
         audit.verify(folder)
+
+
+def listed_anew(path, change):
+    """Change the files of a pack and write both of its lists anew, as a forger would."""
+    files = dict(read_pack(path).files)
+    change(files)
+    sums = dict(reversed(line.split("  ")) for line in files["run/SHA256SUMS"].decode().splitlines())
+    inside = {k.removeprefix("run/"): v for k, v in files.items() if k.startswith("run/") and k != "run/SHA256SUMS"}
+    new = dict(reversed(line.split("  ")) for line in make_sums(inside).decode().splitlines())
+    sums |= {n: digest for n, digest in new.items() if n not in sums}
+    files["run/SHA256SUMS"] = "".join(f"{sums[n]}  {n}\n" for n in sorted(sums)).encode()
+    files["SHA256SUMS"] = make_sums(files)
+    path.write_bytes(write_zip(files))
+
+
+def test_a_file_that_no_run_writes_is_named(run, tmp_path):
+    """An approval among the files of a run, in the list as well, is none of the run's."""
+    path = tmp_path / "pack.zip"
+    assert main(["pack", str(run), "--out", str(path)]) == 0
+    listed_anew(path, lambda files: files.update({"run/approval.html": b"<h1>PASS"}))
+    assert "run/approval.html" in {f.file for f in audit.verify(path).faults}
+
+
+def test_a_log_of_a_pack_without_small_cells_is_held_against_its_evidence(run, tmp_path):
+    """What was derived from the run's log must name the same outcome."""
+    path = tmp_path / "pack.zip"
+    assert main(["pack", str(run), "--min-cell", "5", "--out", str(path)]) == 0
+    assert audit.verify(path).faults == ()
+    log = read_pack(path).files["run/log.jsonl"]
+    outcome = json.loads(read_pack(path).files["pack.json"])["outcome"]
+    other = "FAIL" if outcome != "FAIL" else "PASS"
+    assert f'"outcome": "{outcome}"'.encode() in log
+    forged = log.replace(f'"outcome": "{outcome}"'.encode(), f'"outcome": "{other}"'.encode())
+
+    def change(files):
+        files["run/log.jsonl"] = forged
+
+    listed_anew(path, change)
+    assert "run/log.jsonl" in {f.file for f in audit.verify(path).faults}
