@@ -35,13 +35,14 @@ from audit.evidence._sarif import sarif
 from audit.evidence._schema import evidence_schema
 from audit.evidence._stored import read_predictions
 from audit.evidence._summary import summary
-from audit.evidence._suppress import SUPPRESSED, mask, names_one, suppress, withheld
+from audit.evidence._suppress import SUPPRESSED, mask, names_one, not_shared_headline, suppress, withheld
 
 __all__ = [
     "EVIDENCE", "FILES", "LEDGER_VARIABLE", "SUMS", "SUPPRESSED", "Arrays", "Ledger", "Plain", "Pseudonyms",
     "TimeTable", "append_entry", "card_of", "check_seal", "evidence_digest", "evidence_schema", "from_plain",
     "github_annotations", "held_loader", "junit", "ledger_path", "load_pseudonyms", "loader", "mask", "names_one",
-    "overhead", "pack_artifact", "policy_to_plain", "read_ledger", "read_predictions", "read_run",
-    "result_from_plain", "result_to_plain", "sarif", "seal", "store_artifact", "summary", "suppress", "time_table",
-    "to_plain", "use_of", "withheld", "write_artifact", "write_atomically", "write_evidence", "write_predictions",
+    "not_shared_headline", "overhead", "pack_artifact", "policy_to_plain", "read_ledger", "read_predictions",
+    "read_run", "result_from_plain", "result_to_plain", "sarif", "seal", "store_artifact", "summary", "suppress",
+    "time_table", "to_plain", "use_of", "withheld", "write_artifact", "write_atomically", "write_evidence",
+    "write_predictions",
 ]  # fmt: skip

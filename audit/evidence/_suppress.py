@@ -110,12 +110,21 @@ def _told(m: Measurement, least: int) -> Measurement:
 
 def _finding(f: Finding, gone: frozenset[tuple[str, int]], least: int) -> Finding:
     if f.decisive is not None and (f.probe, f.decisive) in gone:
-        text = f"{f.metric.replace('_', ' ').capitalize()}: fewer than {least} patients, not shared; required {f.limit}"
         return replace(
-            f, headline=text, patients_needed=None, settled_distance=None, lacking="", patients_spent=None,
-            patients_saved=None,
+            f, headline=not_shared_headline(f, least), patients_needed=None, settled_distance=None, lacking="",
+            patients_spent=None, patients_saved=None,
         )  # fmt: skip
     return replace(f, headline=mask(f.headline, least), lacking=mask(f.lacking, least))
+
+
+def not_shared_headline(f: Finding, least: int) -> str:
+    """Return the sentence of a finding whose decisive number is left out.
+
+    Args:
+        f: The finding.
+        least: Fewest patients of a cell that is shared.
+    """
+    return f"{f.metric.replace('_', ' ').capitalize()}: fewer than {least} patients, not shared; required {f.limit}"
 
 
 def _cohort(cohort: Mapping[str, Any], hidden: Hidden) -> dict[str, Any]:

@@ -28,6 +28,7 @@ from audit.evidence import (
 from audit.judge import decide, judge
 from audit.verification._again import Again, make_again
 from audit.verification._files import Fault, folder_faults, read_bounded
+from audit.verification._left_out import left_out
 from audit.verification._report import report_differs
 from audit.verification._stated import artifact_faults, count_faults, listed_faults, log_faults, pass_faults
 
@@ -36,6 +37,10 @@ _SHARED: Mapping[str, Callable[[Evidence], str]] = {"junit.xml": junit, "audit.s
 HELD = (EVIDENCE, SUMS, LOG, REPORT, *_SHARED)
 """Files that are held against what the evidence says."""
 Watch = Callable[[str], None]
+_OTHER_LEFT_OUT = (
+    "Cells of few patients are left out: that what PASSes does was checked for each rule none of whose numbers is left "
+    "out, and that no number in sight FAILs under one that says PASS. Whether another status is the right one was not."
+)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -118,14 +123,11 @@ def verify_content(
     faults = [*_digest_faults(values, evidence), *_policy_faults(evidence)]
     notes: list[str] = []
     if "suppressed_levels" in evidence.run:
-        faults += _pass_faults(evidence)
+        found, said = _left_out_faults(evidence) if same else (_pass_faults(evidence), _OTHER_LEFT_OUT)
+        faults += found
+        notes.append(said)
         faults += _shared_faults(evidence, held) if same else []
         faults += [Fault(file=LOG, what=text) for text in log_faults(evidence, held[LOG])] if LOG in held else []
-        notes.append(
-            "Cells of few patients are left out: that what PASSes does was checked for each rule none of whose numbers "
-            "is left out, and that no number in sight FAILs under one that says PASS. Whether another status is the "
-            "right one was not."
-        )
     elif same:
         faults += _verdict_faults(evidence)
         faults += _shared_faults(evidence, held)
@@ -221,6 +223,21 @@ def _pass_faults(evidence: Evidence) -> list[Fault]:
         return _faults(pass_faults(evidence, _judged(evidence), _range(evidence)))
     except (PolicyError, KeyError, TypeError, ValueError) as error:
         return [Fault(file=EVIDENCE, what=f"cannot be judged again: {error}"[:160])]
+
+
+def _left_out_faults(evidence: Evidence) -> tuple[list[Fault], str]:
+    """Return what cannot be of a copy without small cells, and a sentence on what nobody can tell from it."""
+    try:
+        found = left_out(evidence, _day(evidence), _range(evidence))
+    except (PolicyError, KeyError, TypeError, ValueError) as error:
+        return [Fault(file=EVIDENCE, what=f"cannot be judged again: {error}"[:160])], _OTHER_LEFT_OUT
+    said = "Cells of few patients are left out; each rule all of whose numbers are in sight was judged again."
+    if found.untold:
+        said += (
+            f" {len(found.untold)} of {len(evidence.policy.rules)} rest on numbers that are left out as well, and for "
+            f"these only what is in sight was: {', '.join(found.untold)}."
+        )
+    return _faults(found.faults), said
 
 
 def _judged(evidence: Evidence) -> tuple[Finding, ...]:
