@@ -19,7 +19,7 @@ from audit.core.declared import (
 )
 from audit.core.envelope import Envelope, KnobRange
 from audit.core.evidence import SCHEMA_VERSION, Evidence, NotTested
-from audit.core.images import ImageSource, SourceView
+from audit.core.images import ImageSource, SeenView, SourceView, image_digest, seen_view
 from audit.core.levels import LADDER, Levels
 from audit.core.measurement import (
     COUNT,
@@ -167,6 +167,7 @@ __all__ = [
     "Role",
     "Rule",
     "Scalar",
+    "SeenView",
     "Sink",
     "SourceView",
     "State",
@@ -194,9 +195,11 @@ __all__ = [
     "digest",
     "family_weight",
     "foreground_probability",
+    "image_digest",
     "joined",
     "plain",
     "scores",
+    "seen_view",
     "shards",
     "sigmoid",
     "softmax",

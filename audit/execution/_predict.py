@@ -18,6 +18,7 @@ from audit.core import (
     Predictions,
     Unverified,
     digest,
+    seen_view,
     shards,
 )
 from audit.errors import InputError
@@ -85,7 +86,7 @@ def clean_predictions(
         ModelError: The model fails on readable images, or answers in a shape that was not declared.
     """
     asked = ask or (lambda cases, kind: ask_here(model, cases, budget, workers=workers, progress=progress))
-    raw, why, seen, batch = _answers(model, cohort, "clean", asked, budget)
+    raw, why, seen, batch, cohort = _answers(model, cohort, "clean", asked, budget)
     why = _declined(why, cohort)
     keep = np.array([w is None for w in why], dtype=bool)
     if not keep.any():
@@ -109,16 +110,21 @@ def clean_predictions(
 
 def _answers(
     model: ImagingModel, cohort: Cohort, kind: TaskKind, ask: Ask, budget: Budget
-) -> tuple[NDArray[np.float64], list[str | None], str, int]:
-    """Return raw outputs, why each case has none that can be used, the digest of the images read, and the batch."""
+) -> tuple[NDArray[np.float64], list[str | None], str, int, Cohort]:
+    """Return raw outputs, why each case has none that can be used, the digest of the images read, and the batch.
+
+    Last the cohort, whose images must from now on be those that were read.
+    """
     if isinstance(model, AnswersByCase):
         raw, reasons = model.raw_for(cohort.case_ids)
         seen, batch = "", budget.batch_size
     else:
         answers = ask(cohort, kind)
         raw, reasons, seen, batch = answers.raw, answers.reasons, answers.seen, answers.batch
+        if cohort.images is not None:
+            cohort = replace(cohort, images=seen_view(cohort.images, answers.digests))
     raw = np.asarray(raw, dtype=np.float64)
-    return raw, _why_not(raw, reasons, model.card), seen, batch
+    return raw, _why_not(raw, reasons, model.card), seen, batch, cohort
 
 
 def _declined(why: list[str | None], cohort: Cohort) -> list[str | None]:
@@ -136,8 +142,7 @@ def _unverified(
     """Ask about the cases without a reference standard, too: whom nobody verified is a question of the scores."""
     if cohort.unverified is None:
         return cohort, None, []
-    cases = cohort.unverified.cohort
-    raw, why, seen, _ = _answers(model, cases, "unverified", ask, budget)
+    raw, why, seen, _, cases = _answers(model, cohort.unverified.cohort, "unverified", ask, budget)
     keep = np.array([w is None for w in why], dtype=bool)
     answered = Unverified(cohort=cases.subset(keep), unanswered=int((~keep).sum()))
     cohort = replace(cohort, unverified=answered)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from audit.core import Arrays, Cohort, ImagingModel, ModelCard
+from audit.core import Arrays, Cohort, ImagingModel, ModelCard, image_digest
 from audit.errors import AuditError, ModelError
 
 if TYPE_CHECKING:
@@ -115,7 +115,7 @@ def ask_shard(
             reasons[place[index]] = reason
         at = np.array([place[int(i)] for i in read.kept], dtype=np.int64)
         for i, image in zip(at, read.images, strict=True):
-            digests[i] = np.frombuffer(hashlib.sha256(np.ascontiguousarray(image).data).digest(), dtype=np.uint8)
+            digests[i] = np.frombuffer(image_digest(image), dtype=np.uint8)
         if known is not None and at.size and _still(known, at, digests[at]):
             rows.update({i: known.raw[i] for i in at.tolist()})
         elif at.size:

@@ -82,6 +82,7 @@ from audit.session._history import History
 from audit.session._identity import identity_of
 from audit.session._selected import all_results, check_rules, probes_of
 from audit.session._times import REPORT, SET_UP, with_times
+from audit.session._unchanged import check_unchanged, files_beside
 from audit.storage import Location
 
 if TYPE_CHECKING:
@@ -213,11 +214,13 @@ def audit_model(
             fitting_threads(model),
             _execution(model, cohort, options, folder, shut, watcher, basis, state) as execution,
         ):
+            # Before the first line of the log, which whoever checks the run holds it against.
+            began = dt.datetime.now(dt.UTC)
             execution.log.event(
                 "start", version=audit.__version__, profile=options.profile, seed=options.seed,
                 cases=len(cohort), identity=identity, resume=options.resume,
             )  # fmt: skip
-            return _audit(model, cohort, policy, options, watcher, known, selected, execution, state)
+            return _audit(model, cohort, policy, options, watcher, known, selected, execution, state, began)
 
 
 @contextmanager
@@ -245,8 +248,9 @@ def _audit(
     selected: tuple[str, ...],
     execution: Execution,
     before: str,
+    began: dt.datetime,
 ) -> Run:
-    began, clock = dt.datetime.now(dt.UTC), time.perf_counter()
+    clock = time.perf_counter()
     # First, since a key that cannot be read must not cost a run.
     pseudonyms = Plain() if options.show_ids else load_pseudonyms()
     folder, log = execution.folder, execution.log
@@ -262,6 +266,7 @@ def _audit(
         tell(ahead, policy, progress, log, cohort, options.min_cell)
         history = History(model, cohort, policy, options, before, selected, log, progress)
         history.began()
+        beside = files_beside(cohort)
     progress.start("predictions", "Clean predictions", 0, total)
     clean = execution.clean(lambda ask: clean_predictions(model, cohort, budget, workers=1, progress=progress, ask=ask))
     progress.finish("predictions", "completed")
@@ -276,6 +281,7 @@ def _audit(
         unverified=clean.unverified, training=options.training, stops=stops(policy, model.card.input.range),
     )  # fmt: skip
     execution.probes(probes, setting, total)
+    check_unchanged(beside, cohort)
     ran = execution.ran
     progress.start("report", "Report", total - 1, total)
     with part(REPORT, times):
