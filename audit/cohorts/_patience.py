@@ -16,6 +16,10 @@ from audit.errors import ReadError
 T = TypeVar("T")
 
 
+class TooSlowError(ReadError):
+    """A read that did not end in time."""
+
+
 _MOMENT = 0.5
 _Wanted = tuple[Future[Any], Callable[..., Any], tuple[Any, ...]]
 
@@ -79,7 +83,7 @@ def within(seconds: float, work: Callable[..., T], *arguments: Any) -> T:
         arguments: For the function.
 
     Raises:
-        ReadError: It did not end in time; the thread that reads is left to itself.
+        TooSlowError: It did not end in time; the thread that reads is left to itself.
     """
     reader = getattr(_own, "reader", None)
     # Threads do not come along into a forked process.
@@ -89,5 +93,5 @@ def within(seconds: float, work: Callable[..., T], *arguments: Any) -> T:
         out: T = reader.ask(seconds, work, arguments)
     except TimeoutError:
         _own.reader = None
-        raise ReadError(f"reading took longer than {seconds:g} s") from None
+        raise TooSlowError(f"reading took longer than {seconds:g} s") from None
     return out

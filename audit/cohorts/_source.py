@@ -14,13 +14,13 @@ from audit.cohorts._dicom import read_dicom
 from audit.cohorts._fit import fit, with_channels
 from audit.cohorts._limits import MAX_VALUES, TOO_LARGE
 from audit.cohorts._nifti import read_nifti
-from audit.cohorts._patience import within
+from audit.cohorts._patience import TooSlowError, within
 from audit.cohorts._preflight import readable
 from audit.cohorts._raster import read_raster
 from audit.cohorts._references import NOT_FOUND, Reference, resolve
 from audit.cohorts._stored import Stored
 from audit.core import READ_SECONDS, canonical_json
-from audit.errors import FileTooLargeError, ReadError
+from audit.errors import FileTooLargeError, ReadError, StorageError
 from audit.storage import Location, Remote, fetched, fetched_files, file_size, marks, size_and_times
 
 if TYPE_CHECKING:
@@ -64,6 +64,7 @@ class FileSource:
 
         Raises:
             ReadError: The image cannot be read; the message holds no path and no id.
+            StorageError: Shared storage does not give it: nothing follows from that for the case.
         """
         reference = resolve(str(self.references[index]), folder=self.folder, root=self.root)
         if isinstance(reference.path, Path) and not readable(reference.path):
@@ -74,6 +75,10 @@ class FileSource:
             raise ReadError(NOT_FOUND) from None
         except PermissionError:
             raise ReadError("image file may not be read (permission)") from None
+        except TooSlowError as error:
+            if isinstance(reference.path, Remote):
+                raise _no_answer(self.seconds) from error
+            raise
         except IsADirectoryError:
             raise ReadError("image reference names a folder") from None
         except FileTooLargeError:
@@ -177,3 +182,10 @@ class MaskSource:
             values = values[:1]
         mask = fit(values, self.source.input, nearest=True, spacing=spacing)
         return (mask > 0).astype(np.float32) if self.binary else mask
+
+
+def _no_answer(seconds: float) -> StorageError:
+    return StorageError(
+        "storage: reading an image did not end in time", expected=f"at most {seconds:g} s", got="no end",
+        fix="check the network and run it again with --resume, or raise read_timeout under [cohort]",
+    )  # fmt: skip

@@ -12,20 +12,26 @@ _FIX = "check the network, the endpoint and the credentials in the environment, 
 
 @contextmanager
 def storage_faults(what: str) -> Iterator[None]:
-    """Turn whatever a store raises into `StorageError`; what is absent or forbidden stays what it is.
+    """Turn whatever a store raises into `StorageError`; what is absent stays what it is.
+
+    What is forbidden is no absence: credentials that expire in the middle of a run would else thin out a cohort.
 
     Args:
         what: What was tried, in words.
 
     Raises:
         FileNotFoundError: There is no such thing, or no such bucket.
-        PermissionError: It may not be read or written.
-        StorageError: The store does not answer, or not as it should.
+        StorageError: It may not be read or written, or the store does not answer, or not as it should.
     """
     try:
         yield
-    except (AuditError, FileNotFoundError, PermissionError, IsADirectoryError, NotADirectoryError):
+    except (AuditError, ImportError, FileNotFoundError, IsADirectoryError, NotADirectoryError):
         raise
+    except PermissionError:
+        raise StorageError(
+            f"storage: {what} is not allowed", expected="credentials that open it, as long as a run lasts",
+            got="a refusal", fix="check the rights of the credentials in the environment, and when they expire",
+        ) from None  # fmt: skip
     except Exception as error:  # noqa: BLE001 - each protocol's package has errors of its own
         # The text of such an error names endpoints, buckets and key ids; its type does not.
         name = _kind(error)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import secrets
 import shutil
 import tempfile
 from collections.abc import Collection, Iterable, Iterator, Mapping
@@ -26,6 +27,11 @@ _CHUNK = 8 * 2**20
 _SPARE_DISK = 0.5
 # Up to so many files are asked for one by one; more are found by a listing of the folder that holds them.
 _ONE_BY_ONE = 32
+# What the stores of fsspec call a digest of the content, or the time when it was written.
+_SAID = (
+    "ETag", "etag", "md5Hash", "content_md5", "md5", "sha256", "generation", "LastModified", "last_modified", "mtime",
+    "modificationTime", "timeModified", "last_write_time", "modified", "updated", "created",
+)  # fmt: skip
 
 
 def is_file(place: Location) -> bool:
@@ -73,8 +79,7 @@ def fetched(place: Location, *, most: int = MOST_FILE) -> Iterator[Path]:
 
     Raises:
         FileNotFoundError: There is no such file.
-        PermissionError: It may not be read.
-        StorageError: It is larger, or the store does not answer.
+        StorageError: It is larger or may not be read, or the store does not answer.
     """
     if isinstance(place, Path):
         yield place
@@ -248,8 +253,9 @@ def _one_by_one(places: Iterable[Remote]) -> dict[Remote, str]:
 
 
 def _mark(info: Mapping[str, Any]) -> str:
-    known = ("ETag", "etag", "md5Hash", "content_md5", "LastModified", "mtime", "modified", "updated", "created")
-    return " ".join([str(info.get("size")), *(f"{k}={info[k]}" for k in known if info.get(k) is not None)])
+    said = [f"{k}={info[k]}" for k in _SAID if info.get(k) is not None]
+    # A store that says nothing of the content might hold another one of the same size tomorrow.
+    return " ".join([str(info.get("size")), *(said or [secrets.token_hex(16)])])
 
 
 def _by_bucket(places: Iterable[Remote]) -> Mapping[tuple[str, str], list[Remote]]:

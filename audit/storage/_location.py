@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from audit.errors import InputError, MissingExtraError, StorageError
+from audit.storage._faults import storage_faults
 
 # Protocols of storage alone. Those of fsspec that wrap another one, run a command, or ask any server of the internet
 # are not among them: a cell of a manifest must not be able to choose them.
@@ -16,8 +17,8 @@ PROTOCOLS = (
     "ssh", "webhdfs",
 )  # fmt: skip
 _URL = re.compile(r"^(?P<protocol>[A-Za-z][A-Za-z0-9+.:-]+)://(?P<rest>.*)$", re.DOTALL)
-# Only the name of a bucket or host; what stands before an @ with a colon in it is a password.
-_SECRET = re.compile(r"^[^/]*:[^/]*@")
+# Names of buckets that hold no @; of other stores it parts a user or a container from the host.
+_PLAIN_BUCKET = ("gcs", "gs", "memory", "oss", "s3", "s3a")
 
 
 @dataclass(frozen=True, kw_only=True, order=True)
@@ -56,7 +57,8 @@ class Remote:
     @property
     def bucket(self) -> tuple[str, str]:
         """The protocol and the first part of the path: what one set of credentials usually opens."""
-        return self.protocol, self.path.lstrip("/").partition("/")[0]
+        lead = "/" if self.path.startswith("/") else ""
+        return self.protocol, lead + self.path.lstrip("/").partition("/")[0]
 
     def below(self, folder: Remote) -> bool:
         """Return whether it lies in a folder, at any depth."""
@@ -69,18 +71,19 @@ class Remote:
             MissingExtraError: fsspec, or the package for this protocol, is not installed.
         """
         try:
-            import fsspec
+            from fsspec.core import url_to_fs
         except ImportError:
             raise MissingExtraError("fsspec", "cluster") from None
         try:
-            # A listing that is kept would be taken for what is there now.
-            system = fsspec.filesystem(self.protocol, use_listings_cache=False)
+            with storage_faults("opening the store"):
+                # A listing that is kept would be taken for what is there now.
+                system, path = url_to_fs(str(self), use_listings_cache=False)
         except ImportError as error:
             raise StorageError(
                 f"{self.protocol}:// needs a package that is not installed", expected="fsspec's package for it",
                 got=type(error).__name__, fix=_package(self.protocol),
             ) from None  # fmt: skip
-        return system, str(system._strip_protocol(str(self)))
+        return system, str(path)
 
 
 Location = Path | Remote
@@ -109,7 +112,7 @@ def locate(text: str | Path | Remote, root: Path | None = None) -> Location:
     protocol, rest = match["protocol"].lower(), match["rest"]
     if protocol not in PROTOCOLS or "::" in rest:
         raise _refused("no storage that can be read", f"one of {', '.join(f'{p}://' for p in PROTOCOLS)}", protocol)
-    if _SECRET.match(rest):
+    if _holds_secret(protocol, rest):
         raise _refused("a URL with a password in it", "a URL without credentials", "credentials",
                        fix="put them where the storage's own tools look: the environment or a profile")  # fmt: skip
     if "?" in rest or "#" in rest or any(ord(c) < 32 or ord(c) == 127 for c in rest) or "\\" in rest:
@@ -124,6 +127,17 @@ def locate(text: str | Path | Remote, root: Path | None = None) -> Location:
     if not parts[0] or any(p in ("", ".", "..") for p in parts):
         raise _refused("a URL that is no plain path", "protocol://bucket/key", "an empty part, . or ..")
     return Remote(protocol=protocol, path=lead + "/".join(parts))
+
+
+def _holds_secret(protocol: str, rest: str) -> bool:
+    """Return whether a URL seems to hold a password, which may have a slash in it as those of S3 do."""
+    if "@" not in rest:
+        return False
+    host = rest.partition("/")[0]
+    name, colon, port = host.rpartition(":")
+    if ":" in host.rpartition("@")[0] or (colon and not port.isdigit()):
+        return True
+    return protocol in _PLAIN_BUCKET and ("@" in host or bool(colon and name))
 
 
 def join(folder: Remote, name: str) -> Remote:

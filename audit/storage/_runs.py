@@ -181,7 +181,7 @@ def write_bytes(place: Remote, data: bytes) -> None:
         with storage_faults("writing a file"):
             _make_folder(system, place, path.rpartition("/")[0])
             system.pipe_file(path, data)
-    except (FileNotFoundError, PermissionError) as error:
+    except FileNotFoundError as error:
         raise StorageError(
             f"{place.parent}: nothing can be written there", expected="a bucket or folder that may be written",
             got=type(error).__name__, fix="check its name and the rights of the credentials in the environment",

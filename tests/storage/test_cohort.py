@@ -1,5 +1,7 @@
 """A cohort on shared storage is the cohort that it is on disk, and can name nothing else."""
 
+import time
+from dataclasses import replace
 from pathlib import Path
 
 import nibabel as nib
@@ -153,6 +155,29 @@ def test_a_store_that_fails_ends_the_reading_and_loses_no_case_silently(
         list(read_batches(cohort, [0], 1))
     assert "secret" not in str(caught.value)
     assert not isinstance(caught.value, ReadError)
+
+
+@pytest.mark.parametrize("trouble", [PermissionError("key-id-17 has expired"), "slow"])
+def test_a_store_that_refuses_or_never_answers_ends_the_reading(
+    memory: Remote, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, trouble: PermissionError | str
+) -> None:
+    """Credentials that expire in the middle say nothing of a case, and a network that hangs does not either."""
+    import fsspec
+
+    png(join(memory, "a.png"), 1)
+    cohort = flat(manifest(memory, "a.png"), tmp_path)
+
+    def fail(self: object, path: str, **more: object) -> bytes:
+        if isinstance(trouble, str):
+            time.sleep(1)
+            return b""
+        raise trouble
+
+    monkeypatch.setattr(type(fsspec.filesystem("memory")), "cat_file", fail)
+    source = replace(cohort.images, seconds=0.05)  # type: ignore[type-var]
+    with pytest.raises(StorageError) as caught:
+        source.load(0)
+    assert ("key-id" in str(caught.value), "a.png" in str(caught.value)) == (False, False)
 
 
 def test_an_image_above_the_limit_is_a_reason(memory: Remote, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -128,3 +128,16 @@ def test_a_listing_gives_every_file_with_its_size_and_no_more_than_asked(memory:
     assert file_size(join(memory, "y")) == 4
     with pytest.raises(StorageError, match="too many files"):
         sizes(memory, most=1)
+
+
+def test_a_store_that_says_nothing_of_a_content_has_no_mark_that_holds(
+    memory: Remote, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Another content of the same size would otherwise pass for what was there before."""
+    import fsspec
+
+    place = put(join(memory, "a.png"), b"one")
+    assert marks([place]) == marks([place])
+    bare = {"name": "x", "size": 3, "type": "file"}
+    monkeypatch.setattr(type(fsspec.filesystem("memory")), "info", lambda self, path, **more: bare)
+    assert marks([place]) != marks([place])
