@@ -13,8 +13,10 @@ from audit.judge._match import describe, matched
 from audit.judge._needed import UNANSWERED, patients_needed, settled_distance
 from audit.judge._one import OF_THIS_MIX, Test, by_measurement, judge_one
 from audit.judge._sequential import first_levels, rejected
-from audit.judge._words import headline, metric_words
+from audit.judge._words import counted, headline, metric_words
 
+# How the method of a number says that the attack behind it may not be believed, which more patients do not change.
+_UNBELIEVED = "certificate failed"
 _WORST_FIRST: tuple[Status, ...] = ("FAIL", "INCONCLUSIVE", "PASS")
 
 
@@ -138,10 +140,16 @@ def _finding(
 
 
 def _lacking(said: str, m: Measurement) -> str:
-    """Return what is lacking, with the answers where their absence is what widens the interval."""
-    if UNANSWERED not in m.method or m.value is None:
+    """Return what is lacking, with the answers and patients whose absence is what widens the interval."""
+    if m.value is None:
         return said
-    return "; ".join(w for w in (said, "answers to the cases without one would narrow its interval") if w)
+    more = [said]
+    if UNANSWERED in m.method:
+        more.append("answers to the cases without one would narrow its interval")
+    if m.planned is not None and m.planned > m.n_patients and _UNBELIEVED not in m.method:
+        left = counted(m.planned - m.n_patients, "patient")
+        more.append(f"it stopped once the limits of its run were settled, and a run under this policy has {left} left")
+    return "; ".join(w for w in more if w)
 
 
 def _at_least(needed: int | None, rule: Rule, m: Measurement) -> int | None:

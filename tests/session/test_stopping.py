@@ -68,6 +68,14 @@ def test_a_second_judgement_from_the_evidence_says_the_same(runs):
     assert session.gate(runs[1].folder, policy=other).findings[0].status != "PASS"
 
 
+def test_a_stricter_limit_than_it_stopped_for_is_open_and_says_who_is_left(runs):
+    """32 patients settled 0.3; under 0.9 they settle nothing, and the other 58 were never attacked."""
+    stricter = replace(POLICY, rules=(replace(STOPS, limit=Limit(min=0.9)),), digest="")
+    (finding,) = session.gate(runs[1].folder, policy=stricter).findings
+    assert finding.status == "INCONCLUSIVE"
+    assert "a run under this policy has 58 patients left" in finding.lacking
+
+
 def test_what_cannot_stop_early_is_refused_before_anything_runs(tmp_path, monkeypatch):
     """From Python as from a file: a rule on an AUC is an error that names what can."""
     policy = replace(POLICY, rules=(replace(STOPS, metric="robust_auc"),), digest="")

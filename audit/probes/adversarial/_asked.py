@@ -147,6 +147,16 @@ class Asked:
         """Patients that there were to attack, where it could stop early."""
         return None if self.ahead is None else int(np.unique(self.ahead).size)
 
+    def planned_among(self, members: NDArray[np.bool_]) -> int | None:
+        """Return the patients with members that there were, likewise; one who was not looked at counts as having some.
+
+        Args:
+            members: (m,) members among the cases, which an attack alone could tell.
+        """
+        if self.planned is None:
+            return None
+        return self.planned - int(np.unique(self.patients).size - np.unique(self.patients[members]).size)
+
     def first(self, count: int) -> Asked:
         """Return the question on the first cases, those attacked before it stopped."""
         return replace(self, cases=self.cases[:count], ahead=self.patients if self.ahead is None else self.ahead)

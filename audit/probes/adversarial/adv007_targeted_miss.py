@@ -209,7 +209,7 @@ def _rates(
     stratum = "positive" if aim.want == "miss" else "negative"
     yield Measurement.of(
         success, metric="attack_success", level=level, direction="lower",
-        condition={**condition, "stratum": stratum}, planned=asked.planned,
+        condition={**condition, "stratum": stratum}, planned=asked.planned_among(outcome.right_clean),
     )  # fmt: skip
 
 

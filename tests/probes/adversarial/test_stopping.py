@@ -241,3 +241,15 @@ def test_each_aim_of_a_targeted_attack_stops_by_itself() -> None:
     every = at(list(TargetedMiss().run(made(0.1))), "miss_rate")
     assert every.planned is None
     assert missed.low <= every.value <= missed.high
+
+
+def test_what_is_known_of_attacked_patients_alone_is_not_counted_as_saved() -> None:
+    """All positives are attacked, and some are missed without an attack: of those who could fall none was left out."""
+    rule = Rule(id="missed", probe="ADV007", metric="miss_rate", where=HEADLINE, limit=Limit(max=0.5), sequential=True)
+    asked, ctx = Policy(rules=(rule,)), made(0.004)
+    missed = at(list(TargetedMiss().run(ctx)), "miss_rate")
+    asked = replace(asked, rules=(replace(rule, limit=Limit(max=round(missed.value, 3))),), digest="")
+    found = list(TargetedMiss().run(made(0.004, asked)))
+    every, fell = at(found, "miss_rate"), at(found, "attack_success")
+    assert every.n_patients == every.planned
+    assert fell.n_patients == fell.planned < every.planned
