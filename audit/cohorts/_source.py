@@ -18,6 +18,7 @@ from audit.cohorts._patience import TooSlowError, within
 from audit.cohorts._preflight import readable
 from audit.cohorts._raster import read_raster
 from audit.cohorts._references import NOT_FOUND, Reference, resolve
+from audit.cohorts._sample import content_sample
 from audit.cohorts._stored import Stored
 from audit.core import READ_SECONDS, canonical_json
 from audit.errors import FileTooLargeError, ReadError, StorageError
@@ -94,6 +95,18 @@ class FileSource:
         path = reference.path
         try:
             return path.suffix.lower(), file_size(path) if isinstance(path, Remote) else path.stat().st_size
+        except OSError:
+            raise ReadError(NOT_FOUND) from None
+
+    def sample(self, index: int) -> str:
+        """Return what a few pieces of an image's file tell of its content; see `content_sample`.
+
+        Raises:
+            ReadError: The reference names no file that can be read.
+        """
+        reference = resolve(str(self.references[index]), folder=self.folder, root=self.root)
+        try:
+            return content_sample(reference.path)
         except OSError:
             raise ReadError(NOT_FOUND) from None
 

@@ -8,8 +8,6 @@ import hashlib
 import inspect
 import os
 import platform
-import sys
-import sysconfig
 from collections.abc import Iterator, Mapping, Sequence
 from enum import Enum
 from importlib import metadata
@@ -21,13 +19,13 @@ import numpy as np
 
 import audit
 from audit.core import ImagingModel, digest, plain
+from audit.execution._loaded import loaded
 from audit.models import bfloat16_allowed, cpu_has_bfloat16
 from audit.storage import size_and_times
 
 _LIBRARIES = ("numpy", "scipy", "scikit-learn", "torch", "captum", "torchattacks", "onnxruntime", "onnx2torch")
 _PLAIN = (str, bool, int, type(None), bytes)
 _RUN = "log.jsonl"
-_INSTALLED = {"site-packages", "dist-packages"}
 _MOST_READ = 256 * 2**20
 _INERT = (
     ".toml", ".md", ".rst", ".txt", ".log", ".out", ".err", ".html", ".pdf", ".sarif", ".ipynb", ".pyc", ".part",
@@ -161,11 +159,15 @@ def content_mark(path: Path, root: Path) -> str:
 @functools.cache
 def code_mark() -> str:
     """Return a digest of the installed code: this package, file by file, and what computes for it."""
+    device = [platform.python_version(), platform.machine(), bfloat16_allowed() and cpu_has_bfloat16()]
+    return digest([audit.__version__, device, libraries(), installed(), package_files()])
+
+
+def package_files() -> list[str]:
+    """Return the files of this package that compute, or are computed with, each with the digest of its content."""
     root = Path(audit.__file__).parent
     files = sorted(p for p in root.rglob("*") if p.suffix in (".py", ".npz", ".json", ".toml", ".safetensors"))
-    lines = [content_mark(p, root) for p in files]
-    device = [platform.python_version(), platform.machine(), bfloat16_allowed() and cpu_has_bfloat16()]
-    return digest([audit.__version__, device, libraries(), installed(), lines])
+    return [content_mark(p, root) for p in files]
 
 
 def installed() -> list[str]:
@@ -197,7 +199,7 @@ def model_mark(model: ImagingModel, root: Path | None = None) -> str:
     if not known_by_digest(model):
         raise NoMark(f"a model of kind {model.card.kind}")
     return digest(
-        [plain(model.card), model.state_digest(), _code_of(model), _settings_of(model), _code_below(root), _loaded()]
+        [plain(model.card), model.state_digest(), _code_of(model), _settings_of(model), _code_below(root), loaded()]
     )
 
 
@@ -241,30 +243,6 @@ def _code_of(model: ImagingModel) -> list[str]:
                 # A class made while loading has no file; the digest of the model stands for it.
                 continue
     return sorted(hashlib.sha256(Path(f).read_bytes()).hexdigest() for f in files if Path(f).is_file())
-
-
-def _loaded() -> list[str]:
-    """Return the content of every loaded module that is no part of an installed distribution, of Python, or of this.
-
-    A package that is being worked on keeps its version, and a network may call functions of it.
-    """
-    paths = sysconfig.get_paths()
-    known = tuple(str(Path(paths[name]).resolve()) + os.sep for name in ("stdlib", "platstdlib", "purelib", "platlib"))
-    own = str(Path(audit.__file__).resolve().parent) + os.sep
-    found = set()
-    for module in list(sys.modules.values()):
-        # Not asked of the module itself: some make what they are asked for.
-        place = getattr(module, "__dict__", {}).get("__file__")
-        if not isinstance(place, str):
-            continue
-        path = str(Path(place).resolve())
-        if not path.startswith((*known, own)) and not _INSTALLED & set(Path(path).parts):
-            try:
-                found.add(hashlib.sha256(Path(path).read_bytes()).hexdigest())
-            except OSError:
-                # A module that was made while the program runs, or comes out of an archive.
-                continue
-    return sorted(found)
 
 
 def _code_below(root: Path | None) -> list[str]:

@@ -16,8 +16,9 @@ from typing import Any, Self
 from audit.core import ImagingModel
 from audit.errors import InputError, InternalError
 from audit.execution._progress import Silent
-from audit.execution._ray_bench import Keeper, sizes_seen, stripped
+from audit.execution._ray_bench import Keeper, stripped
 from audit.execution._ray_crew import RayCrew, Team, kill, pickled, ray_module
+from audit.execution._ray_sight import sight_of
 from audit.execution._store import Files, FolderFiles
 from audit.execution._workshop import Workshop
 
@@ -105,7 +106,7 @@ class RayExecutor:
         bare = replace(
             stripped(workshop), progress=Silent(), store=replace(workshop.store, files=self._files(workshop))
         )
-        data = pickled((bare, sizes_seen(workshop.cohort)), "what the probes look at")
+        data = pickled((bare, sight_of(workshop.cohort)), "what the probes look at")
         return RayCrew(self._team, data, self.workers, patience=self._patience, note=workshop.progress.note)
 
     def _files(self, workshop: Workshop) -> Files:

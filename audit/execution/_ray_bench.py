@@ -2,24 +2,26 @@
 
 from __future__ import annotations
 
-import hashlib
 import pickle
 import platform
+import sys
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import audit
-from audit.core import Cohort, ImagingModel, SourceView
-from audit.errors import AuditError, InputError, ReadError
-from audit.execution._marks import libraries
+from audit.core import ImagingModel, digest
+from audit.errors import InputError
+from audit.execution._loaded import loaded_modules
+from audit.execution._marks import installed, libraries, package_files
 from audit.execution._pool import done_by, one_thread
 from audit.execution._store import FolderFiles
 from audit.execution._tasks import Done, Task
 from audit.execution._workshop import Workshop
+from audit.models import bfloat16_allowed, cpu_has_bfloat16
 
-_LOOKED_AT = 5
+_OTHER = "other code than where the audit was started"
 
 Load = Callable[[], ImagingModel]
 
@@ -31,12 +33,14 @@ class Sent:
     Args:
         state: Digest that the model has where it was loaded.
         code: What computes there; see `code_of`.
+        modules: Code that was loaded there and that no version names; see `loaded_modules`.
         pickled: The model itself, None where it is loaded anew.
         load: Loads it from its files.
     """
 
     state: str
     code: Mapping[str, str]
+    modules: Mapping[str, str]
     pickled: bytes | None
     load: Load | None
 
@@ -48,32 +52,41 @@ class Bench:
         one_thread()
         self._model: ImagingModel | None = None
         self._workshop: Workshop | None = None
+        self._modules: Mapping[str, str] = {}
 
     def take(self, sent: Sent) -> str:
         """Take the model, and return what is wrong with it or with this place, "" where nothing is."""
         there, here = dict(sent.code), code_of()
         differing = sorted(name for name in there if there[name] != here.get(name))
+        self._modules = sent.modules
         if differing:
             named = ", ".join(f"{n} {there[n] or 'none'} there, {here.get(n) or 'none'} here" for n in differing[:4])
-            return f"other code than where the audit was started: {named}"
+            return f"{_OTHER}: {named}"
         try:
             self._model = pickle.loads(sent.pickled) if sent.pickled is not None else _loaded(sent.load)  # noqa: S301 - what the driver of the same cluster sent
         except Exception as error:  # noqa: BLE001 - whatever hinders it is told to the process that asked
             return f"the model cannot be loaded: {type(error).__name__}: {error}"[:300]
         if self._model.state_digest() != sent.state:
             return "the model has another digest than where the audit was started"
-        return ""
+        return self._other_modules()
 
     def equip(self, data: bytes) -> str:
         """Take what tasks need beside the model, and return what is wrong, "" where nothing is."""
         if self._model is None:
             return "no model was taken"
         try:
-            workshop, seen = pickle.loads(data)  # noqa: S301 - as above
+            workshop, sight = pickle.loads(data)  # noqa: S301 - as above
         except Exception as error:  # noqa: BLE001 - as above
             return f"the plan cannot be read: {type(error).__name__}: {error}"[:300]
-        self._workshop = fitted(workshop, self._model)
-        return unseen(self._workshop.cohort, seen)
+        cohort = workshop.cohort
+        self._workshop = replace(fitted(workshop, self._model), blind=lambda: sight.gone(cohort))
+        return self._other_modules() or str(sight.unseen(cohort))
+
+    def _other_modules(self) -> str:
+        """Return that a module which both have loaded is another one here, "" where none is."""
+        here = loaded_modules()
+        differing = sorted(n for n in self._modules if n in here and n != "__main__" and here[n] != self._modules[n])
+        return f"{_OTHER}: the files of {', '.join(differing[:4])}" if differing else ""
 
     def do(self, task: Task) -> Done:
         """Do one task; what it raises comes back in the answer."""
@@ -97,53 +110,24 @@ def fitted(workshop: Workshop, model: ImagingModel) -> Workshop:
 
 
 def code_of() -> dict[str, str]:
-    """Return what computes in this process: versions, and a digest over the files of this package."""
-    root = Path(audit.__file__).parent
-    whole = hashlib.sha256()
-    for file in sorted(root.rglob("*.py")):
-        whole.update(file.relative_to(root).as_posix().encode() + b"\0" + file.read_bytes())
+    """Return what computes in this process: versions, a digest over this package, and how torch is set.
+
+    Every distribution counts: a model, a plugin or a reader of files may rest on any.
+    """
+    versions = dict(line.split(":", 1) for line in installed())
     return {
-        "imaging-audit": f"{audit.__version__} {whole.hexdigest()[:12]}", "Python": platform.python_version(),
-        "machine": platform.machine(), **libraries(),
+        **versions, **libraries(), "imaging-audit": f"{audit.__version__} {digest(package_files())[:12]}",
+        "Python": platform.python_version(), "machine": platform.machine(),
+        "bfloat16": "on" if bfloat16_allowed() and cpu_has_bfloat16() else "off", "torch's precision": _precision(),
     }  # fmt: skip
 
 
-def sizes_seen(cohort: Cohort) -> dict[int, tuple[str, int]]:
-    """Return suffix and size of the files of a few cases, by position; {} where images lie in no files."""
-    found: dict[int, tuple[str, int]] = {}
-    if cohort.images is None or not len(cohort):
-        return found
-    for position in sorted({round(i * (len(cohort) - 1) / (_LOOKED_AT - 1)) for i in range(_LOOKED_AT)}):
-        try:
-            on_disk = _on_disk(cohort.images, position)
-        except ReadError:
-            # It went since the preflight; that is for the reading to say.
-            continue
-        if on_disk is not None:
-            found[position] = on_disk
-    return found
-
-
-def _on_disk(images: Any, position: int) -> tuple[str, int] | None:
-    while isinstance(images, SourceView):
-        images, position = images.source, int(images.rows[position])
-    look = getattr(images, "on_disk", None)
-    return None if look is None else look(position)
-
-
-def unseen(cohort: Cohort, seen: Mapping[int, tuple[str, int]]) -> str:
-    """Return that files of the cohort are not seen here as they are elsewhere, "" where they are.
-
-    A worker that does not see the images would set every case aside in earnest.
-    """
-    for position, expected in seen.items():
-        try:
-            got = _on_disk(cohort.images, position)
-        except (AuditError, OSError):
-            return "the cohort's files are not seen there: put them on shared storage, or mount them at the same path"
-        if got != expected:
-            return "the cohort's files are others there than where the audit was started"
-    return ""
+def _precision() -> str:
+    """Return how torch computes, which a script may have changed; as it does by itself where it is not loaded."""
+    torch = sys.modules.get("torch")
+    if torch is None:
+        return "highest float32"
+    return f"{torch.get_float32_matmul_precision()} {str(torch.get_default_dtype()).removeprefix('torch.')}"
 
 
 class Keeper:

@@ -11,6 +11,7 @@ from typing import Any, Self
 
 from audit.core import ImagingModel
 from audit.errors import InputError, InternalError, MissingExtraError
+from audit.execution._loaded import loaded_modules
 from audit.execution._pool import TRIES, lost
 from audit.execution._ray_bench import Bench, Sent, code_of
 from audit.execution._tasks import Done, Task
@@ -47,7 +48,7 @@ class Team:
                 raise
             data = None
         sent = Sent(
-            state=model.state_digest(), code=code_of(), pickled=data,
+            state=model.state_digest(), code=code_of(), modules=loaded_modules(), pickled=data,
             load=None if data else reload,
         )  # fmt: skip
         self.sent = ray.put(sent)

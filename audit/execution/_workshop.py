@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 
@@ -11,6 +11,7 @@ import numpy as np
 
 from audit.core import Cohort, ImagingModel, Probe, digest
 from audit.core.clock import Clock
+from audit.errors import StorageError
 from audit.execution._guard import Guard
 from audit.execution._kept import Gathered, keep
 from audit.execution._keys import Basis
@@ -43,6 +44,7 @@ class Workshop:
         progress: Told of the task at hand.
         timed: Whether it is told where the time of a task went.
         guard: Looks whether the model is still the same when results are kept.
+        blind: Tells whether the files of the cohort are no longer seen where it stands.
     """
 
     model: ImagingModel
@@ -57,6 +59,7 @@ class Workshop:
     progress: Progress = field(default_factory=Silent)
     timed: bool = False
     guard: Guard = field(default_factory=Guard)
+    blind: Callable[[], bool] = bool
 
     def do(self, task: Task) -> Done:
         """Do one task.
@@ -103,7 +106,17 @@ class Workshop:
         return self._put(task, key, Kept(arrays=answers.arrays()), reused=reused)
 
     def keep(self, key: str, kept: Kept) -> None:
-        """Keep a result; see `Guard.put`."""
+        """Keep a result; see `Guard.put`.
+
+        Raises:
+            StorageError: The files of the cohort have gone as a whole, so that it rests on the lack of them.
+        """
+        if self.blind():
+            raise StorageError(
+                "the cohort's files are not seen any more on a machine of the cluster",
+                expected="a disk that stays where it is mounted", got="none of its files",
+                fix="mount it again, then run it again with --resume",
+            )  # fmt: skip
         self.guard.put(self.model, self.store, key, kept)
 
     def settle(self) -> None:

@@ -9,6 +9,7 @@ from audit.storage._fetch import (
     is_file,
     marks,
     read_bytes,
+    said_of,
     size_and_times,
     sizes,
     there,
@@ -18,6 +19,6 @@ from audit.storage._runs import held_run, run_folder, write_bytes
 
 __all__ = [
     "MOST_FILE", "Location", "Remote", "fetch", "fetched", "fetched_files", "file_size", "held_run", "is_file",
-    "is_url", "join", "locate", "marks", "read_bytes", "run_folder", "size_and_times",
-    "sizes", "there", "write_bytes",
+    "is_url", "join", "locate", "marks", "read_bytes", "run_folder", "said_of",
+    "size_and_times", "sizes", "there", "write_bytes",
 ]  # fmt: skip

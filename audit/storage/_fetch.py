@@ -212,6 +212,16 @@ def marks(places: Collection[Remote]) -> dict[Remote, str]:
     return found
 
 
+def said_of(place: Remote) -> str:
+    """Return what a store says of the content of a file, "" where it says nothing.
+
+    Raises:
+        FileNotFoundError: Nothing is there.
+        StorageError: The store does not answer, or refuses to.
+    """
+    return _said(_info(place))
+
+
 def there(places: Collection[Remote]) -> set[Remote]:
     """Return those of many locations where a file or a folder is; see `marks`."""
     return set(marks(places))
@@ -253,9 +263,12 @@ def _one_by_one(places: Iterable[Remote]) -> dict[Remote, str]:
 
 
 def _mark(info: Mapping[str, Any]) -> str:
-    said = [f"{k}={info[k]}" for k in _SAID if info.get(k) is not None]
     # A store that says nothing of the content might hold another one of the same size tomorrow.
-    return " ".join([str(info.get("size")), *(said or [secrets.token_hex(16)])])
+    return f"{info.get('size')} {_said(info) or secrets.token_hex(16)}"
+
+
+def _said(info: Mapping[str, Any]) -> str:
+    return " ".join(f"{k}={info[k]}" for k in _SAID if info.get(k) is not None)
 
 
 def _by_bucket(places: Iterable[Remote]) -> Mapping[tuple[str, str], list[Remote]]:

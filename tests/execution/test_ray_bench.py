@@ -1,5 +1,6 @@
 """What an actor checks before it does anything, and how the files of results reach it; without a cluster."""
 
+import importlib
 import json
 import subprocess
 import sys
@@ -11,10 +12,12 @@ import numpy as np
 import pytest
 
 from audit.core import Cohort, ImagingModel
-from audit.errors import InputError, ModelError
+from audit.errors import InputError, ModelError, StorageError
 from audit.execution import Basis, FolderFiles, Store, Task, Workshop
-from audit.execution._ray_bench import Bench, Keeper, Sent, code_of, sizes_seen, stripped, unseen
+from audit.execution._loaded import loaded_modules
+from audit.execution._ray_bench import Bench, Keeper, Sent, code_of, stripped
 from audit.execution._ray_crew import pickled
+from audit.execution._ray_sight import Sight, sight_of
 from audit.session import load_cohort, load_model
 from audit.testing import planted
 
@@ -42,7 +45,10 @@ def cohort(folder: Path, n: int = 6) -> Cohort:
 
 def sent(**more: object) -> Sent:
     asked = model()
-    given = {"state": asked.state_digest(), "code": code_of(), "pickled": ray.cloudpickle.dumps(asked), "load": None}
+    given = {
+        "state": asked.state_digest(), "code": code_of(), "modules": loaded_modules(),
+        "pickled": ray.cloudpickle.dumps(asked), "load": None,
+    }  # fmt: skip
     return Sent(**{**given, **more})  # type: ignore[arg-type]
 
 
@@ -56,7 +62,7 @@ def test_an_actor_with_the_model_and_the_files_does_a_task(tmp_path: Path) -> No
     bench, cases = Bench(), cohort(tmp_path / "cohort")
     work = workshop(cases, tmp_path / "store")
     assert bench.take(sent()) == ""
-    assert bench.equip(ray.cloudpickle.dumps((stripped(work), sizes_seen(cases)))) == ""
+    assert bench.equip(ray.cloudpickle.dumps((stripped(work), sight_of(cases)))) == ""
     done = bench.do(Task(kind="clean", start=0, stop=4))
     assert done.state == "kept"
     kept = work.store.get(done.key)
@@ -70,7 +76,7 @@ def test_what_a_task_raises_comes_back_in_the_answer(tmp_path: Path) -> None:
     bench, cases = Bench(), cohort(tmp_path / "cohort")
     asked = load_model(lambda images: 1 / 0, **DECLARED)
     assert bench.take(sent(state=asked.state_digest(), pickled=ray.cloudpickle.dumps(asked))) == ""
-    assert bench.equip(ray.cloudpickle.dumps((stripped(workshop(cases, tmp_path / "s")), {}))) == ""
+    assert bench.equip(ray.cloudpickle.dumps((stripped(workshop(cases, tmp_path / "s")), Sight()))) == ""
     done = bench.do(Task(kind="clean", start=0, stop=4))
     assert (done.state, type(done.error)) == ("failed", ModelError)
 
@@ -93,23 +99,81 @@ def test_a_model_that_cannot_be_sent_is_loaded_there_from_its_files() -> None:
     assert "neither sent nor loaded" in bench.take(sent(pickled=None))
 
 
+def test_every_distribution_counts_and_so_does_how_torch_is_set(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A reader of images in another version gives other pixels, and lower precision gives other answers."""
+    import torch
+
+    before = code_of()
+    assert before["pillow"]
+    assert "other code" in Bench().take(sent(code={**before, "pillow": "1.0"}))
+    monkeypatch.setattr(torch, "get_float32_matmul_precision", lambda: "medium")
+    assert {n for n, v in code_of().items() if v != before[n]} == {"torch's precision"}
+
+
+def test_a_module_that_is_worked_on_must_be_the_same(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """An editable package keeps its version while its code changes."""
+    (tmp_path / "mynets_h.py").write_text("FACTOR = 2.0\n")
+    monkeypatch.syspath_prepend(str(tmp_path))
+    importlib.import_module("mynets_h")
+    there = {**loaded_modules(), "mynets_h": "0" * 64, "not_loaded_here": "1" * 64, "__main__": "2" * 64}
+    assert Bench().take(sent(modules=there)) == "other code than where the audit was started: the files of mynets_h"
+    monkeypatch.delitem(sys.modules, "mynets_h")
+    assert Bench().take(sent(modules=there)) == ""
+
+
 def test_a_machine_that_does_not_see_the_files_is_refused(tmp_path: Path) -> None:
     """Else it would set every case aside as not found, in earnest."""
     cases = cohort(tmp_path / "cohort")
-    seen = sizes_seen(cases)
-    assert sorted(seen) == [0, 1, 2, 4, 5]
-    assert unseen(cases, seen) == ""
-    assert sizes_seen(cases.subset(np.array([5, 2]))) == {0: seen[5], 1: seen[2]}
-    np.save(tmp_path / "cohort" / "2.npy", np.zeros((1, 9, 9)))
-    assert "others there" in unseen(cases, seen)
+    sight = sight_of(cases)
+    assert sorted(position for _, position in sight.files) == [0, 1, 2, 4, 5]
+    assert sight.unseen(cases) == ""
+    some = sight_of(cases.subset(np.array([5, 2]))).files
+    assert list(some.values()) == [sight.files["images", 5], sight.files["images", 2]]
+    np.save(tmp_path / "cohort" / "2.npy", np.full((1, 4, 4), 77, np.uint8))
+    assert "others there" in sight.unseen(cases)
     (tmp_path / "cohort" / "2.npy").unlink()
-    assert "not seen there" in unseen(cases, seen)
+    assert "not seen there" in sight.unseen(cases)
+    assert not sight.gone(cases)
+
+
+def test_masks_must_be_seen_as_well(tmp_path: Path) -> None:
+    """They may lie on a disk of their own; an empty cell is none."""
+    folder = tmp_path / "cohort"
+    cohort(folder)
+    lines = ["case,label,image,mask", *(f"c{i},{i % 2},{i}.npy,{'' if i == 2 else f'm{i}.npy'}" for i in range(6))]
+    (folder / "cases.csv").write_text("\n".join(lines) + "\n")
+    for i in range(6):
+        np.save(folder / f"m{i}.npy", np.ones((1, 4, 4), np.uint8))
+    cases = load_cohort(
+        "cases.csv", task="binary", root=folder, input=INPUT, case="case", target="label", positive="1",
+        image="image", mask="mask",
+    )  # fmt: skip
+    sight = sight_of(cases)
+    assert sorted(p for name, p in sight.files if name == "masks") == [0, 1, 4, 5]
+    assert sight.unseen(cases) == ""
+    (folder / "m4.npy").unlink()
+    assert "not seen there" in sight.unseen(cases)
+
+
+def test_a_worker_whose_disk_goes_hands_nothing_over(tmp_path: Path) -> None:
+    """One file that goes is a reason to set its case aside; all that go are the fault of the machine."""
+    bench, cases = Bench(), cohort(tmp_path / "cohort")
+    work = workshop(cases, tmp_path / "store")
+    assert bench.take(sent()) == ""
+    assert bench.equip(ray.cloudpickle.dumps((stripped(work), sight_of(cases)))) == ""
+    (tmp_path / "cohort" / "1.npy").unlink()
+    assert bench.do(Task(kind="clean", start=0, stop=4)).state == "kept"
+    (tmp_path / "cohort").rename(tmp_path / "away")
+    done = bench.do(Task(kind="clean", start=4, stop=6))
+    assert (done.state, done.key, type(done.error)) == ("failed", "", StorageError)
+    assert len(list((tmp_path / "store").glob("*/*"))) == 1
 
 
 def test_a_cohort_without_files_has_nothing_to_look_at() -> None:
     """Images in memory are sent with the cases."""
     cases = cohort_of_arrays()
-    assert sizes_seen(cases) == {}
+    assert sight_of(cases).files == {}
+    assert not sight_of(cases).gone(cases)
 
 
 def cohort_of_arrays() -> Cohort:
