@@ -28,6 +28,7 @@ from audit.evidence._folder import (
 from audit.evidence._github import github_annotations
 from audit.evidence._junit import junit
 from audit.evidence._ledger import LEDGER_VARIABLE, Ledger, append_entry, ledger_path, read_ledger
+from audit.evidence._moments import Moments, moment, run_moments
 from audit.evidence._predictions import write_predictions
 from audit.evidence._profile import TimeTable, overhead, time_table
 from audit.evidence._pseudonyms import Plain, Pseudonyms, load_pseudonyms
@@ -38,11 +39,11 @@ from audit.evidence._summary import summary
 from audit.evidence._suppress import SUPPRESSED, mask, names_one, not_shared_headline, suppress, withheld
 
 __all__ = [
-    "EVIDENCE", "FILES", "LEDGER_VARIABLE", "SUMS", "SUPPRESSED", "Arrays", "Ledger", "Plain", "Pseudonyms",
+    "EVIDENCE", "FILES", "LEDGER_VARIABLE", "SUMS", "SUPPRESSED", "Arrays", "Ledger", "Moments", "Plain", "Pseudonyms",
     "TimeTable", "append_entry", "card_of", "check_seal", "evidence_digest", "evidence_schema", "from_plain",
-    "github_annotations", "held_loader", "junit", "ledger_path", "load_pseudonyms", "loader", "mask", "names_one",
-    "not_shared_headline", "overhead", "pack_artifact", "policy_to_plain", "read_ledger", "read_predictions",
-    "read_run", "result_from_plain", "result_to_plain", "sarif", "seal", "store_artifact", "summary", "suppress",
-    "time_table", "to_plain", "use_of", "withheld", "write_artifact", "write_atomically", "write_evidence",
-    "write_predictions",
+    "github_annotations", "held_loader", "junit", "ledger_path", "load_pseudonyms", "loader", "mask", "moment",
+    "names_one", "not_shared_headline", "overhead", "pack_artifact", "policy_to_plain", "read_ledger",
+    "read_predictions", "read_run", "result_from_plain", "result_to_plain", "run_moments", "sarif", "seal",
+    "store_artifact", "summary", "suppress", "time_table", "to_plain", "use_of", "withheld", "write_artifact",
+    "write_atomically", "write_evidence", "write_predictions",
 ]  # fmt: skip

@@ -3,40 +3,32 @@
 from __future__ import annotations
 
 import datetime as dt
-import re
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 from audit.errors import InputError
-from audit.pack._git import Commit, object_id, path_of, read_commit
+from audit.pack._git import Commit, beside, line_ends, object_id, path_of, read_commit
+from audit.pack._proof import Proof, clock_of, said
 from audit.pack._ssh import Signer, allowed_signers, armoured, check_signature
+from audit.report.phrases import listed, plural
 
 _NAMESPACE = "git"
-_PLAIN = re.compile(r"[^\x20-\x7e\u00a1-\uffff]")
 _WEIGHT = (
     "the time is the one that the signer's machine stated: a weaker proof than a time stamp (RFC 3161), whose time an "
     "authority states"
 )
 
 
-@dataclass(frozen=True, kw_only=True)
-class Committed:
-    """What a commit shows.
-
-    Args:
-        headline: What it shows, empty where it shows nothing.
-        facts: What was found, as pairs of words.
-        doubts: What keeps it from showing anything, the weightiest first.
-    """
-
-    headline: str
-    facts: tuple[tuple[str, str], ...]
-    doubts: tuple[str, ...]
+_LIMITS = (
+    "A signed commit does not show that no other policy was committed beside this one, in this or another commit: "
+    "whoever had several committed before the run could choose among them after it.",
+    "The list of allowed signers is that of the maker of the pack: hold the key's fingerprint against what you know of "
+    "the signer.",
+)
 
 
 def committed(
     data: bytes, trees: Sequence[bytes], signers: bytes | None, policy_file: bytes | None, began: dt.datetime | None
-) -> Committed:
+) -> Proof:
     """Return what a commit shows of when the policy was set.
 
     It shows something only where all of this holds: an SSH signature for git by an allowed signer is over this very
@@ -63,20 +55,25 @@ def committed(
     signer, unsigned = _signed_by(commit, signers)
     who = "" if signer is None else signer.principals
     path, elsewhere = _place(commit, trees, policy_file)
+    others, one_of = _others(path, commit, trees, policy_file)
     late = "" if began is not None and commit.when < began else "it is not earlier than the run"
-    doubts = tuple(f"Of the commit: {d}." for d in (unsigned, elsewhere, late) if d)
+    doubts = tuple(f"Of the commit: {said(d)}." for d in (unsigned, elsewhere, late) if d)
     when = f"{commit.when:%Y-%m-%d %H:%M:%S} UTC"
     facts = (
-        ("commit", commit.name), ("committer, as the commit states", _said(commit.committer)),
-        ("time that its signer states", commit.when.isoformat(timespec="seconds")),
-        ("run began, as the run states", began.isoformat(timespec="seconds") if began else "not known"),
-        ("signature", f"holds, by an allowed signer: {_said(who)}" if who else "not shown to hold"),
+        ("commit", commit.name), ("committer, as the commit states", said(commit.committer)),
+        ("time that its signer states", clock_of(commit.when)),
+        ("run began, by the earliest that is stated", clock_of(began)),
+        ("signature", f"holds, by an allowed signer: {said(who)}" if who else "not shown to hold"),
         ("key of the signature", "not known" if signer is None else signer.fingerprint),
-        ("policy file", f"in the commit's tree as {_said(path)}" if path else "not shown to be in the commit"),
-        ("weight", _WEIGHT),
+        ("policy file", f"in the commit's tree as {said(path)}" if path else "not shown to be in the commit"),
+        *((("beside the policy file", others),) if others else ()), ("weight", _WEIGHT),
     )  # fmt: skip
-    shown = f"a signed commit of {when} by {_said(who)}, a time that the signer states"
-    return Committed(headline="" if doubts else shown, facts=facts, doubts=doubts)
+    shown = f"a signed commit of {when} by {said(who)}, a time that the signer states{one_of}"
+    unseen = (f"In the commit, {others}: whether any is another policy is not known.",) if others else ()
+    return Proof(
+        what=f"the signed commit of {when}", headline="" if doubts else shown, facts=facts, doubts=doubts,
+        limits=(*unseen, *_LIMITS), latest=commit.when,
+    )  # fmt: skip
 
 
 def _signed_by(commit: Commit, signers: bytes | None) -> tuple[Signer | None, str]:
@@ -97,6 +94,8 @@ def _place(commit: Commit, trees: Sequence[bytes], policy_file: bytes | None) ->
         return "", "the policy file that was committed was not given"
     try:
         path = path_of(object_id("blob", policy_file, len(commit.tree)), commit.tree, trees)
+        if path is None and _other_line_ends(policy_file, commit, trees):
+            return "", "its tree holds this policy file with other line ends, which is another file"
     except ValueError:
         return "", "its trees cannot be read"
     if path is None:
@@ -104,6 +103,25 @@ def _place(commit: Commit, trees: Sequence[bytes], policy_file: bytes | None) ->
     return path, ""
 
 
-def _said(text: str) -> str:
-    """Return a text of others without characters that a terminal or a page could take for something else."""
-    return _PLAIN.sub("?", text)[:120]
+def _other_line_ends(policy_file: bytes, commit: Commit, trees: Sequence[bytes]) -> bool:
+    blobs = (object_id("blob", text, len(commit.tree)) for text in line_ends(policy_file))
+    return any(path_of(blob, commit.tree, trees) is not None for blob in blobs)
+
+
+def _others(path: str, commit: Commit, trees: Sequence[bytes], policy_file: bytes | None) -> tuple[str, str]:
+    """Return what stands beside the policy file, and, where it is one of several of its kind, that it is."""
+    there = None
+    if path and policy_file is not None:
+        there = beside(object_id("blob", policy_file, len(commit.tree)), commit.tree, trees)
+    if there is None:
+        return "", ""
+    kind = f"the suffix {said(there.suffix)}" if there.suffix else "no suffix"
+    words = [
+        f"{plural(there.files, 'other file')} in the folder of the policy file, {there.alike} of them with {kind}"
+        if there.files else "",
+        f"{plural(there.above, 'file')} in the folders above it" if there.above else "",
+        f"{plural(there.folders, 'other folder')} with all that is in them" if there.folders else "",
+    ]  # fmt: skip
+    found = listed([w for w in words if w])
+    one_of = f", one of {there.alike + 1} files with {kind} in its folder" if there.alike else ""
+    return f"{found}; none of their content was seen" if found else "", one_of

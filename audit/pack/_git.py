@@ -7,9 +7,11 @@ import hashlib
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from pathlib import PurePosixPath
 
 _NAME = re.compile(rb"[0-9a-f]{40}|[0-9a-f]{64}")
 _COMMITTER = re.compile(rb"([^\n]*) <([^<>\n]*)> (\d{1,12}) [+-]\d{4}")
+_Trees = dict[str, dict[bytes, tuple[bytes, str]]]
 _SIGNATURES = {40: b"gpgsig", 64: b"gpgsig-sha256"}
 
 
@@ -104,20 +106,86 @@ def path_of(blob: str, root: str, trees: Sequence[bytes]) -> str | None:
     Raises:
         ValueError: One of them is no tree that git would write.
     """
-    known = {object_id("tree", t, len(root)): dict(_entries(t, len(root) // 2)) for t in trees}
+    way = _way_to(blob, root, _known(root, trees))
+    return None if way is None else b"/".join(way).decode(errors="replace")
+
+
+def _known(root: str, trees: Sequence[bytes]) -> _Trees:
+    return {object_id("tree", t, len(root)): dict(_entries(t, len(root) // 2)) for t in trees}
+
+
+def _way_to(blob: str, root: str, known: _Trees) -> tuple[bytes, ...] | None:
     # A tree that stands in several places is looked into once, so that no arrangement of trees takes long.
-    waiting, seen = [("", root)], {root}
+    waiting: list[tuple[tuple[bytes, ...], str]] = [((), root)]
+    seen = {root}
     while waiting:
         prefix, at = waiting.pop(0)
         for name, (mode, id_) in known.get(at, {}).items():
-            path = prefix + name.decode(errors="replace")
+            way = (*prefix, name)
             # A link's text is a blob, too, but no file.
             if mode in (b"100644", b"100755") and id_ == blob:
-                return path
+                return way
             if mode == b"40000" and id_ not in seen:
                 seen.add(id_)
-                waiting.append((path + "/", id_))
+                waiting.append((way, id_))
     return None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Beside:
+    """What stands beside a file in the trees that lead to it; only names are known of it.
+
+    Args:
+        suffix: Suffix of the file.
+        files: Entries of its folder that are no folders, without it.
+        alike: Those of them with its suffix.
+        above: Entries of the folders above that are no folders.
+        folders: Folders that the way to it does not lead through.
+    """
+
+    suffix: str
+    files: int
+    alike: int
+    above: int
+    folders: int
+
+
+def beside(blob: str, root: str, trees: Sequence[bytes]) -> Beside | None:
+    """Return what stands beside a file, None where the trees that are given do not lead to it.
+
+    Args:
+        blob: Id (hex) of the file.
+        root: Id (hex) of the tree of the commit.
+        trees: Tree objects.
+
+    Raises:
+        ValueError: One of them is no tree that git would write.
+    """
+    known = _known(root, trees)
+    way = _way_to(blob, root, known)
+    if way is None:
+        return None
+    at, above, folders = root, 0, 0
+    for folder in way[:-1]:
+        inside = [mode == b"40000" for n, (mode, _) in known[at].items() if n != folder]
+        above, folders = above + inside.count(False), folders + inside.count(True)
+        at = known[at][folder][1]
+    others = [(n, mode == b"40000") for n, (mode, _) in known[at].items() if n != way[-1]]
+    files = [_suffix(n) for n, is_folder in others if not is_folder]
+    own = _suffix(way[-1])
+    return Beside(
+        suffix=own, files=len(files), alike=files.count(own), above=above, folders=folders + len(others) - len(files)
+    )
+
+
+def _suffix(name: bytes) -> str:
+    return PurePosixPath(name.decode(errors="replace")).suffix.lower()
+
+
+def line_ends(text: bytes) -> tuple[bytes, ...]:
+    """Return a text with the line ends of other systems, where they are others than its own."""
+    plain = text.replace(b"\r\n", b"\n")
+    return tuple(x for x in (plain, plain.replace(b"\n", b"\r\n")) if x != text)
 
 
 def _entries(tree: bytes, size: int) -> Iterator[tuple[bytes, tuple[bytes, str]]]:

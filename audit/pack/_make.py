@@ -110,7 +110,10 @@ def _source(folder: Path, evidence: Evidence, options: PackOptions, standards: t
     )  # fmt: skip
     return Source(
         shared=shared, stored=stored, card=card_of(shared.evidence.model), inputs=inputs, against=against,
-        prior=prior_definition(shared.evidence, options.given), history=run_history(shared.evidence, inputs.ledger),
+        prior=prior_definition(
+            shared.evidence, options.given, log=shared.files.get("log.jsonl"), ledger=inputs.ledger
+        ),
+        history=run_history(shared.evidence, inputs.ledger),
         validation=options.validation, standards=standards,
     )  # fmt: skip
 

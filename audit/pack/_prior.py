@@ -10,17 +10,17 @@ from typing import Any
 
 from audit.core import Evidence, Policy
 from audit.errors import InputError
+from audit.evidence import Ledger, Moments, moment, run_moments
 from audit.pack._commit import committed
+from audit.pack._proof import Proof, folded
+from audit.pack._runs import lines_on
+from audit.pack._stamp import HASHES, stamped
+from audit.report.phrases import plural
 
-_GIVEN = "given/"
 _GIVEN = "given/"
 NOT_DEMONSTRATED = "prior definition not demonstrated"
 _DEMONSTRATED = "prior definition demonstrated"
-_HASHES = {
-    "2.16.840.1.101.3.4.2.1": "sha256", "2.16.840.1.101.3.4.2.2": "sha384", "2.16.840.1.101.3.4.2.3": "sha512",
-}  # fmt: skip
-# The object identifier of what a time stamp holds, in DER: some authorities write the rest of it less strictly.
-_CONTENT = bytes.fromhex("060b2a864886f70d0109100104")
+_ONE_FILE = "The ledger is one file of one user on one machine, and lists runs on the same cases only."
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -75,40 +75,51 @@ class Prior:
     """What is known of when the policy was set.
 
     Args:
-        demonstrated: True only where a signature that was checked binds this policy to a time before the run.
+        demonstrated: True only where a signature that was checked binds this policy to a time before the run, and no
+            other run on the cohort is known to have begun before that time.
         headline: One sentence.
         facts: What was found, as pairs of words.
         doubts: What keeps it from being demonstrated.
+        limits: What a proof does not show even where it holds.
+        earlier_runs: How many other runs on the cohort began before that time by the ledger; None: not known.
     """
 
     demonstrated: bool
     headline: str
     facts: tuple[tuple[str, str], ...] = ()
     doubts: tuple[str, ...] = ()
+    limits: tuple[str, ...] = ()
+    earlier_runs: int | None = None
 
 
-def prior_definition(evidence: Evidence, given: Given) -> Prior:
+def prior_definition(
+    evidence: Evidence, given: Given, *, log: bytes | None = None, ledger: Ledger | None = None
+) -> Prior:
     """Return what shows that the policy was set before the run.
 
     Args:
         evidence: Holds the policy and when the run began.
         given: What the user gives.
+        log: The run's log.jsonl, which states when it began as well; without it nothing is demonstrated.
+        ledger: What the ledger has of runs on this cohort, None where there is none.
 
     Raises:
         InputError: A file cannot be read, or the policy file is not the policy of this run.
         MissingExtraError: A time stamp is given and the extra that reads it is not installed.
     """
     own = replace(evidence.policy, digest="").digest
-    prints = {"the policy's digest": bytes.fromhex(own)}
+    prints = {"the policy's digest": ("sha256", bytes.fromhex(own))}
     if given.policy_file is not None:
         _check_file(given.policy, evidence.policy)
-        prints |= {f"{h} of the policy file": hashlib.new(h, given.policy_file).digest() for h in _HASHES.values()}
-    began = _time(evidence.run.get("started"))
-    shown = [] if given.stamp is None else [_stamped(given, prints, began)]
+        prints |= {f"{h} of the policy file": (h, hashlib.new(h, given.policy_file).digest()) for h in HASHES.values()}
+    lines, others = ([], {}) if ledger is None else lines_on(evidence, ledger)
+    times = run_moments(evidence, log, lines)
+    proofs = [] if given.stamp is None else [stamped(given.stamp, prints, given.roots, times.began)]
     if given.commit is not None:
-        shown.append(_committed(given, began))
-    if shown:
-        return _together(shown)
+        proofs.append(committed(given.commit, given.trees, given.signers, given.policy_file, times.began))
+    if proofs:
+        unknown = _unknown(ledger, lines)
+        return _together([_held(proof, evidence, times, others, unknown) for proof in proofs])
     return Prior(
         demonstrated=False, headline=f"{NOT_DEMONSTRATED}: no time stamp and no signed commit of the policy was given",
         doubts=("The run's own log names the policy's digest before its results, but the log is the run's own.",),
@@ -127,123 +138,63 @@ def _check_file(read: Policy | None, policy: Policy) -> None:
         )  # fmt: skip
 
 
-def _time(text: Any) -> dt.datetime | None:
-    try:
-        found = dt.datetime.fromisoformat(str(text))
-    except ValueError:
-        return None
-    return found if found.tzinfo else None
+def _unknown(ledger: Ledger | None, own: Sequence[Mapping[str, Any]]) -> str:
+    """Return why nothing is known of other runs on the cohort, empty where a ledger tells."""
+    if ledger is None:
+        return "no ledger of runs was found"
+    if ledger.fault:
+        return f"the ledger was changed or damaged, {ledger.fault}"
+    return "" if own else "this run is not in the ledger that was found"
 
 
-def _stamped(given: Given, prints: Mapping[str, bytes], began: dt.datetime | None) -> Prior:
-    assert given.stamp is not None
-    response = _decode(given.stamp)
-    if response is None:
-        return Prior(
-            demonstrated=False, headline=f"{NOT_DEMONSTRATED} by this tool, which cannot read the time stamp given",
-            doubts=("The time stamp is in the pack; it is not strict DER, so that this tool did not check it. "
-                    "For a person: openssl ts -reply -in given/time-stamp.tsr -text",),
-        )  # fmt: skip
-    info = response.tst_info
-    imprint = bytes(info.message_imprint.message)
-    oid = info.message_imprint.hash_algorithm.dotted_string
-    matched = next((what for what, value in prints.items() if value == imprint), "")
-    when = info.gen_time if info.gen_time.tzinfo else info.gen_time.replace(tzinfo=dt.UTC)
-    checked, problem = _check_signature(response, imprint, given.roots)
-    doubts = []
-    if not matched:
-        doubts.append("The time stamp is of something else: its imprint is neither the policy's digest nor its file's.")
-    if began is None or when >= began:
-        doubts.append("The time stamp is not earlier than the run.")
-    if not checked:
-        doubts.append(problem)
-    facts = (
-        ("time stamp", when.isoformat(timespec="seconds")),
-        ("run began, as the run states", began.isoformat(timespec="seconds") if began else "not known"),
-        ("imprint", f"{_HASHES.get(oid, oid)} {imprint.hex()}"), ("imprint of", matched or "something else"),
-        ("policy of the authority", info.policy.dotted_string), ("serial number", str(info.serial_number)),
-        ("signature", "holds, by a root that the user trusts" if checked else "not checked by this tool"),
-    )  # fmt: skip
+def _held(
+    proof: Proof, evidence: Evidence, times: Moments, others: Mapping[str, Sequence[Mapping[str, Any]]], unknown: str
+) -> Prior:
+    """Return what a proof shows once the times of this run and of the others are held against it."""
+    doubts = list(proof.doubts)
+    if times.faults:
+        doubts.append(f"The times that are stated of the run do not fit: {'; '.join(times.faults)}.")
+    earlier = [found for found in others.values() if _before(found, proof.latest)]
+    limits = list(proof.limits)
+    if earlier:
+        doubts.append(_earlier(earlier, evidence, proof.what))
+    elif unknown:
+        limits.insert(0, f"Whether another run on this cohort began before {proof.what} is not known: {unknown}.")
+    else:
+        limits.insert(0, f"By the ledger no other run on this cohort began before {proof.what}. {_ONE_FILE}")
+    known = None if proof.latest is None or (unknown and not earlier) else len(earlier)
     if doubts:
         return Prior(
-            demonstrated=False, headline=f"{NOT_DEMONSTRATED}: {doubts[0][0].lower()}{doubts[0][1:].rstrip('.')}",
-            facts=facts, doubts=tuple(doubts),
+            demonstrated=False, headline=f"{NOT_DEMONSTRATED}: {folded(doubts[0])}", facts=proof.facts,
+            doubts=tuple(doubts), limits=tuple(limits), earlier_runs=known,
         )  # fmt: skip
-    text = f"{_DEMONSTRATED} by a time stamp of {when:%Y-%m-%d %H:%M:%S} UTC, before the run"
-    return Prior(demonstrated=True, headline=text, facts=facts)
-
-
-def _decode(data: bytes) -> Any:
-    """Return the response, or None for a time stamp that the strict reader refuses.
-
-    Raises:
-        InputError: It is no time stamp at all.
-        MissingExtraError: The extra that reads it is not installed.
-    """
-    try:
-        from rfc3161_client import decode_timestamp_response
-    except ImportError as error:
-        from audit.errors import MissingExtraError
-
-        raise MissingExtraError("rfc3161-client", "sign") from error
-    # A bare token becomes the response that an authority would have sent with it.
-    for candidate in (data, _sequence(b"\x30\x03\x02\x01\x00" + data)):
-        try:
-            response = decode_timestamp_response(candidate)
-            _ = response.tst_info.gen_time
-        except ValueError:
-            continue
-        return response
-    if _CONTENT in data:
-        return None
-    raise InputError(
-        "the time stamp cannot be read", expected="a time-stamp response or token of RFC 3161, in DER",
-        got=f"{len(data)} bytes that are none", fix="give the .tsr file that the authority sent",
-    )  # fmt: skip
-
-
-def _sequence(content: bytes) -> bytes:
-    """Return a DER sequence."""
-    size = len(content)
-    if size < 128:
-        return b"\x30" + bytes([size]) + content
-    length = size.to_bytes((size.bit_length() + 7) // 8, "big")
-    return b"\x30" + bytes([0x80 | len(length)]) + length + content
-
-
-def _check_signature(response: Any, imprint: bytes, roots: bytes | None) -> tuple[bool, str]:
-    if roots is None:
-        return False, "The signature of the authority was not checked: no root certificate was given."
-    from cryptography import x509
-    from rfc3161_client import VerificationError, VerifierBuilder
-
-    try:
-        certificates = x509.load_pem_x509_certificates(roots)
-    except ValueError as error:
-        raise InputError(
-            "the root certificates cannot be read", expected="PEM", got=str(error)[:80],
-            fix="give the certificate of the authority's root",
-        ) from error  # fmt: skip
-    builder = VerifierBuilder()
-    for certificate in certificates:
-        builder = builder.add_root_certificate(certificate)
-    try:
-        builder.build().verify(response, imprint)
-    except (VerificationError, ValueError):
-        return False, "The signature of the authority does not hold by the root certificates that were given."
-    return True, ""
-
-
-def _committed(given: Given, began: dt.datetime | None) -> Prior:
-    assert given.commit is not None
-    found = committed(given.commit, given.trees, given.signers, given.policy_file, began)
-    if found.headline:
-        return Prior(demonstrated=True, headline=f"{_DEMONSTRATED} by {found.headline}", facts=found.facts)
-    first = found.doubts[0]
+    tail = "; whether other runs on this cohort came before it is not known" if unknown else ""
     return Prior(
-        demonstrated=False, headline=f"{NOT_DEMONSTRATED}: {first[0].lower()}{first[1:].rstrip('.')}",
-        facts=found.facts, doubts=found.doubts,
+        demonstrated=True, headline=f"{_DEMONSTRATED} by {proof.headline}{tail}", facts=proof.facts,
+        limits=tuple(limits), earlier_runs=known,
     )  # fmt: skip
+
+
+def _before(lines: Sequence[Mapping[str, Any]], latest: dt.datetime | None) -> bool:
+    """Tell whether a run of the ledger began before a proof; one whose time cannot be read may have."""
+    times = [moment(line.get("time")) for line in lines]
+    return latest is not None and any(t is None or t <= latest for t in times)
+
+
+def _earlier(runs: Sequence[Sequence[Mapping[str, Any]]], evidence: Evidence, what: str) -> str:
+    model, policy = evidence.model.get("digest"), evidence.policy.digest
+    same = sum(1 for lines in runs if model and any(e.get("model_digest") == model for e in lines))
+    under = sum(1 for lines in runs if any(e.get("policy_digest") == policy for e in lines))
+    return (
+        f"{plural(len(runs), 'run')} on this cohort began before {what}, by the ledger, {same} of this model and "
+        f"{under} under this policy: it may have been set with their results known."
+    )
+
+
+def prior_words(prior: Prior) -> tuple[str, ...]:
+    """Return what a check of a pack says of prior definition: what was found, and what it does not show."""
+    first = f"Of the policy: {prior.headline}, by what the pack holds."
+    return (first, *prior.limits) if prior.demonstrated else (first,)
 
 
 def _together(shown: Sequence[Prior]) -> Prior:
@@ -254,4 +205,5 @@ def _together(shown: Sequence[Prior]) -> Prior:
         demonstrated=best[0].demonstrated,
         headline="; and ".join(p.headline for p in held),
         facts=tuple(f for p in shown for f in p.facts), doubts=tuple(d for p in shown for d in p.doubts),
+        limits=tuple(x for p in shown for x in p.limits), earlier_runs=best[0].earlier_runs,
     )  # fmt: skip

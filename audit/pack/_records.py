@@ -133,6 +133,8 @@ def acceptance_criteria(source: Source) -> Document:
         blocks.append(Facts(title="What was given to show prior definition", rows=prior.facts))
     if prior.doubts:
         blocks.append(Listing(items=prior.doubts))
+    if prior.limits:
+        blocks += [Text(tone="note", text="What such a proof does not show:"), Listing(items=prior.limits)]
     blocks.append(
         Table(
             caption="Rules and their limits",

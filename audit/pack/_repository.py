@@ -5,10 +5,13 @@ from __future__ import annotations
 import os
 import subprocess
 import tempfile
+from collections.abc import Sequence
 from pathlib import Path
+from shlex import quote
 
 from audit.errors import InputError
-from audit.pack._git import object_id
+from audit.pack._git import line_ends, object_id
+from audit.pack._proof import said
 
 _SECONDS = 120
 # Objects as they are stored: nothing put in their place, nothing fetched, nobody asked.
@@ -26,7 +29,8 @@ def commit_objects(repository: Path, revision: str, policy_file: bytes | None) -
         policy_file: Content of the file; None or another content: the root tree alone.
 
     Raises:
-        InputError: git is not installed, or finds no such repository or commit.
+        InputError: git is not installed, or finds no such repository or commit, or the commit holds the file with other
+            line ends.
     """
     if not repository.is_file():
         return _objects(repository, revision, policy_file)
@@ -41,12 +45,37 @@ def _objects(repository: Path, revision: str, policy_file: bytes | None) -> tupl
     root = commit[5:].partition(b"\n")[0].decode()
     trees = [root]
     if policy_file is not None:
-        blob = object_id("blob", policy_file, len(root)).encode()
         listed = _git(repository, "ls-tree", "-r", "-t", "-z", "--full-tree", name.decode()).split(b"\0")
         entries = [(head.split(b" "), path) for head, _, path in (e.partition(b"\t") for e in listed) if path]
-        found = min((path for head, path in entries if head[2] == blob and head[0].startswith(b"100")), default=b"")
+        plain = [(head[2].decode(), path) for head, path in entries if head[0].startswith(b"100")]
+        found = _place(policy_file, plain, len(root))
+        if not found:
+            _check_line_ends(policy_file, plain, revision, len(root))
         trees += [h[2].decode() for h, path in entries if h[1] == b"tree" and found.startswith(path + b"/")]
     return commit, tuple(_git(repository, "cat-file", "tree", t) for t in trees)
+
+
+def _place(content: bytes, plain: Sequence[tuple[str, bytes]], length: int) -> bytes:
+    blob = object_id("blob", content, length)
+    return min((path for id_, path in plain if id_ == blob), default=b"")
+
+
+def _check_line_ends(policy_file: bytes, plain: Sequence[tuple[str, bytes]], revision: str, length: int) -> None:
+    """Check that a commit does not hold a file with other line ends, as git gives it to some machines.
+
+    Raises:
+        InputError: It does.
+    """
+    for other in line_ends(policy_file):
+        path = said(_place(other, plain, length).decode(errors="replace"))
+        if path:
+            raise InputError(
+                "the policy file differs from the committed one in its line ends",
+                expected=f"{path} as it was committed, byte for byte",
+                got="the same text with " + ("CRLF" if b"\r\n" in policy_file else "LF") + " where the commit has "
+                + ("CRLF" if b"\r\n" in other else "LF"),
+                fix=f"git show {quote(f'{said(revision)}:{path}')} > committed.toml, then --policy committed.toml",
+            )  # fmt: skip
 
 
 def _git(place: Path, *words: str, protocol: str = "none") -> bytes:

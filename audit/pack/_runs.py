@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import datetime as dt
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from audit.core import Evidence
-from audit.evidence import Ledger
+from audit.evidence import Ledger, moment
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -65,11 +64,10 @@ def run_history(evidence: Evidence, ledger: Ledger | None) -> RunHistory:
     if ledger is None:
         text = "history of runs not demonstrated: no ledger was found"
         return RunHistory(headline=text, outcomes={}, doubts=("How often this cohort was audited is not known.",))
-    digest = str(evidence.run.get("derived_from") or evidence.run.get("evidence_digest") or "")
     entries = ledger.on(str(evidence.cohort.get("digest", "")))
     began = {str(e.get("run")): e for e in entries if e.get("event") == "began"}
     ended = {str(e.get("run")): e for e in entries if e.get("event") == "ended"}
-    ours = _ours(evidence, [e for e in ended.values() if e.get("evidence_digest") == digest])
+    ours = _ours(evidence, entries)
     runs = tuple(_one(e, ended.get(name), ours) for name, e in began.items())
     outcomes: dict[str, int] = {}
     for r in runs:
@@ -84,15 +82,32 @@ def run_history(evidence: Evidence, ledger: Ledger | None) -> RunHistory:
     )
 
 
-def _ours(evidence: Evidence, equal: list[Mapping[str, Any]]) -> Mapping[str, Any] | None:
+def lines_on(evidence: Evidence, ledger: Ledger) -> tuple[list[Mapping[str, Any]], dict[str, list[Mapping[str, Any]]]]:
+    """Return the ledger's lines of the run of this evidence, and those of each other run on its cohort.
+
+    Args:
+        evidence: The run of this pack.
+        ledger: The ledger.
+    """
+    entries = ledger.on(str(evidence.cohort.get("digest", "")))
+    ours = _ours(evidence, entries)
+    runs: dict[str, list[Mapping[str, Any]]] = {}
+    for number, entry in enumerate(entries):
+        # A line that names no run stands for one of its own.
+        runs.setdefault(str(entry.get("run") or f"line {number}"), []).append(entry)
+    own = [] if ours is None else runs.pop(str(ours.get("run") or ""), [ours])
+    return own, runs
+
+
+def _ours(evidence: Evidence, entries: Sequence[Mapping[str, Any]]) -> Mapping[str, Any] | None:
     """Return the end of this run: of runs with equal evidence the one that ended when this one did."""
+    digest = str(evidence.run.get("derived_from") or evidence.run.get("evidence_digest") or "")
+    equal = [e for e in entries if e.get("event") == "ended" and e.get("evidence_digest") == digest]
+    finished = moment(evidence.run.get("finished"))
 
     def away(entry: Mapping[str, Any]) -> float:
-        try:
-            ended = dt.datetime.fromisoformat(str(entry.get("time")))
-            return abs((ended - dt.datetime.fromisoformat(str(evidence.run.get("finished")))).total_seconds())
-        except (ValueError, TypeError):
-            return math.inf
+        ended = moment(entry.get("time"))
+        return math.inf if ended is None or finished is None else abs((ended - finished).total_seconds())
 
     return min(equal, key=away) if equal else None
 

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from audit.core import CLASSIFICATION, Evidence, Finding, Rule, StoredPredictions, StoredRows
-from audit.evidence import SUPPRESSED
+from audit.evidence import SUPPRESSED, run_moments
 from audit.judge import decide, matches
 
 
@@ -125,7 +125,7 @@ def _ledger(said: Mapping[str, Any], stored: StoredPredictions) -> Iterator[str]
 
 
 def log_faults(evidence: Evidence, log: bytes) -> Iterator[str]:
-    """Yield where a run's log names another policy, seed or outcome than its evidence.
+    """Yield where a run's log names another policy, seed or outcome than its evidence, or times that do not fit.
 
     Args:
         evidence: The run.
@@ -144,6 +144,7 @@ def log_faults(evidence: Evidence, log: bytes) -> Iterator[str]:
     for event, key, wanted in asked:
         if named.get(event, {}).get(key) != wanted:
             yield f"names another {key} than evidence.json, or none"
+    yield from run_moments(evidence, log).faults
 
 
 def artifact_faults(evidence: Evidence, sums: bytes) -> Iterator[tuple[str, str]]:

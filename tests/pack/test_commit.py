@@ -9,7 +9,8 @@ import pytest
 
 from audit.errors import InputError
 from audit.pack._commit import committed
-from audit.pack._git import object_id, path_of, read_commit
+from audit.pack._git import beside, object_id, path_of, read_commit
+from audit.pack._proof import said
 from audit.pack._repository import commit_objects
 from audit.pack._ssh import allowed_signers, check_signature
 from tests.pack._signed import POLICY, allowed, git, key, needs_git, repository
@@ -121,10 +122,75 @@ def test_no_changed_byte_of_a_commit_is_accepted(given, private):
 
 def test_another_policy_file_is_not_in_the_tree(given, private):
     """The blob must be that of the file byte for byte; another line end is another file."""
-    for policy in (POLICY + b"\n", POLICY.replace(b"\n", b"\r\n"), b"else"):
+    for policy in (POLICY + b"\n", b"else"):
         found = shown(given, allowed(private), policy=policy)
         assert found.doubts == ("Of the commit: its tree does not hold this policy file.",)
+    found = shown(given, allowed(private), policy=POLICY.replace(b"\n", b"\r\n"))
+    assert found.headline == ""
+    assert "with other line ends, which is another file" in found.doubts[0]
     assert "not given" in shown(given, allowed(private), policy=None).doubts[0]
+
+
+@pytest.mark.parametrize("committed", [POLICY, POLICY.replace(b"\n", b"\r\n")], ids=["LF", "CRLF"])
+def test_other_line_ends_than_the_commit_has_are_told_with_what_to_do(tmp_path, private, committed):
+    """Git gives some machines other line ends than it stores: what was expected, what is there, and the command."""
+    folder = repository(tmp_path / "r", private, policy=committed)
+    mine = POLICY if b"\r" in committed else POLICY.replace(b"\n", b"\r\n")
+    with pytest.raises(InputError, match="differs from the committed one in its line ends") as refused:
+        commit_objects(folder, "HEAD", mine)
+    assert refused.value.expected == "gates/policy.toml as it was committed, byte for byte"
+    assert ("with LF where the commit has CRLF" in refused.value.got) == (b"\r" in committed)
+    assert "git show HEAD:gates/policy.toml > committed.toml" in refused.value.fix
+    assert commit_objects(folder, "HEAD", mine + b"\n")[1]
+
+
+def test_a_folder_that_is_not_there_is_named(tmp_path):
+    """It is no fault of git's."""
+    with pytest.raises(InputError) as refused:
+        commit_objects(tmp_path / "absent", "HEAD", POLICY)
+    assert refused.value.got == "no folder absent"
+
+
+def test_policies_beside_the_policy_are_counted(tmp_path, private):
+    """Fifty more of its kind in its folder, and what stands above and beside it: none was seen, and that is said."""
+    folder = repository(tmp_path / "r", private)
+    for i in range(50):
+        (folder / "gates" / f"p{i:02}.TOML").write_text(f"limit = {i}")
+    (folder / "gates" / "notes.md").write_text("")
+    (folder / "gates" / "old").mkdir()
+    (folder / "gates" / "old" / "x").write_text("")
+    git(folder, "add", ".")
+    git(folder, "commit", "--quiet", "-m", "more")
+    found = shown(commit_objects(folder, "HEAD", POLICY), allowed(private))
+    assert found.headline.endswith(", one of 51 files with the suffix .toml in its folder")
+    assert dict(found.facts)["beside the policy file"] == (
+        "51 other files in the folder of the policy file, 50 of them with the suffix .toml, 1 file in the folders "
+        "above it and 1 other folder with all that is in them; none of their content was seen"
+    )
+    assert "whether any is another policy is not known" in found.limits[0]
+    assert "does not show that no other policy was committed" in found.limits[1]
+
+
+def test_names_that_no_text_can_hold_are_counted_one_by_one():
+    """Two names of bytes that are no text look alike, and are two files."""
+    blob = object_id("blob", POLICY, 40)
+    names = (b"\xfe.toml", b"\xff.toml", b"policy.toml")
+    tree = b"".join(b"100644 " + n + b"\0" + bytes.fromhex(blob if n[:1] == b"p" else "ab" * 20) for n in names)
+    found = beside(blob, object_id("tree", tree, 40), [tree])
+    assert (found.files, found.alike, found.above, found.folders) == (2, 2, 0, 0)
+    assert beside(blob, object_id("tree", tree, 40), []) is None
+
+
+def test_words_of_others_are_printable(given, private):
+    """Names of the commit and of the list keep their letters, of whatever alphabet, and lose what steers a terminal."""
+    assert (
+        said("Zo\u00eb \U00020000 \u202egnp.exe \x1b[2J\u2028x\u200b\u00a0") == "Zo\u00eb \U00020000 ?gnp.exe ?[2J?x??"
+    )
+    steered = given[0].replace(b"committer Jane Doe", "committer J\u202e\x1bane".encode(), 1)
+    assert dict(shown((steered, given[1]), None).facts)["committer, as the commit states"].startswith("J??ane")
+    signers = allowed(private, '"ja\u202ene@example.org"')
+    found = shown(given, signers)
+    assert "by ja?ne@example.org," in found.headline
 
 
 def test_trees_that_were_edited_lead_nowhere(given, private):
