@@ -75,8 +75,8 @@ class Prior:
     """What is known of when the policy was set.
 
     Args:
-        demonstrated: True only where a signature that was checked binds this policy to a time before the run, and no
-            other run on the cohort is known to have begun before that time.
+        demonstrated: True only where a signature that was checked binds this policy to a time before the run, and the
+            ledger that has this run has no other on the cohort that began before that time.
         headline: One sentence.
         facts: What was found, as pairs of words.
         doubts: What keeps it from being demonstrated.
@@ -155,23 +155,22 @@ def _held(
     if times.faults:
         doubts.append(f"The times that are stated of the run do not fit: {'; '.join(times.faults)}.")
     earlier = [found for found in others.values() if _before(found, proof.latest)]
-    limits = list(proof.limits)
+    limits = proof.limits
     if earlier:
         doubts.append(_earlier(earlier, evidence, proof.what))
     elif unknown:
-        limits.insert(0, f"Whether another run on this cohort began before {proof.what} is not known: {unknown}.")
+        doubts.append(f"Whether another run on this cohort began before {proof.what} is not known: {unknown}.")
     else:
-        limits.insert(0, f"By the ledger no other run on this cohort began before {proof.what}. {_ONE_FILE}")
+        limits = (f"By the ledger no other run on this cohort began before {proof.what}. {_ONE_FILE}", *limits)
     known = None if proof.latest is None or (unknown and not earlier) else len(earlier)
     if doubts:
         return Prior(
             demonstrated=False, headline=f"{NOT_DEMONSTRATED}: {folded(doubts[0])}", facts=proof.facts,
-            doubts=tuple(doubts), limits=tuple(limits), earlier_runs=known,
+            doubts=tuple(doubts), limits=limits, earlier_runs=known,
         )  # fmt: skip
-    tail = "; whether other runs on this cohort came before it is not known" if unknown else ""
     return Prior(
-        demonstrated=True, headline=f"{_DEMONSTRATED} by {proof.headline}{tail}", facts=proof.facts,
-        limits=tuple(limits), earlier_runs=known,
+        demonstrated=True, headline=f"{_DEMONSTRATED} by {proof.headline}", facts=proof.facts, limits=limits,
+        earlier_runs=known,
     )  # fmt: skip
 
 
@@ -193,7 +192,7 @@ def _earlier(runs: Sequence[Sequence[Mapping[str, Any]]], evidence: Evidence, wh
 
 def prior_words(prior: Prior) -> tuple[str, ...]:
     """Return what a check of a pack says of prior definition: what was found, and what it does not show."""
-    first = f"Of the policy: {prior.headline}, by what the pack holds."
+    first = f"Of the policy, by what the pack holds: {prior.headline}."
     return (first, *prior.limits) if prior.demonstrated else (first,)
 
 

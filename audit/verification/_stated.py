@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import json
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
@@ -10,8 +11,11 @@ from typing import Any
 import numpy as np
 
 from audit.core import CLASSIFICATION, Evidence, Finding, Rule, StoredPredictions, StoredRows
-from audit.evidence import SUPPRESSED, run_moments
+from audit.evidence import SUPPRESSED, moment, run_moments
 from audit.judge import decide, matches
+
+# Clocks of two machines differ by less.
+_AHEAD = dt.timedelta(minutes=10)
 
 
 def pass_faults(
@@ -145,6 +149,9 @@ def log_faults(evidence: Evidence, log: bytes) -> Iterator[str]:
         if named.get(event, {}).get(key) != wanted:
             yield f"names another {key} than evidence.json, or none"
     yield from run_moments(evidence, log).faults
+    ended = moment(evidence.run.get("finished"))
+    if ended is not None and ended > dt.datetime.now(dt.UTC) + _AHEAD:
+        yield f"the end that the evidence states ({ended.isoformat()}) has not come"
 
 
 def artifact_faults(evidence: Evidence, sums: bytes) -> Iterator[tuple[str, str]]:

@@ -47,8 +47,15 @@ def log(start=LATE, verdict=LATE):
     return lines(("start", start, {"resume": False}), ("verdict", verdict, {}))
 
 
+def entry(event, time, run="a", **more):
+    return {"event": event, "time": time, "run": run, "cohort_digest": "cohort", **more}
+
+
+OWN = (entry("began", LATE), entry("ended", LATE, evidence_digest="of this run"))
+
+
 def prior_definition(evidence, given, **more):
-    return defined(evidence, given, **{"log": log(), **more})
+    return defined(evidence, given, **{"log": log(), "ledger": Ledger(entries=OWN), **more})
 
 
 @pytest.mark.parametrize("name", ["policy.tsr", "policy.token"])
@@ -164,7 +171,8 @@ def given_stamp():
 def test_a_stamp_counts_from_the_latest_time_that_it_can_mean(second, before):
     """This authority states 08:48:44 and an accuracy of one second: a run at 08:48:45 may have begun first."""
     time = f"2026-11-26T08:48:{second}+00:00"
-    prior = prior_definition(evidence(time, time), given_stamp(), log=log(time, time))
+    ledger = Ledger(entries=tuple({**line, "time": time} for line in OWN))
+    prior = prior_definition(evidence(time, time), given_stamp(), log=log(time, time), ledger=ledger)
     assert prior.demonstrated is before
     assert dict(prior.facts)["accuracy of its time"] == "1 seconds either way"
 
@@ -221,11 +229,6 @@ def test_a_start_that_nothing_else_states_demonstrates_nothing(more, words):
     assert words in " ".join(prior.doubts)
 
 
-def entry(event, time, run="a", **more):
-    return {"event": event, "time": time, "run": run, "cohort_digest": "cohort", **more}
-
-
-OWN = (entry("began", LATE), entry("ended", LATE, evidence_digest="of this run"))
 BEFORE = "2026-11-26T08:48:45+00:00"
 
 
@@ -263,12 +266,12 @@ def test_a_ledger_without_earlier_runs_is_said_and_what_it_is():
         (Ledger(entries=OWN, fault="line 2 cannot be read"), "changed or damaged, line 2 cannot be read"),
     ],
 )  # fmt: skip
-def test_where_no_ledger_tells_it_is_not_taken_for_none(ledger, why):
-    """The headline says that earlier runs are not known, and a reader of the numbers finds none."""
+def test_where_no_ledger_tells_nothing_is_demonstrated(ledger, why):
+    """Whoever takes the ledger away gains nothing: what is not known is not taken for none."""
     prior = prior_definition(evidence(), given_stamp(), ledger=ledger)
-    assert prior.headline.endswith("; whether other runs on this cohort came before it is not known")
-    assert why in prior.limits[0]
-    assert prior.earlier_runs is None
+    assert (prior.demonstrated, prior.earlier_runs) == (False, None)
+    assert "whether another run on this cohort began before the time stamp of 2026-11-26" in prior.headline
+    assert why in prior.headline
 
 
 @pytest.mark.parametrize(

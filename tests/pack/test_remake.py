@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import json
+import shutil
 import sys
 from pathlib import Path
 
@@ -11,13 +13,23 @@ import pytest
 import audit
 from audit.config import load_policy
 from audit.errors import EvidenceError
-from audit.evidence import Ledger, append_entry, read_ledger
-from audit.pack import Given, Hazard, Pack, PackOptions, make_pack, read_pack, remade_faults, stated_faults
+from audit.evidence import Ledger, append_entry, ledger_path, read_ledger, seal
+from audit.pack import (
+    Given,
+    Hazard,
+    Pack,
+    PackOptions,
+    commit_objects,
+    make_pack,
+    read_pack,
+    remade_faults,
+    stated_faults,
+)
 from audit.pack._inputs import INPUTS, Inputs, read_inputs, write_inputs
 from audit.pack._lists import Anomaly
 from audit.pack._read import make_sums
 from audit.pack._zip import write_zip
-from tests.pack._make import small_run, unzipped
+from tests.pack._make import small_run, text_of, unzipped
 from tests.pack._signed import allowed, key, needs_git, repository
 
 VALIDATION = {"kind": "imaging-audit validation", "version": audit.__version__, "checks": [], "date": "2026-01-01"}
@@ -171,8 +183,6 @@ def place(run, tmp_path_factory):
 @pytest.fixture(scope="module")
 def given(place):
     """What a user gives."""
-    from audit.pack import commit_objects
-
     policy = (place / "policy.toml").read_bytes()
     commit, trees = commit_objects(place / "r", "HEAD", policy)
     return Given(
@@ -185,7 +195,7 @@ def given(place):
 def test_it_is_demonstrated_and_checked_again_from_the_pack_alone(run, place, given, tmp_path):
     """The first page says so; the pack is intact without repository, key or list beside it."""
     path = tmp_path / "p.zip"
-    path.write_bytes(make_pack(run, PackOptions(given=given)))
+    path.write_bytes(make_pack(run, PackOptions(given=given, ledger=read_ledger(ledger_path()))))
     pack = read_pack(path)
     said = "prior definition demonstrated by a signed commit of 2026-01-05 10:00:00 UTC by jane@example.org"
     assert pack.manifest["prior_definition"]["demonstrated"] is True
@@ -198,7 +208,7 @@ def test_it_is_demonstrated_and_checked_again_from_the_pack_alone(run, place, gi
 @pytest.mark.parametrize("forged", ["other key", "edited time", "other policy", "other tree", "no list"])
 def test_forged_proofs_are_told_when_the_pack_is_checked(run, given, tmp_path, forged):
     """Whoever puts another proof under documents that call it good is found out from the pack alone."""
-    files = unzipped(make_pack(run, PackOptions(given=given)))
+    files = unzipped(make_pack(run, PackOptions(given=given, ledger=read_ledger(ledger_path()))))
     if forged == "other key":
         files["given/allowed-signers"] = allowed(key(tmp_path))
     elif forged == "edited time":
@@ -215,13 +225,80 @@ def test_forged_proofs_are_told_when_the_pack_is_checked(run, given, tmp_path, f
     assert {"pack.json", "index.html", "documents/acceptance-criteria.html"} <= named
 
 
+def later(text):
+    """Return a time of a run as a forger would move it behind his commit."""
+    return (dt.datetime.fromisoformat(text) + dt.timedelta(minutes=6)).isoformat(timespec="seconds")
+
+
+@needs_git
+@pytest.mark.parametrize("moved", ["started", "evidence", "evidence and log"])
+def test_a_run_that_was_moved_behind_the_commit_is_told(run, place, tmp_path, moved):
+    """No digest covers when a run began: evidence, log and ledger must say the same, and the earliest counts."""
+    folder = tmp_path / "run"
+    shutil.copytree(run, folder)
+    values = json.loads((folder / "evidence.json").read_text())
+    began = dt.datetime.fromisoformat(values["run"]["started"])
+    for name in ("started",) if moved == "started" else ("started", "finished"):
+        values["run"][name] = later(values["run"][name])
+    (folder / "evidence.json").write_text(json.dumps(values, sort_keys=True, indent=1, ensure_ascii=False) + "\n")
+    if moved == "evidence and log":
+        lines = [json.loads(line) for line in (folder / "log.jsonl").read_text().splitlines()]
+        moved_lines = [json.dumps({**line, "time": later(line["time"])}) + "\n" for line in lines]
+        (folder / "log.jsonl").write_text("".join(moved_lines))
+    seal(folder)
+    when = (began + dt.timedelta(minutes=3)).isoformat()
+    policy = (place / "policy.toml").read_bytes()
+    commit, trees = commit_objects(repository(tmp_path / "r", place / "key", policy=policy, when=when), "HEAD", policy)
+    given = Given(
+        commit=commit, trees=trees, signers=(place / "allowed").read_bytes(), policy_file=policy,
+        policy=load_policy(place / "policy.toml"),
+    )  # fmt: skip
+    path = tmp_path / "p.zip"
+    path.write_bytes(make_pack(folder, PackOptions(given=given, ledger=read_ledger(ledger_path()))))
+    assert read_pack(path).manifest["prior_definition"]["demonstrated"] is False
+    said = [str(f) for f in audit.verify(path).faults]
+    if moved == "evidence and log":
+        # The report, which states the times as well, is named before the ledger is looked at.
+        assert said == ["run/report.html: does not say what evidence.json says"]
+        said = list(remade_faults(read_pack(path), lambda _: load_policy(place / "policy.toml"))[0])
+        assert said[0].startswith("inputs.json: the start in the log")
+        assert "is later than the start in the ledger" in said[0]
+    else:
+        assert any("run/log.jsonl: the start that the evidence states" in text for text in said)
+
+
+@needs_git
+def test_a_check_says_what_the_proof_shows_and_what_it_does_not(run, given, tmp_path):
+    """The headline again, and that nobody saw whether other policies were committed."""
+    path = tmp_path / "p.zip"
+    path.write_bytes(make_pack(run, PackOptions(given=given, ledger=read_ledger(ledger_path()))))
+    said = " ".join(audit.verify(path).notes)
+    assert "Of the policy, by what the pack holds: prior definition demonstrated by a signed commit of" in said
+    assert "1 file in the folders above it; none of their content was seen" in said
+    assert "no other policy was committed beside this one" in said
+    page = text_of(read_pack(path).files["documents/acceptance-criteria.html"])
+    assert "What such a proof does not show" in page
+    assert "1 file in the folders above it; none of their content was seen" in page
+
+
+@needs_git
+@pytest.mark.parametrize("lines", [[1], [{}], [{"cohort_digest": 1, "time": 2, "run": []}], "abc"])
+def test_lines_of_a_ledger_that_nobody_wrote_are_a_fault(run, given, tmp_path, lines):
+    """Whoever puts something else into the inputs gets a fault, not an error of the program."""
+    files = unzipped(make_pack(run, PackOptions(given=given, ledger=read_ledger(ledger_path()))))
+    values = json.loads(files[INPUTS])
+    values["inputs"]["ledger"]["entries"] = lines
+    files[INPUTS] = json.dumps(values).encode()
+    assert check(files, tmp_path / "p.zip").exit_code == 1
+
+
 @needs_git
 def test_a_proof_that_cannot_be_read_here_spares_no_document(run, given, tmp_path, monkeypatch):
     """Without the extra the check says what to install, and never that the pack is intact."""
     from audit.errors import MissingExtraError
 
     path = tmp_path / "p.zip"
-    path.write_bytes(make_pack(run, PackOptions(given=given)))
+    path.write_bytes(make_pack(run, PackOptions(given=given, ledger=read_ledger(ledger_path()))))
     monkeypatch.setitem(sys.modules, "cryptography.exceptions", None)
     with pytest.raises(MissingExtraError, match="cryptography"):
         audit.verify(path)

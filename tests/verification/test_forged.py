@@ -218,3 +218,10 @@ def test_a_log_of_a_pack_without_small_cells_is_held_against_its_evidence(run, t
 
     listed_anew(path, change)
     assert "run/log.jsonl" in {f.file for f in audit.verify(path).faults}
+
+
+def test_a_run_that_ends_in_time_to_come_is_told(run, tmp_path):
+    """Nobody has seen its end; nor was it judged on that day, on which a waiver may have run out or not yet begun."""
+    said = " ".join(faults(run, tmp_path, lambda v: v["run"].update(finished="2099-01-01T00:00:00+00:00")))
+    assert "the end that the evidence states (2099-01-01T00:00:00+00:00) has not come" in said
+    assert "is later than the verdict in the log" in said
