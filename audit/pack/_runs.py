@@ -101,7 +101,9 @@ def lines_on(evidence: Evidence, ledger: Ledger) -> tuple[list[Mapping[str, Any]
 
 def _ours(evidence: Evidence, entries: Sequence[Mapping[str, Any]]) -> Mapping[str, Any] | None:
     """Return the end of this run: of runs with equal evidence the one that ended when this one did."""
-    digest = str(evidence.run.get("derived_from") or evidence.run.get("evidence_digest") or "")
+    # Only a copy without small cells has another digest than its run.
+    key = "derived_from" if "suppressed_levels" in evidence.run else "evidence_digest"
+    digest = str(evidence.run.get(key) or "")
     equal = [e for e in entries if e.get("event") == "ended" and e.get("evidence_digest") == digest]
     finished = moment(evidence.run.get("finished"))
 

@@ -94,10 +94,10 @@ def verify_folder(folder: Path, probes: Sequence[type[Probe]], watch: Watch | No
     held = {name: read_bounded(folder / name) for name in HELD if (folder / name).is_file()}
     stored = folder / PREDICTIONS
     found = verify_content(held, stored if stored.is_file() else None, probes, count, watch, arrays=loader(folder))
-    if "suppressed_levels" not in _values(held.get(EVIDENCE, b"")).get("run", {}):
-        return found
-    what = "leaves cells out, as only a pack does: it is not what a run wrote"
-    return replace(found, faults=(*found.faults, Fault(file=EVIDENCE, what=what)))
+    more = [] if LOG in held else [Fault(file=LOG, what="absent")]
+    if "suppressed_levels" in _values(held.get(EVIDENCE, b"")).get("run", {}):
+        more.append(Fault(file=EVIDENCE, what="leaves cells out, as only a pack does: it is not what a run wrote"))
+    return replace(found, faults=(*found.faults, *more))
 
 
 def verify_content(
@@ -127,11 +127,9 @@ def verify_content(
         faults += found
         notes.append(said)
         faults += _shared_faults(evidence, held) if same else []
-        faults += [Fault(file=LOG, what=text) for text in log_faults(evidence, held[LOG])] if LOG in held else []
     elif same:
         faults += _verdict_faults(evidence)
         faults += _shared_faults(evidence, held)
-        faults += [Fault(file=LOG, what=text) for text in log_faults(evidence, held[LOG])] if LOG in held else []
         if arrays is not None and REPORT in held and report_differs(evidence, arrays, held[REPORT]):
             faults.append(Fault(file=REPORT, what="does not say what evidence.json says"))
     else:
@@ -140,6 +138,9 @@ def verify_content(
             f"The run was made with imaging-audit {evidence.run.get('version')}, this is {audit.__version__}: whether "
             "all of its findings follow from its numbers was not checked, only that what PASSes does."
         )
+    if LOG in held:
+        # Whatever version made it: a run states its policy, its outcome and its times in both.
+        faults += [Fault(file=LOG, what=text) for text in log_faults(evidence, held[LOG])]
     if SUMS in held:
         faults += [Fault(file=name, what=what) for name, what in artifact_faults(evidence, held[SUMS])]
     if same:

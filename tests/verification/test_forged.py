@@ -225,3 +225,14 @@ def test_a_run_that_ends_in_time_to_come_is_told(run, tmp_path):
     said = " ".join(faults(run, tmp_path, lambda v: v["run"].update(finished="2099-01-01T00:00:00+00:00")))
     assert "the end that the evidence states (2099-01-01T00:00:00+00:00) has not come" in said
     assert "is later than the verdict in the log" in said
+
+
+def test_another_version_is_no_way_around_the_times(run, tmp_path):
+    """Evidence and log of every version state when it began; and a run without a log states it once only."""
+    later = {"version": "0.0.9", "started": "2098-01-01T00:00:00+00:00"}
+    said = " ".join(faults(run, tmp_path, lambda v: v["run"].update(later)))
+    assert "log.jsonl: the start that the evidence states (2098-01-01T00:00:00+00:00) is later than" in said
+    folder = copy(run, tmp_path / "without")
+    (folder / "log.jsonl").unlink()
+    sealed_again(folder)
+    assert "log.jsonl: absent" in [str(f) for f in audit.verify(folder).faults]
