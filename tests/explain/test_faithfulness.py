@@ -208,3 +208,16 @@ def test_few_patients_are_missing_with_the_reason() -> None:
     estimate, _ = advantage(own, {"a": own + rng.normal(size=40)}, np.arange(40) % 4, LEVELS, lower_is_better=True)
     assert estimate.value is None
     assert estimate.n_patients == 4
+
+
+def test_places_fall_with_the_map_and_chance_decides_among_what_is_alike() -> None:
+    """Places are those of a sort by two keys, the map first, whether nothing, something or all is alike."""
+    rng = np.random.default_rng(5)
+    maps = rng.normal(size=(5, 9, 11))
+    maps[1], maps[2:4], maps[4] = rng.integers(0, 4, (9, 11)), 0.0, 1.0
+    maps[2, ::2], maps[3, 0] = -0.0, np.nan
+    maps[4, 0, :2] = -np.inf, np.inf
+    found, again = ranks(maps, np.random.default_rng(8)), np.random.default_rng(8)
+    for place, values in zip(found, maps, strict=True):
+        order = np.lexsort((again.random(values.size), -values.ravel()))
+        assert (place.ravel()[order] == np.arange(values.size)).all()

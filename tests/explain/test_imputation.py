@@ -10,6 +10,7 @@ import pytest
 
 from audit.explain import BLUR, FILLS, LINEAR, MEAN, blurred, flat, imputed, make_fill
 from audit.explain._fills import NOISE_SHARE
+from audit.explain._imputation import chosen
 
 
 def dense(image: np.ndarray, removed: np.ndarray, reach: Sequence[float]) -> np.ndarray:
@@ -129,3 +130,18 @@ def test_a_blur_is_as_wide_in_mm_along_each_axis() -> None:
     out = blurred(images, spacing=(5.0, 1.0, 1.0))[0, 0]
     assert out[5, 22, 22] < 0.01 * out[4, 22, 22]
     assert out[4, 23, 22] > 0.5 * out[4, 22, 22]
+
+
+@pytest.mark.parametrize("kind", [np.float32, np.float64])
+def test_choosing_by_bits_is_choosing(kind: type) -> None:
+    """What is chosen by its bits is what `np.where` chooses, with signs of zero, infinities and what is no number."""
+    rng = np.random.default_rng(3)
+    one, other = rng.normal(size=(2, 4, 5, 6)).astype(kind)
+    one[0, 0, :4] = other[1, 1, :4] = (-0.0, np.inf, -np.inf, np.nan)
+    for where in (rng.random((4, 5, 6)) < 0.5, rng.random((4, 1, 6)) < 0.5):
+        for first, second in ((one, other), (one, other[:, :1, :1]), (np.zeros((), kind), other[..., ::-1])):
+            got, expected = chosen(where, first, second), np.where(where, first, second)
+            assert got.dtype == expected.dtype
+            assert got.shape == expected.shape
+            assert got.tobytes() == expected.tobytes()
+    assert chosen(where, np.ones((), np.float16), other).dtype == np.where(where, np.ones((), np.float16), other).dtype
