@@ -159,11 +159,7 @@ class RayCrew:
         task, worker.task, worker.awaited = worker.task, None, None
         try:
             answer = ray.get(ref)
-        except ray.exceptions.RayActorError:
-            self._replace(worker, task)
-            return
-        except (ray.exceptions.ObjectLostError, ray.exceptions.OwnerDiedError):
-            # The answer went with the machine that held it.
+        except _gone(ray.exceptions):
             self._replace(worker, task)
             return
         except ray.exceptions.RayError as error:
@@ -237,6 +233,14 @@ class RayCrew:
 
     def __exit__(self, *trouble: object) -> None:
         self.close()
+
+
+def _gone(kinds: Any) -> tuple[type[Exception], ...]:
+    """Return the errors of Ray that say that a worker has ended, or that its answer went with its machine."""
+    return (
+        kinds.RayActorError, kinds.WorkerCrashedError, kinds.NodeDiedError, kinds.OutOfMemoryError,
+        kinds.ObjectLostError, kinds.OwnerDiedError,
+    )  # fmt: skip
 
 
 def ray_module() -> Any:

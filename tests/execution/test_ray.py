@@ -212,6 +212,40 @@ def test_a_run_on_a_cluster_is_taken_up_again_from_what_it_kept(cluster: Any, tm
     assert here.run["reused"] >= 2
 
 
+def placed_in(folder: Path) -> Any:
+    """Return a model that notes on which machine it answers, and what of it its worker has."""
+
+    def answer(images: np.ndarray) -> np.ndarray:
+        if ray.is_initialized():
+            here = ray.get_runtime_context()
+            held = here.get_assigned_resources()
+            (folder / f"{here.get_node_id()} {held.get('CPU', 0)} {held.get('GPU', 0)} {os.getpid()}").touch()
+            for _ in range(100):
+                # Each of the two waits for the other, so that one alone does not do all.
+                if len(list(folder.iterdir())) == 2:
+                    break
+                time.sleep(0.1)
+        return bright(images)
+
+    return answer
+
+
+@pytest.mark.slow
+def test_workers_share_the_graphics_processor_of_a_machine_that_has_one(cluster: Any, tmp_path: Path) -> None:
+    """Both are placed there, each with half of it; the evidence is that of processors alone."""
+    (tmp_path / "placed").mkdir()
+    cases, asked = cohort(tmp_path / "cohort"), model(placed_in(tmp_path / "placed"))
+    here = audit(tmp_path / "here", cases, asked, "PERF001")
+    node = cluster.add_node(num_cpus=2, num_gpus=1, object_store_memory=80 * 2**20)
+    with RayExecutor(cluster.address, workers=2) as executor:
+        assert executor.gpus == 0.5
+        there = audit(tmp_path / "there", cases, asked, "PERF001", executor=executor)
+    cluster.remove_node(node)
+    same(there, here)
+    found = [file.name.split() for file in (tmp_path / "placed").iterdir()]
+    assert [words[:3] for words in found] == [[node.node_id, "1.0", "0.5"]] * 2
+
+
 def test_without_ray_the_line_that_installs_it_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
     """Nothing else of the suite needs Ray."""
     monkeypatch.setitem(sys.modules, "ray", None)
