@@ -13,6 +13,8 @@ from audit.probes.shift._distance import Told, joint_codes, label_strata
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
+    from audit.stats import GroupRanking
+
     Floats = NDArray[np.float64]
     Weighted = Callable[[Floats], Floats]
 
@@ -31,26 +33,29 @@ def distance_and_drop(ctx: ProbeContext, attribute: Attribute, found: Sequence[T
     source = found[0].source
     rows = source.rows
     patients = ctx.cohort.patients[rows]
-    pairs = [(_distance(ctx, f), _drop(ctx, f)) for f in found]
-    known = [(a, b) for a, b in pairs if a is not None and b is not None]
+    drops = _Drops(ctx, found)
+    distances = [_distance(ctx, f) for f in found]
+    known = [i for i, distance in enumerate(distances) if distance is not None and drops.there[i]]
     if len(known) < FEWEST:
         reason = f"{len(known)} levels with a distance and an AUC; a correlation needs {FEWEST}"
         estimate = Estimate.absent(reason, method=METHOD, n=int(rows.size), n_patients=int(np.unique(patients).size))
     else:
-        estimate = _correlated(ctx, known, patients)
+        estimate = _correlated(ctx, [distances[i] for i in known], lambda w: drops(w)[:, known], patients)
     return Measurement.of(
         estimate, metric="distance_predicts_drop", level=ctx.levels.confidence, direction="higher",
         condition={"attribute": attribute.name, "parameter": source.name},
     )  # fmt: skip
 
 
-def _correlated(ctx: ProbeContext, pairs: Sequence[tuple[Weighted, Weighted]], patients: NDArray[np.int64]) -> Estimate:
+def _correlated(
+    ctx: ProbeContext, distances: Sequence[Weighted | None], drops: Weighted, patients: NDArray[np.int64]
+) -> Estimate:
     from scipy.stats import rankdata
 
     from audit.stats import bootstrap
 
     def statistic(weights: Floats) -> Floats:
-        tables = (np.stack([side(weights) for side in sides], axis=1) for sides in zip(*pairs, strict=True))
+        tables = np.stack([each(weights) for each in distances if each is not None], axis=1), drops(weights)
         ranks = [rankdata(table, axis=1) for table in tables]
         a, b = (r - r.mean(axis=1, keepdims=True) for r in ranks)
         scale = np.sqrt((a**2).sum(axis=1) * (b**2).sum(axis=1))
@@ -74,22 +79,62 @@ def _distance(ctx: ProbeContext, found: Told) -> Weighted | None:
     return _areas([(evidence, members & (strata == s), ~members & (strata == s)) for s in np.unique(strata)])
 
 
-def _drop(ctx: ProbeContext, found: Told) -> Weighted | None:
-    """Return by how much the rest does better than the level, under any weights: AUC, or mean absolute error."""
-    rows = found.source.rows
-    members = found.level.members[rows]
-    if ctx.card.task == "regression":
-        error = np.abs(ctx.clean.scores - np.asarray(ctx.clean.targets, dtype=np.float64))[rows]
-        return lambda weights: _mean(weights, error, members) - _mean(weights, error, ~members)
-    sides: list[tuple[Weighted, Weighted]] = []
-    for view in ctx.clean.views:
-        labels, scores = view.labels[rows], view.scores[rows]
-        inside, outside = (_areas([(scores, side & labels, side & ~labels)]) for side in (members, ~members))
-        if inside is not None and outside is not None:
-            sides.append((inside, outside))
-    if not sides:
-        return None
-    return lambda weights: np.mean([outside(weights) - inside(weights) for inside, outside in sides], axis=0)
+class _Drops:
+    """By how much the rest does better than each level, under any weights: AUC, or mean absolute error.
+
+    One pass over the cases serves all rests. Weights count patients, so that wins are whole or half numbers, exact in
+    any order, and an area is that of a ranking of the rest to the bit.
+
+    Args:
+        ctx: The probe's context.
+        found: What the classifier said of each level, of one source.
+
+    Attributes:
+        there: (levels,) bool, whether a level has a drop.
+    """
+
+    def __init__(self, ctx: ProbeContext, found: Sequence[Told]) -> None:
+        rows = found[0].source.rows
+        self._members = [f.level.members[rows] for f in found]
+        self._error: Floats | None = None
+        self._views: list[tuple[NDArray[np.bool_], GroupRanking]] = []
+        if ctx.card.task == "regression":
+            self._error = np.abs(ctx.clean.scores - np.asarray(ctx.clean.targets, dtype=np.float64))[rows]
+            self.there = np.ones(len(found), dtype=bool)
+            return
+        self.there = np.zeros(len(found), dtype=bool)
+        for view in ctx.clean.views:
+            has = _both_sides(view.labels[rows], self._members)
+            if has.any():
+                self._views.append((has, _ranking(view.scores[rows], view.labels[rows], self._members)))
+            self.there |= has
+
+    def __call__(self, weights: Floats) -> Floats:
+        """Return (b, levels) under (b, n) weights, the mean over classes; NaN where there is none."""
+        error = self._error
+        if error is not None:
+            return np.stack([_mean(weights, error, m) - _mean(weights, error, ~m) for m in self._members], axis=1)
+        total, count = np.zeros((len(weights), self.there.size)), np.zeros(self.there.size)
+        for has, ranking in self._views:
+            own, rest = (areas[:, : self.there.size] for areas in ranking.areas(weights))
+            total += np.where(has, rest - own, 0.0)
+            count += has
+        out: Floats = np.divide(total, count, out=np.full(total.shape, np.nan), where=count > 0)
+        return out
+
+
+def _both_sides(labels: NDArray[np.bool_], members: Sequence[NDArray[np.bool_]]) -> NDArray[np.bool_]:
+    """Return (levels,) bool, whether a level and its rest have cases with the finding and without."""
+    return np.array([all((m & side).any() for m in (of, ~of) for side in (labels, ~labels)) for of in members])
+
+
+def _ranking(scores: Floats, labels: NDArray[np.bool_], members: Sequence[NDArray[np.bool_]]) -> GroupRanking:
+    from audit.stats import GroupRanking
+
+    codes = np.full(labels.size, len(members))
+    for code, of in enumerate(members):
+        codes[of] = code
+    return GroupRanking(scores, labels, codes, int(codes.max()) + 1)
 
 
 def _areas(parts: Sequence[tuple[Floats, NDArray[np.bool_], NDArray[np.bool_]]]) -> Weighted | None:
