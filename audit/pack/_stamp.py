@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import datetime as dt
 import warnings
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
 from typing import Any
 
 from audit.errors import InputError, MissingExtraError
+from audit.pack._der import as_response, in_order
 from audit.pack._proof import Proof, clock_of, said
 
 HASHES = {
@@ -109,8 +111,7 @@ def _decode(data: bytes) -> Any:
         from rfc3161_client import decode_timestamp_response
     except ImportError as error:
         raise MissingExtraError("rfc3161-client", "sign") from error
-    # A bare token becomes the response that an authority would have sent with it.
-    for candidate in (data, _sequence(b"\x30\x03\x02\x01\x00" + data)):
+    for candidate in _candidates(data):
         try:
             response = decode_timestamp_response(candidate)
             _ = response.tst_info.gen_time
@@ -125,13 +126,12 @@ def _decode(data: bytes) -> Any:
     )  # fmt: skip
 
 
-def _sequence(content: bytes) -> bytes:
-    """Return a DER sequence."""
-    size = len(content)
-    if size < 128:
-        return b"\x30" + bytes([size]) + content
-    length = size.to_bytes((size.bit_length() + 7) // 8, "big")
-    return b"\x30" + bytes([0x80 | len(length)]) + length + content
+def _candidates(data: bytes) -> Iterator[bytes]:
+    """Yield a file as a response, and as a bare token, each as it stands and with its certificates in order."""
+    for response in (data, as_response(data)):
+        yield response
+        with suppress(ValueError):
+            yield in_order(response)
 
 
 def _check_signature(response: Any, imprint: bytes, roots: bytes | None) -> tuple[str, tuple[str, ...], str]:

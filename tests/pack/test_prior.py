@@ -14,6 +14,7 @@ from audit.config import load_policy
 from audit.core import Evidence, Verdict
 from audit.errors import InputError
 from audit.evidence import Ledger
+from audit.pack._der import _value, as_response, in_order
 from audit.pack._prior import NOT_DEMONSTRATED, Given
 from audit.pack._prior import prior_definition as defined
 from audit.pack._stamp import _latest, stamped
@@ -27,6 +28,9 @@ STAMP, ROOT, POLICY = ((DATA / n).read_bytes() for n in ("policy.tsr", "root.pem
 READ = load_policy(DATA / "policy.toml")
 
 
+TOKEN = (DATA / "policy.token").read_bytes()
+LOOSE = _value(0x30, b"\x30\x04\x02\x02\x00\x00" + TOKEN)
+"""A response whose status is longer than it needs to be, which no strict reader takes."""
 LATE = "2099-01-01T00:00:00+00:00"
 """When a run begins and ends unless a test says otherwise."""
 
@@ -58,9 +62,12 @@ def prior_definition(evidence, given, **more):
     return defined(evidence, given, **{"log": log(), "ledger": Ledger(entries=OWN), **more})
 
 
-@pytest.mark.parametrize("name", ["policy.tsr", "policy.token"])
+@pytest.mark.parametrize("name", ["policy.tsr", "policy.token", "unordered.tsr"])
 def test_a_checked_stamp_before_the_run_demonstrates_it(name):
-    """A response and a bare token of openssl's own authority, over sha512 of the file, under a root that is trusted."""
+    """A response and a bare token of openssl's own authority, over sha512 of the file, under a root that is trusted.
+
+    In the third its certificates are in the order of the chain, as openssl sends them.
+    """
     given = Given(stamp=(DATA / name).read_bytes(), roots=ROOT, policy_file=POLICY, policy=READ)
     prior = prior_definition(evidence(), given)
     assert prior.demonstrated
@@ -79,7 +86,7 @@ def test_a_checked_stamp_before_the_run_demonstrates_it(name):
         ),
         (Given(stamp=STAMP, roots=ROOT), "something else"),
         (
-            Given(stamp=(DATA / "unordered.tsr").read_bytes(), roots=ROOT, policy_file=POLICY, policy=READ),
+            Given(stamp=LOOSE, roots=ROOT, policy_file=POLICY, policy=READ),
             "cannot read",
         ),
     ],
@@ -98,6 +105,33 @@ def test_a_stamp_that_is_not_earlier_than_the_run_does_not(started):
     prior = prior_definition(evidence(started), Given(stamp=STAMP, roots=ROOT, policy_file=POLICY, policy=READ))
     assert not prior.demonstrated
     assert "not earlier than the run" in prior.headline
+
+
+def test_putting_certificates_in_order_changes_nothing_else():
+    """What is in order stays as it is to the byte, and what is out of order holds the same parts."""
+    assert in_order(STAMP) == STAMP
+    assert in_order(as_response(TOKEN)) == as_response(TOKEN)
+    mixed = (DATA / "unordered.tsr").read_bytes()
+    ordered = in_order(mixed)
+    assert sorted(ordered) == sorted(mixed)
+    assert ordered != mixed
+    assert in_order(ordered) == ordered
+
+
+@pytest.mark.parametrize(
+    "data", [b"", b"0", b"0\x80\x00\x00", b"0\x03\x02\x01\x00", b"0\x85" + b"\xff" * 5, b"1\x00", b"0\x00"]
+)
+def test_what_is_no_response_is_put_in_no_order(data):
+    """Too short, of indefinite or absurd length, another value, nothing in it."""
+    with pytest.raises(ValueError, match=r"."):
+        in_order(data)
+
+
+@pytest.mark.parametrize("cut", range(1, 60, 7))
+def test_a_response_that_ends_early_is_put_in_no_order(cut):
+    """Every length is held against what is there."""
+    with pytest.raises(ValueError, match=r"."):
+        in_order(STAMP[:-cut])
 
 
 def test_no_flipped_byte_makes_another_time_or_policy():
