@@ -1,21 +1,20 @@
-"""Batches of images in a fixed order, read ahead by a few threads."""
+"""Batches of images in a fixed order, read ahead by threads where that helps."""
 
 from __future__ import annotations
 
-from collections import deque
-from collections.abc import Iterator, Mapping, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
+from collections.abc import Generator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
+from audit.cohorts._ahead import Ahead, read
 from audit.core.clock import timed
-from audit.errors import InputError, ReadError
+from audit.errors import InputError
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from audit.core import Cohort, ImageSource
+    from audit.core import Cohort
 
 
 class Batch(NamedTuple):
@@ -33,15 +32,15 @@ class Batch(NamedTuple):
 
 
 def read_batches(
-    cohort: Cohort, indices: Sequence[int] | NDArray[Any], batch_size: int, workers: int = 1
-) -> Iterator[Batch]:
+    cohort: Cohort, indices: Sequence[int] | NDArray[Any], batch_size: int, workers: int = 0
+) -> Generator[Batch]:
     """Read images in batches; the result does not depend on the number of workers.
 
     Args:
         cohort: A cohort with images.
         indices: Cases to read, in order.
         batch_size: Cases a batch, 1 or more.
-        workers: Threads that read ahead; at most two batches are held beside the one that is handed out.
+        workers: Threads that read ahead, two batches and 64 MB at most; 0: whoever asks reads.
 
     Yields:
         One `Batch` for each `batch_size` cases, the last one shorter. No case is left out: each is either kept or has
@@ -59,36 +58,15 @@ def read_batches(
         raise ValueError(f"batch_size: expected 1 or more, got {batch_size}")
     wanted = [int(i) for i in indices]
     chunks = [wanted[i : i + batch_size] for i in range(0, len(wanted), batch_size)]
-    if workers <= 1:
+    if workers < 1:
         for chunk in chunks:
-            yield _batch(chunk, [_read(cohort.images, i) for i in chunk])
+            yield _batch(chunk, [read(cohort.images, i) for i in chunk])
         return
-    yield from _ahead(cohort.images, chunks, workers)
-
-
-def _ahead(source: ImageSource, chunks: Sequence[Sequence[int]], workers: int) -> Iterator[Batch]:
-    waiting: deque[tuple[Sequence[int], list[Future[NDArray[np.float32] | str]]]] = deque()
-    rest = iter(chunks)
-    pool = ThreadPoolExecutor(max_workers=workers, thread_name_prefix="audit-read")
-    try:
-        while True:
-            while len(waiting) < 3 and (chunk := next(rest, None)) is not None:
-                waiting.append((chunk, [pool.submit(_read, source, i) for i in chunk]))
-            if not waiting:
-                return
-            chunk, futures = waiting.popleft()
+    with Ahead(cohort.images, wanted, threads=workers, most=2 * batch_size) as ahead:
+        for chunk in chunks:
             with timed("reading"):
-                batch = _batch(chunk, [f.result() for f in futures])
+                batch = _batch(chunk, [ahead.take() for _ in chunk])
             yield batch
-    finally:
-        pool.shutdown(wait=True, cancel_futures=True)
-
-
-def _read(source: ImageSource, index: int) -> NDArray[np.float32] | str:
-    try:
-        return np.asarray(source.load(index), dtype=np.float32)
-    except ReadError as error:
-        return error.problem
 
 
 def _batch(chunk: Sequence[int], answers: Sequence[NDArray[np.float32] | str]) -> Batch:

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Iterable, Iterator
+from dataclasses import replace
 from typing import Protocol, Self
 
+from audit.execution._reading import Reading
 from audit.execution._tasks import Done, Task
 from audit.execution._workshop import Workshop
 
@@ -83,7 +85,8 @@ class Alone:
     spreads = False
 
     def __init__(self, workshop: Workshop) -> None:
-        self._workshop, self._waiting = workshop, deque[Task]()
+        # Nobody takes a shard out of turn here.
+        self._workshop, self._waiting = replace(workshop, reading=Reading(onward=True)), deque[Task]()
 
     def submit(self, task: Task) -> None:
         """Hand over a task."""
@@ -101,6 +104,7 @@ class Alone:
     def close(self) -> None:
         """Forget what is left."""
         self._waiting.clear()
+        self._workshop.reading.close()
 
     def __enter__(self) -> Self:
         return self

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import closing
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
@@ -23,6 +24,7 @@ from audit.core import (
 )
 from audit.errors import InputError
 from audit.execution._progress import Progress, Silent
+from audit.execution._reading import Reading
 from audit.execution._shards import Answers, ask_shard, shard_size
 from audit.execution._tasks import TaskKind
 
@@ -163,15 +165,16 @@ def ask_here(
         workers: Threads that read images ahead.
         progress: Somebody who watches.
     """
-    watcher, count = progress or Silent(), len(cohort)
+    watcher, count, reading = progress or Silent(), len(cohort), Reading(workers, onward=True)
     parts = []
-    for positions in shards(count, shard_size(count, budget.batch_size)):
-        before = int(positions[0])
+    with closing(reading):
+        for positions in shards(count, shard_size(count, budget.batch_size)):
+            before = int(positions[0])
 
-        def told(done: int, before: int = before) -> None:
-            watcher.advance(before + done, count)
+            def told(done: int, before: int = before) -> None:
+                watcher.advance(before + done, count)
 
-        parts.append(ask_shard(model, cohort, positions, budget.batch_size, readers=workers, progress=told))
+            parts.append(ask_shard(model, cohort, positions, budget.batch_size, reading=reading, progress=told))
     return Answers.joined(parts)
 
 

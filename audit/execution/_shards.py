@@ -11,6 +11,7 @@ import numpy as np
 
 from audit.core import Arrays, Cohort, ImagingModel, ModelCard, image_digest
 from audit.errors import AuditError, ModelError
+from audit.execution._reading import Reading
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -85,7 +86,7 @@ def shard_size(count: int, batch: int) -> int:
 
 
 def ask_shard(
-    model: ImagingModel, cohort: Cohort, positions: NDArray[np.int64], batch: int, *, readers: int = 1,
+    model: ImagingModel, cohort: Cohort, positions: NDArray[np.int64], batch: int, *, reading: Reading | None = None,
     known: Answers | None = None, progress: Callable[[int], None] = lambda done: None,
 ) -> Answers:  # fmt: skip
     """Ask the model about some cases.
@@ -95,7 +96,7 @@ def ask_shard(
         cohort: The cohort, with images.
         positions: (m,) the cases.
         batch: Cases a batch.
-        readers: Threads that read ahead.
+        reading: How the images are read; in step by default.
         known: Answers of an earlier run to the same cases, used for batches that were answered in full and whose images
             are still the same to the bit.
         progress: Told how many cases are done.
@@ -103,14 +104,12 @@ def ask_shard(
     Raises:
         ModelError: The model fails on readable images, or answers in a shape that was not declared.
     """
-    from audit.cohorts import read_batches
-
     place = {int(p): i for i, p in enumerate(positions)}
     rows: dict[int, NDArray[np.float64]] = {}
     reasons: list[str | None] = [None] * len(positions)
     digests = np.zeros((len(positions), 32), dtype=np.uint8)
     done, used = 0, batch
-    for read in read_batches(cohort, positions, batch, readers):
+    for read in (reading or Reading(0)).batches(cohort, positions, batch):
         for index, reason in read.failures.items():
             reasons[place[index]] = reason
         at = np.array([place[int(i)] for i in read.kept], dtype=np.int64)

@@ -17,6 +17,7 @@ from audit.execution._kept import Gathered, keep
 from audit.execution._keys import Basis
 from audit.execution._parts import KeptParts, NotKept, ShardDone, Waiting
 from audit.execution._progress import Progress, Silent
+from audit.execution._reading import Reading
 from audit.execution._runner import Setting, run_probe
 from audit.execution._shards import Answers, ask_shard
 from audit.execution._store import Kept, Store
@@ -39,7 +40,7 @@ class Workshop:
         basis: What the model's answers rest on.
         probes: The probes of the run, by code.
         setting: What all probes share; None before the clean predictions are known.
-        readers: Threads that read images ahead.
+        reading: How the images of shards are read.
         sends: Whether results reach whoever asked for them through the store alone.
         progress: Told of the task at hand.
         timed: Whether it is told where the time of a task went.
@@ -54,7 +55,7 @@ class Workshop:
     basis: Basis
     probes: Mapping[str, type[Probe]] = field(default_factory=dict)
     setting: Setting | None = None
-    readers: int = 1
+    reading: Reading = field(default_factory=Reading)
     sends: bool = False
     progress: Progress = field(default_factory=Silent)
     timed: bool = False
@@ -99,7 +100,7 @@ class Workshop:
         kept = self.store.get(key)
         known = None if kept is None else Answers.of(kept.arrays)
         answers = ask_shard(
-            self.model, cohort, np.arange(task.start, task.stop), self.batch, readers=self.readers, known=known,
+            self.model, cohort, np.arange(task.start, task.stop), self.batch, reading=self.reading, known=known,
             progress=lambda done: self.progress.advance(task.start + done, len(cohort)),
         )  # fmt: skip
         reused = known is not None and np.array_equal(known.digests, answers.digests)
