@@ -132,7 +132,7 @@ def run(
     )  # fmt: skip
     place = check_place(out, overwrite=overwrite, resume=resume)
     who = Workers(executor=executor, address=address, count=workers)
-    return audit_at(place, options, who, lambda o: audit_model(model, cohort, rules, o, progress))
+    return audit_at(place, options, who, lambda o: audit_model(model, cohort, rules, o, progress), progress)
 
 
 def run_config(
@@ -208,7 +208,7 @@ def run_config(
     who = Workers(
         executor=executor, address=address, count=workers, reload=partial(models.load_model, spec, config.root)
     )
-    return audit_at(place, options, who, lambda o: audit_model(model, cohort, rules, o, progress))
+    return audit_at(place, options, who, lambda o: audit_model(model, cohort, rules, o, progress), progress)
 
 
 def run_demo(

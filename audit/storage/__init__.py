@@ -15,7 +15,8 @@ from audit.storage._fetch import (
     there,
 )
 from audit.storage._location import Location, Remote, is_url, join, locate
-from audit.storage._runs import held_run, run_folder, write_bytes
+from audit.storage._runs import held_run, run_folder
+from audit.storage._write import write_bytes
 
 __all__ = [
     "MOST_FILE", "Location", "Remote", "fetch", "fetched", "fetched_files", "file_size", "held_run", "is_file",

@@ -7,17 +7,17 @@ import tempfile
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
 
 from audit.errors import EvidenceError, InputError, StorageError
 from audit.storage._faults import storage_faults
 from audit.storage._fetch import fetch, sizes
 from audit.storage._location import Location, Remote, join
+from audit.storage._lock import Held, held_alone
+from audit.storage._write import make_folder, remove, write_bytes
 
 _MOST_BYTES = 8 * 2**30
 _MOST_RUN_FILES = 50_000
 _LOG = "log.jsonl"
-_WITH_FOLDERS = ("hdfs", "sftp", "smb", "ssh", "webhdfs")
 
 
 @contextmanager
@@ -70,7 +70,13 @@ def _copy_here(held: Mapping[Remote, int], place: Remote, folder: Path) -> None:
 
 @contextmanager
 def run_folder(
-    place: Location | None, *, overwrite: bool, ours: Callable[[str], bool], last: str, resume: bool = False
+    place: Location | None,
+    *,
+    overwrite: bool,
+    ours: Callable[[str], bool],
+    last: str,
+    resume: bool = False,
+    note: Callable[[str], None] = lambda text: None,
 ) -> Iterator[Path | None]:
     """Give the folder of this machine in which a run is made; one for shared storage is copied there at the end.
 
@@ -84,16 +90,28 @@ def run_folder(
         last: Name of the seal.
         resume: Whether a run that lies there may be taken up again; one that is finished is copied here first, and only
             what was changed by then is copied back.
+        note: Told what is waited for.
 
     Raises:
-        InputError: Something lies there that may not be replaced.
+        InputError: Something lies there that may not be replaced, or another run is writing there.
         StorageError: The store does not answer, or does not let anybody write.
     """
     if not isinstance(place, Remote):
         yield place
         return
+    with held_alone(place, note) as lock, _copied_there(
+        place, lock, overwrite=overwrite or resume, ours=ours, last=last, resume=resume
+    ) as folder:  # fmt: skip
+        yield folder
+
+
+@contextmanager
+def _copied_there(
+    place: Remote, lock: Held, *, overwrite: bool, ours: Callable[[str], bool], last: str, resume: bool
+) -> Iterator[Path]:
+    """Give a folder of this machine whose content is copied to a place that is held; see `run_folder`."""
     held = sizes(place, most=_MOST_RUN_FILES)
-    _check_earlier(held, place, overwrite=overwrite or resume, ours=ours)
+    _check_earlier(held, place, overwrite=overwrite, ours=ours)
     earlier = tuple(sorted(held))
     folder = Path(tempfile.mkdtemp(prefix="audit-run-")) / place.name
     seal = b""
@@ -102,7 +120,7 @@ def run_folder(
         seal = (folder / last).read_bytes()
     else:
         # The seal goes first, so that a folder that is half replaced is no evidence.
-        _remove(join(place, last))
+        remove(join(place, last))
     # A run takes hours; that its end cannot be written is better known before. A log without a seal is an unfinished
     # run to every reader.
     if not seal:
@@ -113,15 +131,16 @@ def run_folder(
         # Nothing was measured: the next try finds the folder as it was.
         shutil.rmtree(folder.parent, ignore_errors=True)
         if not earlier:
-            _remove(join(place, _LOG))
+            remove(join(place, _LOG))
         raise
     except BaseException:
         shutil.rmtree(folder.parent, ignore_errors=True)
         raise
     try:
         if not seal or (folder / last).read_bytes() != seal:
-            _remove(join(place, last))
-            _upload(folder, place, earlier, last)
+            lock.check()
+            remove(join(place, last))
+            _upload(folder, place, earlier, last, lock)
     except (StorageError, OSError) as error:
         raise StorageError(
             "storage: the finished run could not be copied", expected=f"all of it at {place}",
@@ -146,21 +165,24 @@ def _check_earlier(held: Mapping[Remote, int], place: Remote, *, overwrite: bool
         )  # fmt: skip
 
 
-def _upload(folder: Path, place: Remote, earlier: tuple[Remote, ...], last: str) -> None:
+def _upload(folder: Path, place: Remote, earlier: tuple[Remote, ...], last: str, lock: Held) -> None:
     names = sorted(p.relative_to(folder).as_posix() for p in folder.rglob("*") if p.is_file())
     if last not in names:
         raise StorageError("storage: the run is unfinished", expected=last, got="no such file", fix="run it again")
     for remote in earlier:
         if remote.path[len(place.path) + 1 :] not in names:
-            _remove(remote)
-    for name in (*(n for n in names if n != last), last):
-        _copy(folder / name, place, name)
+            remove(remote)
+    for name in names:
+        if name != last:
+            _copy(folder / name, place, name)
+    lock.check()
+    _copy(folder / last, place, last)
 
 
 def _copy(file: Path, place: Remote, name: str) -> None:
     system, path = place.filesystem()
     with storage_faults("writing a file"):
-        _make_folder(system, place, f"{path}/{name}".rpartition("/")[0])
+        make_folder(system, place, f"{path}/{name}".rpartition("/")[0])
         system.put_file(str(file), f"{path}/{name}")
         written = int(system.info(f"{path}/{name}")["size"])
     if written != file.stat().st_size:
@@ -168,40 +190,6 @@ def _copy(file: Path, place: Remote, name: str) -> None:
             "storage: a file was not written whole", expected=f"{file.stat().st_size} bytes", got=str(written),
             fix="run it again",
         )  # fmt: skip
-
-
-def write_bytes(place: Remote, data: bytes) -> None:
-    """Write a small file.
-
-    Raises:
-        StorageError: It cannot be written there, or the store does not answer.
-    """
-    system, path = place.filesystem()
-    try:
-        with storage_faults("writing a file"):
-            _make_folder(system, place, path.rpartition("/")[0])
-            system.pipe_file(path, data)
-    except FileNotFoundError as error:
-        raise StorageError(
-            f"{place.parent}: nothing can be written there", expected="a bucket or folder that may be written",
-            got=type(error).__name__, fix="check its name and the rights of the credentials in the environment",
-        ) from None  # fmt: skip
-
-
-def _remove(remote: Remote) -> None:
-    system, path = remote.filesystem()
-    try:
-        with storage_faults("removing a file"):
-            system.rm_file(path)
-    except FileNotFoundError:
-        # Of the earlier seal, gone already.
-        return
-
-
-def _make_folder(system: Any, place: Remote, path: str) -> None:
-    # An object store has no folders, and asked for one it would make the bucket that somebody misspelt.
-    if place.protocol in _WITH_FOLDERS:
-        system.makedirs(path, exist_ok=True)
 
 
 def _plain(part: str) -> bool:
