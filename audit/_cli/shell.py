@@ -23,6 +23,7 @@ from audit.errors import (
     EXIT_SIGTERM,
     AuditError,
 )
+from audit.storage import refuse_secrets
 
 Debug = Annotated[bool, typer.Option("--debug", help="Show tracebacks.")]
 # The common base of all errors of usage; typer gives it no public name.
@@ -57,6 +58,9 @@ def answer(app: typer.Typer, argv: Sequence[str]) -> int:
             # A terminal that has no ε must not turn a verdict into a crash.
             stream.reconfigure(errors="replace")
     try:
+        for word in argv:
+            # Before anything can repeat it.
+            refuse_secrets(word.partition("=")[2] if word.startswith("--") else word)
         with _sigterm():
             code = app(args=list(argv), prog_name="audit", standalone_mode=False)
         if code == EXIT_SIGINT:

@@ -15,6 +15,7 @@ from audit.config._faults import from_validation, one_line, shown
 from audit.config._types import AuditConfig
 from audit.core import ExplainSpec, ModelSpec, Policy, ProbeInfo, digest
 from audit.errors import AuditError, ConfigError, FaultsError
+from audit.storage import was_url
 
 if TYPE_CHECKING:
     from pydantic import BaseModel
@@ -205,6 +206,11 @@ def _read_text(path: Path) -> str:
             f"name the file in it, {path.name or '.'}/audit.toml" if (path / "audit.toml").is_file() else "name a file"
         )
         raise _one(path, ConfigError("not a file", expected="a TOML file", got="a folder", fix=fix))
+    if not _check.is_file(path) and was_url(path):
+        raise _one(path, ConfigError(
+            "lies on shared storage", expected="a TOML file of this machine", got="a URL",
+            fix="copy its folder here; the manifest, images and --out may be URLs, code and models are read from here",
+        ))  # fmt: skip
     if not _check.is_file(path):
         raise _one(path, _check.absent_file("no such file", path, "a TOML file"))
     try:

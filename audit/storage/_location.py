@@ -94,6 +94,26 @@ def is_url(text: str) -> bool:
     return _URL.match(text) is not None
 
 
+def was_url(path: Path) -> bool:
+    """Return whether a path was made of a URL, as where a command takes files of this machine only."""
+    return re.match(r"^[A-Za-z][A-Za-z0-9+.-]+:/(?!/)", path.as_posix()) is not None
+
+
+def refuse_secrets(text: str) -> None:
+    """Refuse a URL of storage that seems to hold a password: no message may repeat it.
+
+    Args:
+        text: Any text.
+
+    Raises:
+        InputError: It is such a URL.
+    """
+    match = _URL.match(text)
+    if match and match["protocol"].lower() in PROTOCOLS and _holds_secret(match["protocol"].lower(), match["rest"]):
+        raise _refused("a URL with a password in it", "a URL without credentials", "credentials",
+                       fix="put them where the storage's own tools look: the environment or a profile")  # fmt: skip
+
+
 def locate(text: str | Path | Remote, root: Path | None = None) -> Location:
     """Return where a path or a URL points; file:// is a path of this machine.
 
@@ -112,9 +132,7 @@ def locate(text: str | Path | Remote, root: Path | None = None) -> Location:
     protocol, rest = match["protocol"].lower(), match["rest"]
     if protocol not in PROTOCOLS or "::" in rest:
         raise _refused("no storage that can be read", f"one of {', '.join(f'{p}://' for p in PROTOCOLS)}", protocol)
-    if _holds_secret(protocol, rest):
-        raise _refused("a URL with a password in it", "a URL without credentials", "credentials",
-                       fix="put them where the storage's own tools look: the environment or a profile")  # fmt: skip
+    refuse_secrets(str(text))
     if "?" in rest or "#" in rest or any(ord(c) < 32 or ord(c) == 127 for c in rest) or "\\" in rest:
         raise _refused("a URL with a query, a fragment or a sign that no name has", "protocol://bucket/key", "another")
     if protocol == "file":

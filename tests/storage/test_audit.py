@@ -93,8 +93,27 @@ def test_a_manifest_that_is_not_there_leaves_nothing_behind(ran: Ran, config: Pa
     assert not sizes(join(bucket, "runs"))
 
 
-def test_credentials_in_a_url_are_refused_and_never_printed(ran: Ran, config: Path) -> None:
-    """Credentials in a URL are refused and never printed."""
-    code, said = ran("run", str(config), "--out", "s3://key:wordofmouth@bucket/run1")
-    assert code == 2
-    assert "wordofmouth" not in said
+@pytest.mark.parametrize("words", [
+    ("run", "CONFIG", "--out", "URL/run1"), ("run", "CONFIG", "--out=URL/run1"), ("run", "URL/audit.toml"),
+    ("gate", "URL/run1"), ("gate", "run1", "--policy", "URL/policy.toml"), ("init", "URL/cases.csv", "--model", "x"),
+    ("scores", "URL/cases.csv", "--target", "a", "--score", "b"),
+])  # fmt: skip
+def test_credentials_in_a_url_are_refused_and_never_printed(ran: Ran, config: Path, words: tuple[str, ...]) -> None:
+    """Whatever the command takes there: a log of a pipeline keeps what is printed."""
+    for url in ("s3://key:wordofmouth@bucket", "s3://key:word/ofmouth@bucket"):
+        code, said = ran(*(w.replace("URL", url).replace("CONFIG", str(config)) for w in words))
+        assert (code, "credentials" in said, "ofmouth" in said) == (2, True, False)
+
+
+def test_credentials_in_audit_toml_are_refused_and_never_printed(ran: Ran, config: Path, bucket: Remote) -> None:
+    """The same holds for the manifest."""
+    config.write_text(config.read_text().replace(f"{bucket}/", "s3://key:word/ofmouth@audit-test/"))
+    code, said = ran("run", str(config), "--out", str(config.parent / "run"))
+    assert (code, "credentials" in said, "ofmouth" in said) == (2, True, False)
+
+
+@pytest.mark.parametrize("more", [(), ("--plan",)])
+def test_a_configuration_on_shared_storage_says_what_to_do(ran: Ran, more: tuple[str, ...]) -> None:
+    """Code and models are read from this machine, so audit.toml lies here as well."""
+    code, said = ran("run", "s3://bucket/audits/audit.toml", *more)
+    assert (code, "lies on shared storage" in said, "copy its folder here" in said) == (2, True, True)
