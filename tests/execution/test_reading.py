@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import time
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +12,13 @@ import pytest
 
 from audit.cohorts import FileSource, from_arrays
 from audit.core import Cohort, InputSpec
+from audit.execution._crew import InProcess
+from audit.execution._keys import Basis
 from audit.execution._reading import Reading, threads_for
+from audit.execution._store import FolderFiles, Store
+from audit.execution._tasks import Task
+from audit.execution._workshop import Workshop
+from tests.execution._make import MeanModel, card
 
 COUNT = 22
 
@@ -115,6 +122,34 @@ def test_the_next_shard_is_read_while_the_model_is_asked(cohort: Cohort, monkeyp
     told(reading, cohort, [range(8)])
     assert begun.wait(10)
     reading.close()
+
+
+def test_one_process_reads_over_the_end_of_a_shard_and_leaves_nobody_reading(
+    cohort: Cohort, read: list[int], tmp_path: Path
+) -> None:
+    """While the model is asked about the last batch of a shard the next one is begun; every image is read once."""
+    while_asked: list[int] = []
+
+    class Waits(MeanModel):
+        def predict(self, images: Any) -> Any:
+            until = time.monotonic() + 10
+            while len(read) < min(COUNT, images[-1].mean() + 2) and time.monotonic() < until:
+                time.sleep(0.002)
+            while_asked.append(len(read))
+            return super().predict(images)
+
+    store = Store(files=FolderFiles(folder=tmp_path / "kept"), run="one")
+    basis = Basis(answers="a", rest="r", seed=1)
+    shop = Workshop(model=Waits(card()), cohort=cohort, batch=4, store=store, basis=basis)
+    with InProcess().crew(shop) as crew:
+        for shard in SHARDS:
+            crew.submit(Task(kind="clean", start=shard.start, stop=shard.stop))
+        for shard in SHARDS[:2]:
+            crew.next()
+            # The last image of the shard, and one behind it.
+            assert while_asked[-1] > shard.stop
+    assert not [t for t in threading.enumerate() if t.name == "audit-read"]
+    assert sorted(read) == sorted(set(read))
 
 
 def test_only_files_are_read_from_another_thread(cohort: Cohort) -> None:
