@@ -96,6 +96,7 @@ class RayExecutor:
         self.workers, self.gpus, self._note = share.workers, share.gpus, share.note
         self._reload, self._patience = reload, patience
         self._team: Team | None = None
+        self._run = ""
         self._keepers: dict[str, Any] = {}
 
     @property
@@ -104,7 +105,7 @@ class RayExecutor:
         return 0 if self._team is None else self._team.lost
 
     def crew(self, workshop: Workshop) -> RayCrew:
-        """Return actors that do tasks as a workshop does them; those of an earlier crew keep their model.
+        """Return actors that do tasks as a workshop does them; those of an earlier crew of the run keep their model.
 
         Raises:
             InputError: What the tasks need can be neither sent nor loaded elsewhere.
@@ -112,10 +113,11 @@ class RayExecutor:
         if self._note:
             workshop.progress.note(self._note)
             self._note = ""
-        if self._team is None or self._team.model is not workshop.model:
+        # The same object may be another model in the next run: it was trained on, or holds something else.
+        if self._team is None or self._team.model is not workshop.model or self._run != workshop.store.run:
             if self._team is not None:
                 self._team.end()
-            self._team = Team(workshop.model, self._reload, self.gpus)
+            self._team, self._run = Team(workshop.model, self._reload, self.gpus), workshop.store.run
         bare = replace(
             stripped(workshop), progress=Silent(), store=replace(workshop.store, files=self._files(workshop))
         )

@@ -132,8 +132,8 @@ def _take(lock: Remote, own: _Sign, place: Remote, note: Callable[[str], None]) 
         found = _read(lock)
         if found is None:
             continue
-        if not _gone(found, own) and not _silent(lock, found, place, note):
-            continue
+        if not _gone(found, own):
+            _wait_silent(lock, found, place, note)
         write_bytes(lock, own.data(0))
         time.sleep(SETTLE)
         if _token(_read(lock)) == own.token:
@@ -141,22 +141,18 @@ def _take(lock: Remote, own: _Sign, place: Remote, note: Callable[[str], None]) 
     raise _busy(place)
 
 
-def _silent(lock: Remote, found: bytes, place: Remote, note: Callable[[str], None]) -> bool:
-    """Return whether a lock shows no sign of life for a time; False where it goes meanwhile.
+def _wait_silent(lock: Remote, found: bytes, place: Remote, note: Callable[[str], None]) -> None:
+    """Wait until a lock has shown no sign of life for a time.
 
     Raises:
-        InputError: It shows one.
+        InputError: It shows one, or goes, which its run alone does.
     """
     note(f"a lock lies at {lock.name}: waiting up to {STALE:g} s for a sign that its run is alive")
     until = time.monotonic() + STALE
     while time.monotonic() < until:
         time.sleep(min(1.0, STALE / 10))
-        now = _read(lock)
-        if now is None:
-            return False
-        if now != found:
+        if _read(lock) != found:
             raise _busy(place)
-    return True
 
 
 def _gone(found: bytes, own: _Sign) -> bool:

@@ -212,6 +212,23 @@ def test_a_run_on_a_cluster_is_taken_up_again_from_what_it_kept(cluster: Any, tm
     assert here.run["reused"] >= 2
 
 
+@pytest.mark.slow
+def test_a_model_that_was_changed_between_two_runs_is_sent_again(cluster: Any, tmp_path: Path) -> None:
+    """Workers that kept it would answer as the one before did, under the name of this one."""
+    cases, holds = cohort(tmp_path / "cohort"), {"sign": 1.0}
+
+    def answer(images: np.ndarray) -> np.ndarray:
+        return 0.5 + holds["sign"] * (bright(images) - 0.5)
+
+    asked = model(answer)
+    with RayExecutor(cluster.address, workers=1) as executor:
+        before = audit(tmp_path / "before", cases, asked, "PERF001", executor=executor)
+        holds["sign"] = -1.0
+        after = audit(tmp_path / "after", cases, asked, "PERF001", executor=executor)
+    same(after, audit(tmp_path / "here", cases, asked, "PERF001"))
+    assert after.run["evidence_digest"] != before.run["evidence_digest"]
+
+
 def placed_in(folder: Path) -> Any:
     """Return a model that notes on which machine it answers, and what of it its worker has."""
 
