@@ -14,7 +14,7 @@ from audit.execution._pool import TRIES
 from audit.execution._progress import Silent
 from audit.execution._ray_bench import Keeper, stripped
 from audit.execution._ray_crew import RayCrew, Team, kill, pickled, ray_module
-from audit.execution._ray_link import Link
+from audit.execution._ray_link import linked
 from audit.execution._ray_share import share_of
 from audit.execution._ray_sight import sight_of
 from audit.execution._store import Files, FolderFiles
@@ -90,8 +90,7 @@ class RayExecutor:
         reload: Callable[[], ImagingModel] | None = None, patience: float = PATIENCE,
     ) -> None:  # fmt: skip
         ray = ray_module()
-        # A program that is in a cluster already stays in it.
-        self._link = None if ray.is_initialized() else Link(ray, address)
+        self._link = linked(ray, address)
         share = share_of(ray.nodes(), workers)
         self.workers, self.gpus, self._note = share.workers, share.gpus, share.note
         self._reload, self._patience = reload, patience

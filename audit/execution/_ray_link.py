@@ -93,6 +93,28 @@ class Link:
         self._thread.join(timeout=seconds)
 
 
+def linked(ray: Any, address: str | None) -> Link | None:
+    """Return a connection, None for a program that is in that cluster already, and stays in it.
+
+    Args:
+        ray: The module.
+        address: See `Link`.
+
+    Raises:
+        InputError: There is no such cluster, or the program is in another one.
+    """
+    if not ray.is_initialized():
+        return Link(ray, address)
+    port, own = (str(a or "").rpartition(":")[2] for a in (address, ray.get_runtime_context().gcs_address))
+    # One machine has several names, so that hosts cannot be compared.
+    if port.isdigit() and port != own:
+        raise InputError(
+            "this program is in another Ray cluster already", expected="that cluster, or none yet",
+            got=f"an address with port {port}", fix="call ray.shutdown() before, or leave the address out",
+        )  # fmt: skip
+    return None
+
+
 def _reach(target: str) -> None:
     """Check that somebody listens at a host and port.
 

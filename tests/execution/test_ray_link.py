@@ -16,7 +16,7 @@ from typing import Any
 import pytest
 
 from audit.errors import InputError
-from audit.execution._ray_link import Link
+from audit.execution._ray_link import Link, linked
 from audit.execution._ray_share import share_of
 from tests.session._make import write
 
@@ -105,6 +105,16 @@ def test_what_ray_raises_is_told_by_its_kind(error: Exception) -> None:
         Link(ray, "http://me:secret@head/x")
     assert "secret" not in str(caught.value)
     assert "an address that is not host:port" in caught.value.got
+
+
+def test_a_program_in_one_cluster_is_not_said_to_be_in_another() -> None:
+    """The address would be ignored in silence, and the audit run on the wrong machines."""
+    ray: Any = FakeRay()
+    ray.up, ray.get_runtime_context = True, lambda: SimpleNamespace(gcs_address="10.0.0.1:6379")
+    assert [linked(ray, address) for address in (None, "auto", "head:6379")] == [None, None, None]
+    with pytest.raises(InputError, match="in another Ray cluster already"):
+        linked(ray, "head:6380")
+    assert not ray.inits
 
 
 @pytest.mark.slow
