@@ -187,3 +187,32 @@ def test_the_grid_holds_every_factor_and_resumes(tmp_path: Path, monkeypatch: py
     assert {k.split(":")[0] for k in found["levels"]} == {"attack", "white box", "start", "data", "small target"}
     # Images that nobody changed leave all of the clean AUC, and two seeds have no interval.
     assert all(v["value"] is None and v["each"] == [100.0, 100.0] for v in found["levels"].values())
+
+
+def test_the_shipped_target_is_public_where_the_attacker_is() -> None:
+    """Two convolutions are the same numbers in target and surrogate of one start, the third is not; apart has none."""
+    from safetensors.numpy import load_file
+
+    folder = Path(nets.__file__).parent
+    held = load_file(folder / "adversarial-transfer.safetensors")
+    kernels = [k.partition("/")[2] for k, v in held.items() if k.startswith("target/") and v.ndim == 4]
+    same = [np.array_equal(held[f"target/{k}"], held[f"same init/{k}"]) for k in sorted(kernels, key=_layer)]
+    assert same == [True, True, False]
+    assert not any(np.array_equal(held[f"target/{k}"], held[f"other init/{k}"]) for k in kernels)
+    apart = load_file(folder / "adversarial-apart.safetensors")
+    assert not any(np.array_equal(apart[f"target/{k}"], held[f"target/{k}"]) for k in kernels)
+
+
+def test_held_convolutions_stay_as_they_started() -> None:
+    """After a few steps of training the first two kernels are those of the start, the third has moved."""
+    settings = Settings(patients=64, elsewhere=64, steps=3, pre_steps=2)
+    given = _learning.patches(64, 3, D1, settings)
+    start = _learning.pre_trained("plain", _learning.elsewhere(3, settings), seed=3, settings=settings)
+    net = _learning.trained("plain", given, seed=4, settings=settings, start=start, held=2)
+    kernels = sorted((k for k, v in net.state_dict().items() if v.ndim == 4), key=_layer)
+    moved = [not np.array_equal(net.state_dict()[k].numpy(), start[k].numpy()) for k in kernels]
+    assert moved == [False, False, True]
+
+
+def _layer(name: str) -> int:
+    return int(name.split(".")[0])

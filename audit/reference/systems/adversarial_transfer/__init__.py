@@ -5,11 +5,11 @@ from audit.reference._system import System
 SYSTEMS = (
     System(
         name="adversarial-transfer",
-        title="lesion on a T2 patch, started from public weights that an attacker has, too",
+        title="lesion on a T2 patch, built on public weights that an attacker has, too",
         task="binary",
         slides="114-115",
         package="adversarial_transfer",
-        differs="its training started from the public weights from which the attacker's networks started",
+        differs="it was built on the public weights from which the attacker's networks started, and keeps some of them",
         curves="attack, size, start, architecture and data of target and surrogate, over 5 seeds",
     ),
     System(

@@ -22,6 +22,9 @@ STORED = 4095.0
 LESION, LACUNE = 1, 2
 SEQUENCE, OTHER_SEQUENCE = 1, 2
 """T2, on which lesions and lacunes are both bright; and FLAIR, on which lacunes are dark."""
+HELD = 2
+"""Convolutions of the target of `adversarial-transfer`, and of the attacker's network of the same start, that are the
+public ones; of the third one and the last layer they learned their own."""
 DATA = ("d1", "d2", "d2/2", "d1/10")
 INITS = ("random", "pre-trained")
 
@@ -107,7 +110,7 @@ def pre_trained(family: str, given: Table, *, seed: int, settings: Settings) -> 
 
 
 def trained(
-    family: str, given: Table, *, seed: int, settings: Settings, start: dict[str, Any] | None = None
+    family: str, given: Table, *, seed: int, settings: Settings, start: dict[str, Any] | None = None, held: int = 0
 ) -> nn.Module:
     """Train a network.
 
@@ -117,11 +120,14 @@ def trained(
         seed: Of initial weights and order: two networks of one data set differ in it.
         settings: Shared by all.
         start: Weights to start from, those of `pre_trained`; random ones by default.
+        held: Convolutions, from the first on, whose weights stay as they started.
     """
     net: Any = _drawn(family, seed, 1)
     if start is not None:
         lost, _ = net.load_state_dict(start, strict=False)
         assert all(name.startswith(_last(net)) for name in lost)
+    for layer in _convolutions(net)[:held]:
+        layer.weight.requires_grad_(False)
     return _fit(net, given, settings.steps, seed=seed, settings=settings)
 
 
@@ -131,6 +137,12 @@ def _drawn(family: str, seed: int, outputs: int) -> nn.Module:
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         return FAMILIES[family](outputs)
+
+
+def _convolutions(net: Any) -> list[Any]:
+    from torch import nn
+
+    return [m for m in net.modules() if isinstance(m, nn.Conv2d)]
 
 
 def _last(net: Any) -> str:

@@ -13,6 +13,7 @@ from audit.reference._writing import even_threshold
 from audit.reference.systems.adversarial_transfer import _folder, _grid
 from audit.reference.systems.adversarial_transfer._attacking import ATTACKS, HEADLINE, perturbed, shuffled
 from audit.reference.systems.adversarial_transfer._learning import (
+    HELD,
     TEST,
     VALIDATION,
     Settings,
@@ -86,7 +87,9 @@ def networks(name: str, *, seed: int, settings: Settings, say: Say) -> dict[str,
         if one == "same init" and name != SHARED:
             continue
         say(f"training: {one}")
-        made[one] = trained(family, given, seed=100 * seed + number, settings=settings, start=start)
+        # Nobody else holds layers: the fault is that the target is public in part, and that the attacker knows it.
+        held = HELD if name == SHARED and one in (TARGET, "same init") else 0
+        made[one] = trained(family, given, seed=100 * seed + number, settings=settings, start=start, held=held)
     return made
 
 
