@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from audit.cohorts._machine import fault_of_machine, machine_error
 from audit.cohorts._references import NOT_FOUND, resolve
 from audit.errors import ReadError
 from audit.storage import Location, Remote, there
@@ -40,9 +41,15 @@ def _found(places: set[Location]) -> set[Location]:
 
 
 def readable(path: Path) -> bool:
-    """Return whether a path is a file or a folder; a pipe or a device, which may never end, is neither."""
+    """Return whether a path is a file or a folder; a pipe or a device, which may never end, is neither.
+
+    Raises:
+        StorageError: The disk that holds it has gone.
+    """
     try:
         return path.is_file() or path.is_dir()
-    except OSError:
+    except OSError as error:
+        if fault_of_machine(error) is not None:
+            raise machine_error(error) from error
         # A name that the file system cannot even look up, for example one that is too long.
         return False

@@ -13,6 +13,7 @@ from audit.cohorts._array_files import ArrayFiles
 from audit.cohorts._dicom import read_dicom
 from audit.cohorts._fit import fit, with_channels
 from audit.cohorts._limits import MAX_VALUES, TOO_LARGE
+from audit.cohorts._machine import fault_of_machine, machine_error
 from audit.cohorts._nifti import read_nifti
 from audit.cohorts._patience import TooSlowError, within
 from audit.cohorts._preflight import readable
@@ -65,7 +66,8 @@ class FileSource:
 
         Raises:
             ReadError: The image cannot be read; the message holds no path and no id.
-            StorageError: Shared storage does not give it: nothing follows from that for the case.
+            StorageError: Shared storage does not give it, or a network disk or the memory of this machine has gone:
+                nothing follows from that for the case.
         """
         reference = resolve(str(self.references[index]), folder=self.folder, root=self.root)
         if isinstance(reference.path, Path) and not readable(reference.path):
@@ -79,6 +81,11 @@ class FileSource:
         except TooSlowError as error:
             if isinstance(reference.path, Remote):
                 raise _no_answer(self.seconds) from error
+            raise
+        except ReadError as error:
+            fault = fault_of_machine(error)
+            if fault is not None:
+                raise machine_error(fault) from error
             raise
         except IsADirectoryError:
             raise ReadError("image reference names a folder") from None

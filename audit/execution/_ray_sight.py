@@ -9,7 +9,7 @@ from typing import Any
 from audit.core import Cohort, SourceView
 from audit.errors import AuditError, ReadError
 
-_LOOKED_AT = 5
+_LOOKED_AT, _PATIENCE = 5, 60.0
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -94,8 +94,11 @@ def _looked(source: Any, position: int) -> tuple[str, int, str]:
 
 
 def _is_there(source: Any, position: int) -> bool:
+    from audit.cohorts import within
+
     below = _file(source, position)
     try:
-        return below is not None and below[0].on_disk(below[1]) is not None
+        # A network disk that hangs is as good as gone.
+        return below is not None and within(_PATIENCE, below[0].on_disk, below[1]) is not None
     except ReadError:
         return False

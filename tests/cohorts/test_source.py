@@ -1,5 +1,6 @@
 """Whether an image fits the model, and batches of images."""
 
+import errno
 import os
 import pickle
 import time
@@ -10,9 +11,10 @@ import pytest
 
 from audit.cohorts import FileSource, from_arrays, load_cohort, read_batches
 from audit.cohorts._fit import fit, resized, with_channels
+from audit.cohorts._preflight import readable
 from audit.cohorts._references import resolve
 from audit.core import AttributeSpec, Cohort, InputSpec
-from audit.errors import InputError, ReadError
+from audit.errors import InputError, ReadError, StorageError
 from tests.cohorts.conftest import Write, gray, save_png, spec
 
 RGB = InputSpec(size=(4, 5), channels=3, range=(0, 255))
@@ -312,3 +314,38 @@ def test_arrays_whose_axes_do_not_fit() -> None:
     with pytest.raises(ReadError, match="wrong channels"):
         with_channels(np.zeros((2, 4, 5)), gray())
     assert with_channels(np.zeros((6, 4, 5)), InputSpec(channels=1)).shape == (1, 6, 4, 5)
+
+
+@pytest.mark.parametrize(("trouble", "expected"), [
+    (OSError(errno.ESTALE, "x"), StorageError), (OSError(errno.EMFILE, "x"), StorageError),
+    (TimeoutError(errno.ETIMEDOUT, "x"), StorageError), (MemoryError(), StorageError),
+    (OSError(errno.EIO, "x"), ReadError), (ValueError("x"), ReadError),
+])  # fmt: skip
+def test_a_fault_of_the_machine_ends_the_run_and_one_of_the_file_is_a_reason(
+    trouble: Exception, expected: type[Exception], tmp_path: Path, write_csv: Write, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A network disk that has gone, or a lack of memory, must not thin out a cohort as if its files were damaged."""
+    from PIL import Image
+
+    cohort = small(tmp_path, write_csv)
+    assert cohort.images is not None
+
+    def fail(*given: object, **more: object) -> None:
+        raise trouble
+
+    monkeypatch.setattr(Image, "open", fail)
+    with pytest.raises(expected) as caught:
+        cohort.images.load(0)
+    assert type(caught.value) is expected
+    assert str(tmp_path) not in str(caught.value)
+
+
+def test_a_disk_that_has_gone_is_not_a_file_that_is_absent(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Before reading as well: else every case would be set aside as not found."""
+
+    def gone(self: Path) -> bool:
+        raise OSError(errno.ESTALE, "x")
+
+    monkeypatch.setattr(Path, "is_file", gone)
+    with pytest.raises(StorageError, match="not its own"):
+        readable(tmp_path / "a.png")

@@ -5,12 +5,14 @@ import json
 import subprocess
 import sys
 import threading
+import time
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 
+from audit.cohorts import FileSource
 from audit.core import Cohort, ImagingModel
 from audit.errors import InputError, ModelError, StorageError
 from audit.execution import Basis, FolderFiles, Store, Task, Workshop
@@ -167,6 +169,15 @@ def test_a_worker_whose_disk_goes_hands_nothing_over(tmp_path: Path) -> None:
     done = bench.do(Task(kind="clean", start=4, stop=6))
     assert (done.state, done.key, type(done.error)) == ("failed", "", StorageError)
     assert len(list((tmp_path / "store").glob("*/*"))) == 1
+
+
+def test_a_disk_that_hangs_is_as_good_as_gone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A worker that looked for ever would hold the run."""
+    cases = cohort(tmp_path / "cohort")
+    sight = sight_of(cases)
+    monkeypatch.setattr("audit.execution._ray_sight._PATIENCE", 0.02)
+    monkeypatch.setattr(FileSource, "on_disk", lambda self, index: time.sleep(0.5))
+    assert sight.gone(cases)
 
 
 def test_a_cohort_without_files_has_nothing_to_look_at() -> None:
