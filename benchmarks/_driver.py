@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 import platform
-import resource
 import subprocess
 import sys
 import time
@@ -78,8 +77,14 @@ class Clock:
 
 
 def peak_mb() -> float:
-    """Return the largest resident size so far; Linux counts it in kilobytes."""
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e3
+    """Return the largest resident size of this program so far.
+
+    `ru_maxrss` would not do: Linux hands it on from whoever started the program, so that a small program of a large
+    parent seems large. VmHWM, in KiB, begins anew with each program (proc(5)).
+    """
+    lines = Path("/proc/self/status").read_text(encoding="ascii").splitlines()
+    found = next(line.split()[1] for line in lines if line.startswith("VmHWM:"))
+    return int(found) * 1024 / 1e6
 
 
 def versions(python: Path, packages: Iterable[str]) -> dict[str, str]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import resource
 import subprocess
 import sys
 import time
@@ -15,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from audit.stats import resampled_auc, resampled_sums
+from benchmarks._driver import peak_mb
 
 CONFIG = """
 [model]
@@ -146,9 +146,7 @@ def main() -> None:
         seconds = auc_seconds(data, resamples)
     else:
         seconds = subgroup_seconds(data, resamples) + auc_seconds(data, resamples)
-    # Linux counts the largest resident size in kilobytes.
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e6
-    print(json.dumps({"seconds": seconds, "resamples": resamples, "peak_gb": peak}))
+    print(json.dumps({"seconds": seconds, "resamples": resamples, "peak_gb": peak_mb() / 1e3}))
 
 
 if __name__ == "__main__":

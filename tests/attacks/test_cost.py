@@ -100,9 +100,10 @@ def test_memory_does_not_grow_with_the_cohort() -> None:
     """The peak of 2,000 cases is within 10 % of that of 200."""
     script = textwrap.dedent(
         """
-        import resource, sys
+        import sys
         import numpy as np
         from audit.attacks import Cases, Plan, attack_cases, questions
+        from benchmarks._driver import peak_mb
         from tests.attacks.nets import wrap
         import torch
         torch.manual_seed(0)
@@ -116,7 +117,7 @@ def test_memory_does_not_grow_with_the_cohort() -> None:
         cases = Cases(count=count, images=read, targets=lambda rows: rows % 2)
         plan = Plan(epsilons=(0.05, 0.1), headline=0.1, steps=2, restarts=1, batch=32)
         attack_cases(model, questions(model.card)[0], cases, plan=plan, rng=np.random.default_rng(0))
-        print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)
+        print(round(peak_mb()))
         """
     )
     peaks = [

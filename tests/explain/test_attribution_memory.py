@@ -18,12 +18,13 @@ from tests.attacks.nets import convolutional, wrap
 
 ROOT = Path(__file__).parents[2]
 CODE = """
-import json, resource, sys
+import json, sys
 import numpy as np, torch
 from torch import nn
 from audit.core import InputSpec, ModelSpec
 from audit.explain import attribute, explained_by
 from audit.models import from_module
+from benchmarks._driver import peak_mb
 
 given = json.loads(sys.argv[1])
 torch.set_num_threads(1)
@@ -43,7 +44,7 @@ maps = attribute(
     rng=np.random.default_rng(0), batch=32,
 )
 print(json.dumps({
-    "mb": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e3, "refused": maps.refused,
+    "mb": peak_mb(), "refused": maps.refused,
     "maps": {k: float(np.abs(v).max()) for k, v in maps.values.items()},
 }))
 """
