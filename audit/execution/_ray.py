@@ -17,6 +17,7 @@ from audit.execution._ray_crew import RayCrew, Team, kill, pickled, ray_module
 from audit.execution._ray_link import linked
 from audit.execution._ray_share import share_of
 from audit.execution._ray_sight import sight_of
+from audit.execution._ray_signals import held_back
 from audit.execution._store import Files, FolderFiles
 from audit.execution._workshop import Workshop
 
@@ -51,6 +52,19 @@ class _KeeperFiles:
         if failed:
             number, _, text = failed.partition(":")
             raise OSError(int(number), text)
+
+
+def _hired_keeper(ray: Any, folder: str) -> Any:
+    """Return an actor on this machine that keeps results in a folder of it."""
+    from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
+
+    with held_back():
+        here = NodeAffinitySchedulingStrategy(node_id=ray.get_runtime_context().get_node_id(), soft=False)
+        # Both of what it does may be done twice.
+        keeper = ray.remote(
+            num_cpus=0, scheduling_strategy=here, max_restarts=TRIES, max_task_retries=TRIES
+        )(Keeper)  # fmt: skip
+        return keeper.remote(folder)
 
 
 @contextmanager
@@ -91,7 +105,8 @@ class RayExecutor:
     ) -> None:  # fmt: skip
         ray = ray_module()
         self._link = linked(ray, address)
-        share = share_of(ray.nodes(), workers)
+        with held_back():
+            share = share_of(ray.nodes(), workers)
         self.workers, self.gpus, self._note = share.workers, share.gpus, share.note
         self._reload, self._patience = reload, patience
         self._team: Team | None = None
@@ -132,14 +147,7 @@ class RayExecutor:
             return files
         ray, folder = ray_module(), str(Path(files.folder).absolute())
         if folder not in self._keepers:
-            from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
-
-            here = NodeAffinitySchedulingStrategy(node_id=ray.get_runtime_context().get_node_id(), soft=False)
-            # Both of what it does may be done twice.
-            keeper = ray.remote(
-                num_cpus=0, scheduling_strategy=here, max_restarts=TRIES, max_task_retries=TRIES
-            )(Keeper)  # fmt: skip
-            self._keepers[folder] = keeper.remote(folder)
+            self._keepers[folder] = _hired_keeper(ray, folder)
         return _KeeperFiles(keeper=self._keepers[folder])
 
     def close(self) -> None:

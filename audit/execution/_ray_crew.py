@@ -14,10 +14,11 @@ from audit.errors import InputError, InternalError, MissingExtraError
 from audit.execution._loaded import loaded_modules
 from audit.execution._pool import TRIES, lost
 from audit.execution._ray_bench import Bench, Sent, code_of
+from audit.execution._ray_signals import held_back
 from audit.execution._tasks import Done, Task
 from audit.models import sendable_scripts
 
-_LOOK = 2.0
+_LOOK, _SLICE = 2.0, 0.25
 _ENDED = "ended, or its machine did"
 _TAKE, _EQUIP = Task(kind="state", code="take"), Task(kind="state", code="equip")
 
@@ -51,12 +52,14 @@ class Team:
             state=model.state_digest(), code=code_of(), modules=loaded_modules(), pickled=data,
             load=None if data else reload,
         )  # fmt: skip
-        self.sent = ray.put(sent)
+        with held_back():
+            self.sent = ray.put(sent)
 
     def hire(self) -> Any:
         """Return an actor, which may have to wait for a place."""
-        kind = ray_module().remote(num_cpus=1, num_gpus=self._gpus, max_restarts=0)(Bench)
-        return kind.remote()
+        with held_back():
+            kind = ray_module().remote(num_cpus=1, num_gpus=self._gpus, max_restarts=0)(Bench)
+            return kind.remote()
 
     def end(self) -> None:
         """Kill the actors that nobody has."""
@@ -81,7 +84,8 @@ class RayCrew:
     def __init__(self, team: Team, data: bytes, workers: int, *, patience: float, note: Callable[[str], None]) -> None:
         ray = ray_module()
         self.workers, self._team, self._patience, self._note = workers, team, patience, note
-        self._data = ray.put(data)
+        with held_back():
+            self._data = ray.put(data)
         self._waiting, self._ready = deque[Task](), deque[Done]()
         self._tries: dict[Task, int] = {}
         self._crew: list[_Worker] = []
@@ -93,11 +97,13 @@ class RayCrew:
             self._crew.append(self._hired())
 
     def _hired(self) -> _Worker:
-        actor = self._team.hire()
-        return _Worker(actor=actor, awaited=actor.take.remote(self._team.sent), task=_TAKE)
+        with held_back():
+            actor = self._team.hire()
+            return _Worker(actor=actor, awaited=actor.take.remote(self._team.sent), task=_TAKE)
 
     def _equipped(self, actor: Any) -> _Worker:
-        return _Worker(actor=actor, awaited=actor.equip.remote(self._data), task=_EQUIP)
+        with held_back():
+            return _Worker(actor=actor, awaited=actor.equip.remote(self._data), task=_EQUIP)
 
     def submit(self, task: Task) -> None:
         """Hand over a task."""
@@ -110,7 +116,8 @@ class RayCrew:
                 return
             if worker.ready and worker.task is None:
                 worker.task = self._waiting.popleft()
-                worker.awaited = worker.actor.do.remote(worker.task)
+                with held_back():
+                    worker.awaited = worker.actor.do.remote(worker.task)
 
     def next(self) -> Done:
         """Wait until a task has ended; see `Crew.next`."""
@@ -139,17 +146,13 @@ class RayCrew:
 
     def _hear(self, seconds: float) -> bool:
         """Take the answers that are there, waiting for the first; return whether there was one."""
-        ray = ray_module()
         awaited = {w.awaited: w for w in self._crew if w.awaited is not None}
         if not awaited:
             if not self._waiting:
                 raise InternalError("no worker has a task", fix="report this")
             time.sleep(0.01)
             return False
-        ended, _ = ray.wait(list(awaited), num_returns=1, timeout=seconds)
-        if ended:
-            # Whatever else has come meanwhile costs no further wait.
-            ended, _ = ray.wait(list(awaited), num_returns=len(awaited), timeout=0)
+        ended = _ended_of(list(awaited), seconds)
         for ref in ended:
             self._take(awaited[ref], ref)
         return bool(ended)
@@ -158,7 +161,8 @@ class RayCrew:
         ray = ray_module()
         task, worker.task, worker.awaited = worker.task, None, None
         try:
-            answer = ray.get(ref)
+            with held_back():
+                answer = ray.get(ref)
         except _gone(ray.exceptions):
             self._replace(worker, task)
             return
@@ -168,7 +172,8 @@ class RayCrew:
             ) from error
         if task is _TAKE:
             self._check(answer)
-            worker.task, worker.awaited = _EQUIP, worker.actor.equip.remote(self._data)
+            with held_back():
+                worker.task, worker.awaited = _EQUIP, worker.actor.equip.remote(self._data)
         elif task is _EQUIP:
             self._check(answer)
             worker.ready = True
@@ -209,11 +214,15 @@ class RayCrew:
         What a worker that has ended held is not known, and it answers nothing any more.
         """
         ray = ray_module()
-        asked = [(w, w.actor.do.remote(Task(kind="state"))) for w in self._crew if w.ready and w.task is None]
+        with held_back():
+            asked = [(w, w.actor.do.remote(Task(kind="state"))) for w in self._crew if w.ready and w.task is None]
         found = []
         for worker, ref in asked:
+            while not _ended_of([ref], _LOOK):
+                continue
             try:
-                found.append(str(ray.get(ref).reason))
+                with held_back():
+                    found.append(str(ray.get(ref).reason))
             except ray.exceptions.RayError:
                 self._replace(worker, None)
         return tuple(found)
@@ -233,6 +242,19 @@ class RayCrew:
 
     def __exit__(self, *trouble: object) -> None:
         self.close()
+
+
+def _ended_of(awaited: list[Any], seconds: float) -> list[Any]:
+    """Return the answers that are there, waiting for the first, and answering signals meanwhile."""
+    ray, until = ray_module(), time.monotonic() + seconds
+    while True:
+        with held_back():
+            ended, _ = ray.wait(awaited, num_returns=1, timeout=_SLICE)
+            if ended:
+                # Whatever else has come meanwhile costs no further wait.
+                ended, _ = ray.wait(awaited, num_returns=len(awaited), timeout=0)
+        if ended or time.monotonic() > until:
+            return list(ended)
 
 
 def _gone(kinds: Any) -> tuple[type[Exception], ...]:
@@ -277,5 +299,5 @@ def kill(actor: Any) -> None:
     """End an actor."""
     ray = ray_module()
     # An actor that has ended already, or a cluster that has, is what is wanted.
-    with contextlib.suppress(ray.exceptions.RayError, ValueError, RuntimeError):
+    with held_back(), contextlib.suppress(ray.exceptions.RayError, ValueError, RuntimeError):
         ray.kill(actor, no_restart=True)

@@ -229,6 +229,45 @@ def test_a_model_that_was_changed_between_two_runs_is_sent_again(cluster: Any, t
     assert after.run["evidence_digest"] != before.run["evidence_digest"]
 
 
+class Stopped(BaseException):
+    """A signal came."""
+
+
+def stop(number: int, frame: object) -> None:
+    raise Stopped
+
+
+@pytest.mark.slow
+def test_a_signal_in_the_middle_is_a_clean_stop(cluster: Any, tmp_path: Path) -> None:
+    """The answer of this process holds, not one of Ray; the run can be taken up again."""
+    cases = cohort(tmp_path / "cohort")
+
+    def answer(images: np.ndarray) -> np.ndarray:
+        if ray.is_initialized() and not (tmp_path / "again").exists():
+            (tmp_path / "reached").touch()
+            time.sleep(100)
+        return bright(images)
+
+    def kill() -> None:
+        while not (tmp_path / "reached").exists():
+            time.sleep(0.05)
+        time.sleep(1)
+        os.kill(os.getpid(), signal.SIGTERM)
+
+    asked, before = model(answer), signal.signal(signal.SIGTERM, stop)
+    try:
+        threading.Thread(target=kill, daemon=True).start()
+        with pytest.raises(Stopped), RayExecutor(cluster.address, workers=1) as executor:
+            audit(tmp_path / "run", cases, asked, "PERF001", executor=executor, cache=tmp_path / "cache")
+    finally:
+        signal.signal(signal.SIGTERM, before)
+    (tmp_path / "again").touch()
+    more: dict[str, Any] = {"cache": tmp_path / "cache", "resume": True}
+    with RayExecutor(cluster.address, workers=1) as executor:
+        there = audit(tmp_path / "run", cases, asked, "PERF001", executor=executor, **more)
+    same(there, audit(tmp_path / "here", cases, asked, "PERF001"))
+
+
 def placed_in(folder: Path) -> Any:
     """Return a model that notes on which machine it answers, and what of it its worker has."""
 

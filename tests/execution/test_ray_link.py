@@ -18,6 +18,7 @@ import pytest
 from audit.errors import InputError
 from audit.execution._ray_link import Link, linked
 from audit.execution._ray_share import share_of
+from audit.execution._ray_signals import held_back
 from tests.session._make import write
 
 
@@ -141,6 +142,29 @@ def test_sigterm_while_a_cluster_does_not_answer_is_a_clean_stop(tmp_path: Path)
     assert (made.returncode, "stopped by SIGTERM" in said) == (143, True)
     assert time.monotonic() - began < 30
     assert not (tmp_path / "run").exists()
+
+
+def test_a_signal_in_a_call_into_ray_is_answered_after_it() -> None:
+    """What an answer raises in the middle of such a call comes out as another error, or as none."""
+    done: list[str] = []
+
+    def outer() -> None:
+        with held_back():
+            # Calls may lie in each other.
+            with held_back():
+                os.kill(os.getpid(), signal.SIGTERM)
+                done.append("inner")
+            done.append("outer")
+        done.append("after")
+
+    with sigterm_raises():
+        expected = signal.getsignal(signal.SIGTERM)
+        with pytest.raises(Stopped):
+            outer()
+        assert signal.getsignal(signal.SIGTERM) is expected
+        with held_back():
+            done.append("again")
+    assert done == ["inner", "outer", "again"]
 
 
 def _wait_until(true: Any) -> None:
