@@ -14,6 +14,9 @@ from typing import TYPE_CHECKING, Any, Literal, get_args
 
 import numpy as np
 
+from audit.attacks._rows import placed, taken
+from audit.attacks._steps import largest_rounded
+
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
@@ -51,30 +54,41 @@ class Ball:
         return cls(norm=norm, x0=x0, low=x0.clamp_max(valid[0]), high=x0.clamp_min(valid[1]), region=region)
 
     def take(self, rows: Any) -> Ball:
-        """Return the ball of some of the images."""
-        taken = Ball(
-            norm=self.norm, x0=self.x0[rows], low=self.low[rows], high=self.high[rows], region=self.region[rows]
-        )
+        """Return the ball of some of the images, which may share memory with this one."""
+        at = placed(rows, self.x0.device)
+        x0, low, high, region = (taken(tensor, at) for tensor in (self.x0, self.low, self.high, self.region))
+        some = Ball(norm=self.norm, x0=x0, low=low, high=high, region=region)
+        # Looking at every pixel anew would cost as much as a step.
+        some.__dict__["everywhere"] = self.everywhere
         if self.norm != "linf":
-            # Counting them anew would cost as much as a step.
-            taken.__dict__["pixels"] = self.pixels[rows]
-        return taken
+            some.__dict__["pixels"], some.__dict__["_scale"] = taken(self.pixels, at), taken(self._scale, at)
+        return some
 
     def put(self, rows: Any, other: Ball) -> None:
         """Put other images in the place of some."""
         for name in (f.name for f in fields(self) if f.name != "norm"):
             getattr(self, name)[rows] = getattr(other, name)
-        self.__dict__.pop("pixels", None)
+        for name in ("pixels", "everywhere", "_scale"):
+            self.__dict__.pop(name, None)
 
     @cached_property
     def pixels(self) -> Any:
         """(m,) float64 tensor, pixels of the region, at least 1."""
         return self.region.double().flatten(1).sum(dim=1).clamp_min(1)
 
-    @property
+    @cached_property
+    def everywhere(self) -> bool:
+        """Whether every pixel of every image may change; of a part of a ball where not, False as well."""
+        return bool((self.region == 1).all())
+
+    @cached_property
     def _scale(self) -> Any:
         """(m,) float64, Euclidean length of a perturbation whose root mean square is 1."""
         return (self.pixels * self.x0.shape[1]).sqrt()
+
+    def _inside(self, values: Any) -> Any:
+        """Take away what lies outside of the region, in place."""
+        return values if self.everywhere else values.mul_(self.region)
 
     def column(self, values: Any) -> Any:
         """Return one number a row, or the same for all, as a float64 tensor that images can be multiplied with."""
@@ -101,25 +115,48 @@ class Ball:
         """
         import torch
 
-        inside = self.bounded(delta, epsilon)
-        x = torch.minimum(torch.maximum(self.x0 + inside, self.low), self.high)
-        allowed = self.column(epsilon) if self.norm == "linf" else inside.double().abs()
-        over = (x.double() - self.x0.double()).abs() > allowed
-        return torch.where(over, torch.nextafter(x, self.x0), x)
+        inside = self._bounded(torch.nan_to_num(delta.to(self.x0.dtype), nan=0.0), epsilon)
+        x = (self.x0 + inside).clamp_(self.low, self.high)
+        allowed = self.column(epsilon) if self.norm == "linf" else inside.double().abs_()
+        over = x.double().sub_(self.x0).abs_() > allowed
+        if not bool(over.any()):
+            return x
+        # By the bits: a processor cannot guess at which of many pixels the last one goes beyond.
+        own, nearer = x.view(torch.int32), torch.nextafter(x, self.x0).view(torch.int32)
+        return nearer.bitwise_xor_(own).bitwise_and_(-over.to(torch.int32)).bitwise_xor_(own).view(torch.float32)
 
-    def bounded(self, delta: Any, epsilon: Any) -> Any:
-        """Return perturbations within region and epsilon; the valid range and the last bit are left to `project`."""
+    def valid_(self, delta: Any, epsilon: Any) -> Any:
+        """Return images within epsilon and range up to rounding, in the memory of the perturbations.
+
+        Args:
+            delta: (m, channels, *spatial) float32 perturbations, which are written over.
+            epsilon: Size, or (m,) sizes.
+        """
         import torch
 
-        clean = torch.nan_to_num(delta.to(self.x0.dtype), nan=0.0) * self.region
+        inside = self._bounded(torch.nan_to_num_(delta, nan=0.0), epsilon)
+        return inside.add_(self.x0).clamp_(self.low, self.high)
+
+    def _bounded(self, clean: Any, epsilon: Any) -> Any:
+        """Bring perturbations into region and epsilon, in place; valid range and last bit are left to others."""
+        import torch
+
+        clean = self._inside(clean)
         if self.norm == "linf":
             wide = self._at_most(epsilon)
-            return torch.minimum(torch.maximum(clean, -wide), wide)
+            return clean.clamp_(-wide, wide)
         if self.norm == "l2":
-            length, most = clean.double().flatten(1).norm(dim=1), self.column(epsilon).flatten() * self._scale
-            factor = torch.where(length > most * (1 - _SLACK), most * (1 - _SLACK) / length, 1.0)
-            return clean * self.column(torch.nan_to_num(factor, nan=0.0)).to(clean.dtype)
-        return clean * self._largest(clean.abs().sum(dim=1, keepdim=True), epsilon)
+            length, most = self._length(clean), self.column(epsilon).flatten() * self._scale * (1 - _SLACK)
+            factor = torch.where(length > most, most / length, 1.0)
+            return clean.mul_(self.column(torch.nan_to_num(factor, nan=0.0)).to(clean.dtype))
+        return clean.mul_(self._largest(clean.abs().sum(dim=1, keepdim=True), epsilon))
+
+    @staticmethod
+    def _length(values: Any) -> Any:
+        """Return (m,) float64 Euclidean lengths."""
+        import torch
+
+        return torch.linalg.vector_norm(values.double().flatten(1), dim=1)
 
     def _at_most(self, epsilon: Any) -> Any:
         """Return the largest float32 that is not above the size, as a column."""
@@ -149,7 +186,7 @@ class Ball:
         """
         import torch
 
-        way = torch.nan_to_num(direction, nan=0.0, posinf=0.0, neginf=0.0) * self.region
+        way = self._inside(torch.nan_to_num(direction, nan=0.0, posinf=0.0, neginf=0.0))
         if self.norm == "linf":
             return self.project(way.sign() * self.column(epsilon), epsilon)
         if self.norm == "l2":
@@ -167,11 +204,11 @@ class Ball:
         peak = way.abs().flatten(1).amax(dim=1)
         unit = way / self.column(peak.clamp_min(torch.finfo(way.dtype).tiny)).to(way.dtype)
         most = self.column(epsilon).flatten() * self._scale
-        t = torch.nan_to_num(most / unit.double().flatten(1).norm(dim=1), nan=0.0, posinf=0.0)
+        t = torch.nan_to_num(most / self._length(unit), nan=0.0, posinf=0.0)
         low, high = self.low - self.x0, self.high - self.x0
         for _ in range(24):
-            clipped = torch.minimum(torch.maximum(unit * self.column(t).to(way.dtype), low), high)
-            length = clipped.double().flatten(1).norm(dim=1)
+            clipped = (unit * self.column(t).to(way.dtype)).clamp_(low, high)
+            length = self._length(clipped)
             lacking = torch.where(length > 0, most / length, 1.0)
             if bool((lacking < 1 + 1e-6).all()):
                 break
@@ -191,17 +228,17 @@ class Ball:
         shape = tuple(self.x0.shape[1:])
         if self.norm == "l2":
             drawn = np.stack([g.standard_normal(shape, dtype=np.float32) for g in rngs])
-            return self.scaled(torch.as_tensor(drawn, device=self.x0.device) * self.region, epsilon)
+            return self.scaled(self._inside(torch.as_tensor(drawn, device=self.x0.device)), epsilon)
         drawn = np.stack([g.random(shape, dtype=np.float32) for g in rngs])
         share = torch.as_tensor(drawn, device=self.x0.device)
         if self.norm == "linf":
-            return (2 * share - 1) * self.column(epsilon).to(torch.float32) * self.region
+            return self._inside((2 * share - 1).mul_(self.column(epsilon).to(torch.float32)))
         chosen = np.stack([g.random((1, *shape[1:]), dtype=np.float32) for g in rngs])
         to = self.low + share * (self.high - self.low)
         return (to - self.x0) * self._largest(torch.as_tensor(chosen, device=self.x0.device), epsilon)
 
     def step(self, delta: Any, gradient: Any, size: Any) -> Any:
-        """Return perturbations moved uphill by a size, not projected; pass the negative gradient to go down.
+        """Return perturbations moved downhill by a size, not projected.
 
         Args:
             delta: (m, channels, *spatial) perturbations.
@@ -210,15 +247,15 @@ class Ball:
         """
         import torch
 
-        way = torch.nan_to_num(gradient, nan=0.0, posinf=0.0, neginf=0.0) * self.region
+        way = self._inside(torch.nan_to_num_(-gradient, nan=0.0, posinf=0.0, neginf=0.0))
         if self.norm == "linf":
-            return delta + self.column(size).to(delta.dtype) * way.sign()
+            return way.sign_().mul_(self.column(size).to(delta.dtype)).add_(delta)
         peak = self.column(way.abs().flatten(1).amax(dim=1).clamp_min(torch.finfo(way.dtype).tiny)).to(way.dtype)
-        unit = way / peak
+        unit = way.div_(peak)
         if self.norm == "l0":
             return delta + self.column(size).to(delta.dtype) * (self.high - self.low) * unit
-        length = unit.double().flatten(1).norm(dim=1).clamp_min(1e-300)
-        return delta + self.column(self.column(size).flatten() * self._scale / length).to(delta.dtype) * unit
+        length = self._length(unit).clamp_min(1e-300)
+        return unit.mul_(self.column(self.column(size).flatten() * self._scale / length).to(delta.dtype)).add_(delta)
 
     def scaled(self, delta: Any, epsilon: Any) -> Any:
         """Return perturbations grown or shrunk to a size, not projected; what changes nothing stays so, as does L0."""
@@ -266,18 +303,8 @@ class Ball:
             limit = (self.column(epsilon) + 1e-9).floor().to(delta.dtype)
             delta = torch.minimum(torch.maximum(delta.round(), -limit), limit)
         elif self.norm == "l2":
-            delta = self._rounded(delta, epsilon)
+            delta = largest_rounded(delta, (self.column(epsilon).flatten() * self._scale).square())
         else:
             delta = delta.round()
         low, high = torch.minimum(self.low.ceil(), self.x0), torch.maximum(self.high.floor(), self.x0)
         return torch.minimum(torch.maximum(self.x0 + delta, low), high)
-
-    def _rounded(self, delta: Any, epsilon: Any) -> Any:
-        import torch
-
-        near = torch.where(delta == 0, 0.0, delta.sign() * delta.abs().round().clamp_min(1.0)).flatten(1)
-        order = delta.flatten(1).abs().argsort(dim=1, descending=True, stable=True)
-        spent = near.double().square().gather(1, order).cumsum(dim=1)
-        most = (self.column(epsilon).flatten() * self._scale).square()
-        fits = torch.zeros_like(near, dtype=torch.bool).scatter(1, order, spent <= most[:, None] * (1 + 1e-12))
-        return (near * fits).reshape(delta.shape)

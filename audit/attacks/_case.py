@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Generator
+from math import isfinite
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -87,5 +88,5 @@ class Case:
 
 
 def _lowest(answer: Answer) -> float:
-    lowest = float(np.min(answer.margins))
-    return lowest if np.isfinite(lowest) else (float("inf") if lowest > 0 else float("-inf"))
+    lowest = float(answer.margins.min())
+    return lowest if isfinite(lowest) else (float("inf") if lowest > 0 else float("-inf"))

@@ -16,6 +16,8 @@ from audit.attacks._further import FurtherSlots
 from audit.attacks._gradient import slopes
 from audit.attacks._ledger import Ledger
 from audit.attacks._outcome import CARRIED, ONE_STEP, Cases, Observer, Outcome, Plan
+from audit.attacks._rows import copied
+from audit.attacks._slots import each_own
 from audit.attacks._stages import NEAR, Stages
 from audit.core import DifferentiableModel
 
@@ -148,23 +150,21 @@ class Run(FurtherSlots):
 
     def _try_grown(self, slots: NDArray[np.int64], worst: Any) -> None:
         ball, epsilon = self.ball.take(slots), self.epsilon(slots)
-        self.offer(slots, ball.project(ball.scaled(worst[slots] - ball.x0, epsilon), epsilon), CARRIED)
+        self.offer(slots, ball.project(ball.scaled(copied(worst, slots) - ball.x0, epsilon), epsilon), CARRIED)
 
     def _try_one_step(self, slots: NDArray[np.int64], slope: Any) -> None:
-        self.offer(slots, self.ball.take(slots).along(-slope[slots], self.epsilon(slots)), ONE_STEP)
+        self.offer(slots, self.ball.take(slots).along(-copied(slope, slots), self.epsilon(slots)), ONE_STEP)
 
     def _start(self, slots: NDArray[np.int64], stage: NDArray[np.int64], steps: int) -> None:
         """Start searches of one kind: from the worst image of its objective so far, or at random."""
-        import torch
-
         self.stage[slots], self.last[slots], self.busy[slots] = stage, steps, True
         self.asked[slots] = -self.plan.steps
         ball, epsilon, which = self.ball.take(slots), self.epsilon(slots), stage % len(self.objectives)
-        worst = torch.stack([self.worst[o][s] for o, s in zip(which, slots, strict=True)])
+        worst = each_own(self.worst, which, slots)
         number = int(self.stages.number(stage[:1])[0])
         if number > 0 and not self.stages.at_random(number):
             # The worst image has been gone on from already, or is that of the search before.
-            worst = self.search.best[slots]
+            worst = copied(self.search.best, slots)
         delta = ball.scaled(worst - ball.x0, epsilon) if number < 0 else worst - ball.x0
         # Stages between the restarts and the searches of what is close go on from what a further direction found.
         fresh = ((stage >= len(self.objectives)) | self.plan.cold) & (stage < self.stages.regular)
@@ -185,9 +185,9 @@ class Run(FurtherSlots):
         """Take one gradient step in every busy slot and verify what seems broken."""
         slots = np.flatnonzero(self.busy)
         which = self.stage[slots] % len(self.objectives)
-        x = self.search.x[slots]
+        x = copied(self.search.x, slots)
         self.ledger.meter.gradients += slots.size
-        margin, slope = slopes(self.forward, self.objectives, which, x, self.wanted[slots])
+        margin, slope = slopes(self.forward, self.objectives, which, x, copied(self.wanted, slots))
         self.search.advance(slots, margin, slope)
         wait = max(1, self.plan.steps // _PUSH)
         seems = ~(margin.cpu().numpy() >= 0) & (self.search.done[slots] - self.asked[slots] >= wait)
@@ -203,7 +203,7 @@ class Run(FurtherSlots):
             self.offer(ended, self._exact(ended, self.search.x[ended]), self.label[ended])
             # Where the last image is the best of the search, the best before it has nothing to add.
             lowest = self.ledger.margin[self.case[ended], self.stage[ended] % len(self.objectives)]
-            before = ended[self.search.lowest[ended].cpu().numpy() < lowest]
+            before = ended[self.search.lowest[ended] < lowest]
             self.offer(before, self._exact(before, self.search.best[before]), self.label[before])
             self.busy[ended] = False
 
@@ -214,7 +214,7 @@ class Run(FurtherSlots):
         early &= ~self._headline(slots) & (self.size[slots] < len(self.epsilons) - 1)
         at = slots[early]
         if at.size:
-            self.last[at[self.far(at, self.search.lowest[at].cpu().numpy())]] = few
+            self.last[at[self.far(at, self.search.lowest[at])]] = few
 
     def _broken(self, slots: NDArray[np.int64]) -> None:
         """End the searches of broken cases, or let them go on for a while where their ranks are wanted."""
@@ -238,11 +238,8 @@ class Run(FurtherSlots):
         self.ledger.close(self.case[slots], self.size[slots], self.storable(slots))
 
     def _show(self, slots: NDArray[np.int64]) -> None:
-        import torch
-
         rows = self.case[slots]
-        nearest = self.ledger.margin[rows].argmin(axis=1)
-        worst = torch.stack([self.worst[o][s] for o, s in zip(nearest, slots, strict=True)]).cpu().numpy()
+        worst = each_own(self.worst, self.ledger.margin[rows].argmin(axis=1), slots).cpu().numpy()
         if self.kept is None:
             self.kept = np.zeros((self.keep, *worst.shape[1:]), dtype=np.float32)
         few = rows < self.keep

@@ -17,7 +17,7 @@ from audit.attacks._outcome import Meter
 from audit.attacks._refusals import REFUSALS
 from audit.core import DifferentiableModel
 from audit.models import bfloat16_pays, has_convolutions, in_parts
-from audit.models import fast_copy as _copy
+from audit.models import held_copy as _copy
 
 Forward = Callable[[Any], Any]
 CHECKED = 8

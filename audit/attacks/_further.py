@@ -9,7 +9,7 @@ import numpy as np
 from audit.attacks._gradient import slopes
 from audit.attacks._ledger import Ledger
 from audit.attacks._outcome import NOISE, SMOOTHED, TURNING, Cases, Plan
-from audit.attacks._slots import Slots, usable
+from audit.attacks._slots import Slots, each_own, usable
 from audit.attacks._stages import NEAR
 from audit.attacks._turning import FEW, POINTS, Turning, rough
 from audit.core import DifferentiableModel
@@ -142,7 +142,7 @@ class FurtherSlots(Slots):
         rngs = [np.random.default_rng([self.seed, int(row), _DRAW]) for row in self.cases.at(self.case[slots])]
         first = self._around_slopes(slots, FEW, rngs)
         which = self.lowest(slots)
-        clean = torch.stack([self.slope[o][s] for o, s in zip(which, slots, strict=True)])
+        clean = each_own(self.slope, which, slots)
         wiggles = np.flatnonzero(rough(torch.cat([first, clean[None]])))
         if wiggles.size:
             at = slots[wiggles]

@@ -21,6 +21,8 @@ _HU_BRAIN = (1.0, 2.0, 4.0)
 _HU_SOFT = (1.0, 2.0, 4.0, 8.0, 16.0)
 _HU_LUNG = (4.0, 8.0, 15.0, 30.0, 60.0)
 _PADDED = ("ct", "mr", "us")
+_PADDING = 0.05
+"""Share of an image that constant padding takes up at least."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -143,8 +145,10 @@ def attack_region(images: NDArray[Any], modality: str) -> NDArray[np.bool_]:
     region = np.ones((len(images), 1, *images.shape[2:]), dtype=bool)
     if modality in _PADDED:
         for i, image in enumerate(images):
-            padding = _padding((image == image.min()).all(axis=0))
-            if padding.mean() >= 0.05:
+            lowest = (image == image.min()).all(axis=0)
+            # Where that little is as low as the minimum, none of it needs to be followed to the border.
+            padding = _padding(lowest) if lowest.mean() >= _PADDING else lowest
+            if padding.mean() >= _PADDING:
                 region[i, 0] = ~padding
     return region
 

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from audit.attacks._margins import exact_margin
 from audit.attacks._objectives import Question
 from audit.attacks._outcome import UNBROKEN, WRONG_ALREADY, Meter, Outcome
 from audit.core import ImagingModel
@@ -47,17 +48,13 @@ class Ledger:
 
         A margin of an answer that is no number is infinite, so that such an answer is never kept.
         """
-        import torch
-
         self.meter.forwards += len(x)
-        raw = self.model.predict(x)
-        tensor, wanted = torch.as_tensor(raw), torch.as_tensor(target)
-        margins = torch.stack([o.margin(tensor, wanted) for o in self.question.objectives], dim=1).double().numpy()
+        raw, objective = self.model.predict(x), self.question.objectives[0]
+        margins = np.stack([exact_margin(o, raw, target) for o in self.question.objectives], axis=1)
         finite = np.logical_and.reduce(np.isfinite(raw.reshape(len(raw), -1)), axis=1)
-        objective = self.question.objectives[0]
-        return (
-            objective.keep(raw, target), np.where(finite[:, None], margins, np.inf), objective.right(raw, target)
-        )  # fmt: skip
+        if not finite.all():
+            margins = np.where(finite[:, None], margins, np.inf)
+        return objective.keep(raw, target), margins, objective.right(raw, target)
 
     def enter(self, rows: NDArray[np.int64], x: NDArray[np.float32], target: NDArray[Any]) -> None:
         """Note what the model says of some cases without an attack."""

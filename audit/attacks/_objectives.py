@@ -114,7 +114,8 @@ class BinaryMargin(Objective):
         else:
             every = raw if kind == "logits" else log_share(raw)
             z = every[:, 1] - every[:, 0] - threshold_log_odds(limit)
-        return torch.where(target == 1, z, -z)
+        # A factor has one step in the graph, and the same numbers, where a choice has three.
+        return z * torch.where(target == 1, 1.0, -1.0).to(z.dtype)
 
     def right(self, raw: NDArray[np.float64], target: NDArray[Any]) -> NDArray[np.bool_]:
         """Return whether the decision at the operating point equals the target; see `Objective.right`."""

@@ -62,32 +62,52 @@ class Room:
             box.append(slice(int(held[0]), int(held[-1]) + 1) if held.size else slice(0, 0))
         return tuple(box)
 
+    @cached_property
+    def _exact(self) -> NDArray[np.float64]:
+        return self.x0.astype(np.float64)
+
+    @cached_property
+    def _everywhere(self) -> bool:
+        return bool(self.region.all())
+
+    def _inside(self, delta: NDArray[Any]) -> NDArray[np.float64]:
+        """Return a copy in float64 that is 0 outside of the region."""
+        if self._everywhere:
+            return np.array(delta, dtype=np.float64)
+        out: NDArray[np.float64] = np.where(self.region, delta, 0.0).astype(np.float64, copy=False)
+        return out
+
     def size_of(self, x: NDArray[np.float32]) -> float:
         """Return the size of the change from the image to another, in float64."""
-        delta = x.astype(np.float64) - self.x0
+        delta = x.astype(np.float64)
+        delta -= self._exact
         if self.norm == "linf":
-            return float(np.abs(delta).max(initial=0.0))
+            return float(max(delta.max(initial=0.0), -delta.min(initial=0.0)))
         return float(np.sqrt(np.square(delta).sum() / max(1, self.values)))
 
     def within(self, delta: NDArray[Any], epsilon: float) -> NDArray[np.float32]:
         """Return the valid image within a size, never beyond it by a rounding error either."""
         # In float64, or a size that float32 rounds up would be exceeded by more than the last bit of small values.
-        inside = np.where(self.region, np.asarray(delta, dtype=np.float64), 0.0)
+        inside = self._inside(delta)
         if self.norm == "linf":
-            inside = np.clip(inside, -epsilon, epsilon)
+            np.minimum(np.maximum(inside, -epsilon, out=inside), epsilon, out=inside)
         else:
             most = epsilon * _INSIDE * np.sqrt(self.values)
             length = float(np.sqrt(np.square(inside).sum()))
-            inside = inside * (most / length) if length > most else inside
-        x: NDArray[np.float32] = np.clip((self.x0 + inside).astype(np.float32), self.low, self.high)
-        limit = epsilon if self.norm == "linf" else np.abs(inside)
-        over = np.abs(x.astype(np.float64) - self.x0) > limit
-        np.nextafter(x, self.x0, out=x, where=over)
+            if length > most:
+                inside *= most / length
+        x: NDArray[np.float32] = (self._exact + inside).astype(np.float32)
+        np.minimum(np.maximum(x, self.low, out=x), self.high, out=x)
+        away = x.astype(np.float64)
+        away -= self._exact
+        over = np.abs(away, out=away) > (epsilon if self.norm == "linf" else np.abs(inside, out=inside))
+        if over.any():
+            np.nextafter(x, self.x0, out=x, where=over)
         return x
 
     def scaled(self, delta: NDArray[Any], epsilon: float) -> NDArray[np.float64]:
         """Return a perturbation of the region, grown or shrunk to an L2 size; what changes nothing stays so."""
-        inside: NDArray[np.float64] = np.where(self.region, delta, 0.0).astype(np.float64)
+        inside = self._inside(delta)
         length = float(np.sqrt(np.square(inside).sum()))
         return inside * (epsilon * np.sqrt(self.values) / length) if length > 0 else inside
 

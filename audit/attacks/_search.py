@@ -8,6 +8,7 @@ from typing import Any, Literal, get_args
 import numpy as np
 
 from audit.attacks._ball import Ball
+from audit.attacks._rows import placed, taken
 
 Kind = Literal["apgd", "sign"]
 KINDS: tuple[Kind, ...] = get_args(Kind)
@@ -52,9 +53,10 @@ class Search:
         self.ball, self.kind, self.steps, self._windows = ball, kind, steps, Windows.of(steps)
         self.x, self.best, self._slope = ball.x0.clone(), ball.x0.clone(), torch.zeros_like(ball.x0)
         self._before = ball.x0.clone()
-        n, device = len(ball.x0), ball.x0.device
-        self.epsilon, self._size = (torch.zeros(n, dtype=torch.float64, device=device) for _ in range(2))
-        self.lowest, self._last, self._looked = (torch.zeros(n, dtype=torch.float64, device=device) for _ in range(3))
+        n = len(ball.x0)
+        # One number a slot lies beside the images, not among them: what it decides is decided here.
+        self.epsilon, self._size = np.zeros(n), np.zeros(n)
+        self.lowest, self._last, self._looked = np.zeros(n), np.zeros(n), np.zeros(n)
         self.done = np.zeros(n, dtype=np.int64)
         self._falls, self._since, self._window = (np.zeros(n, dtype=np.int64) for _ in range(3))
         self._total = np.ones(n, dtype=np.int64)
@@ -80,13 +82,13 @@ class Search:
             first = 2.0 if self.steps >= _MANY_STEPS else 1.0
         self._total[slots] = max(steps, 1)
         self._plain[slots] = kind == "sign"
-        self.x[slots] = x
-        self.best[slots] = x
-        self._before[slots] = x
-        self.epsilon[slots] = epsilon
-        self._size[slots] = (2 if kind == "apgd" else first) * epsilon
-        for tensor in (self.lowest, self._last, self._looked):
-            tensor[slots] = float("inf")
+        at, size = placed(slots, self.x.device), np.asarray(epsilon.cpu() if hasattr(epsilon, "cpu") else epsilon)
+        for images in (self.x, self.best, self._before):
+            images[at] = x
+        self.epsilon[slots] = size
+        self._size[slots] = (2 if kind == "apgd" else first) * size
+        for values in (self.lowest, self._last, self._looked):
+            values[slots] = np.inf
         self.done[slots] = self._falls[slots] = self._since[slots] = 0
         self._window[slots] = self._windows.first
         # True, so that the first look does not halve a step for want of a look before.
@@ -100,18 +102,20 @@ class Search:
             margin: (m,) margins; one that is no number is the lowest of all.
             gradient: (m, channels, *spatial) gradients of the margin.
         """
-        import torch
-
-        margin = torch.nan_to_num(margin.double(), nan=-float("inf"))
-        lower = margin < self.lowest[slots]
-        hit = slots[lower.cpu().numpy()]
-        self.lowest[hit], self.best[hit] = margin[lower], self.x[hit]
-        self._slope[hit] = gradient[lower]
-        gradient = self._back(slots, margin, gradient)
+        low = margin.double().cpu().numpy()
+        if not np.isfinite(low).all():
+            low = np.nan_to_num(low, nan=-np.inf)
+        lower = low < self.lowest[slots]
+        hit = slots[lower]
+        if hit.size:
+            at, where = placed(hit, self.x.device), placed(np.flatnonzero(lower), self.x.device)
+            self.lowest[hit], self.best[at] = low[lower], taken(self.x, at)
+            self._slope[at] = taken(gradient, where)
+        gradient = self._back(slots, low, gradient)
         if not self._plain[slots].all():
-            self._falls[slots] += (margin < self._last[slots]).cpu().numpy()
+            self._falls[slots] += low < self._last[slots]
             gradient = self._look(slots, gradient)
-        self._last[slots] = margin
+        self._last[slots] = low
         self._move(slots, gradient)
         self.done[slots] += 1
 
@@ -120,29 +124,29 @@ class Search:
 
         A step that leaps out of a narrow valley may lead to where no gradient points back.
         """
-        import torch
-
         done, total = self.done[slots], self._total[slots]
         due = self._plain[slots] & (done > 0)
         due &= (done == total // 2) | (done == 3 * total // 4) | (done == 7 * total // 8)
-        due &= (margin > self.lowest[slots]).cpu().numpy()
-        if not due.any():
-            return gradient
-        back = slots[due]
-        self.x[back] = self.best[back]
-        return gradient.index_copy(0, torch.as_tensor(np.flatnonzero(due), device=gradient.device), self._slope[back])
+        due &= margin > self.lowest[slots]
+        return self._returned(slots, np.flatnonzero(due), gradient) if due.any() else gradient
+
+    def _returned(self, slots: Any, which: Any, gradient: Any) -> Any:
+        """Bring some of the searches back to their best image, and return the gradients with those found there."""
+        import torch
+
+        at = placed(slots[which], self.x.device)
+        self.x[at] = taken(self.best, at)
+        return gradient.index_copy(0, torch.as_tensor(which, device=gradient.device), taken(self._slope, at))
 
     def _look(self, slots: Any, gradient: Any) -> Any:
         """Halve the step of searches that stall at the end of a window and bring them back to their best image."""
-        import torch
-
         # The first margin is that of the start; windows count the steps after it.
         self._since[slots] += self.done[slots] > 0
         due = (self._since[slots] >= self._window[slots]) & ~self._plain[slots]
         if not due.any():
             return gradient
         at = slots[due]
-        lowest, looked = self.lowest[at].cpu().numpy(), self._looked[at].cpu().numpy()
+        lowest, looked = self.lowest[at], self._looked[at]
         stalls = (self._falls[at] <= _RISING * self._window[at]) | (~self._halved[at] & (lowest >= looked))
         self._halved[at], self._looked[at] = stalls, self.lowest[at]
         self._since[at] = self._falls[at] = 0
@@ -150,34 +154,23 @@ class Search:
         back = at[stalls]
         if back.size:
             self._size[back] /= 2
-            self.x[back] = self.best[back]
-            where = torch.as_tensor(np.flatnonzero(due)[stalls], device=gradient.device)
-            gradient = gradient.index_copy(0, where, self._slope[back])
+            gradient = self._returned(slots, np.flatnonzero(due)[stalls], gradient)
         return gradient
 
     def _move(self, slots: Any, gradient: Any) -> None:
         import torch
 
-        whole = len(slots) == len(self.x)
-        ball = self.ball if whole else self.ball.take(slots)
-        x, epsilon = self.x[slots], self.epsilon[slots]
-        plain = self._plain[slots]
+        at = placed(slots, self.x.device)
+        ball = self.ball if len(slots) == len(self.x) else self.ball.take(slots)
+        x, epsilon, plain = taken(self.x, at), self.epsilon[slots], self._plain[slots]
         left = np.where(plain, np.maximum(1 - self.done[slots] / self._total[slots], 0), 1.0)
-        size = self._size[slots] * torch.as_tensor(left, device=x.device)
-        moved = _valid(ball, ball.step(x - ball.x0, -gradient, size), epsilon)
+        moved = ball.valid_(ball.step(x - ball.x0, gradient, self._size[slots] * left), epsilon)
         if not plain.all():
-            before, first = self._before[slots], torch.as_tensor(self.done[slots] == 0, device=x.device)
-            share = ball.column(torch.where(first, 1.0, 0.75)).to(x.dtype)
-            mixed = _valid(ball, x + (moved - x) * share + (x - before) * (1 - share) - ball.x0, epsilon)
+            before = taken(self._before, at)
+            share = ball.column(np.where(self.done[slots] == 0, 1.0, 0.75)).to(x.dtype)
+            mixed = (moved - x).mul_(share).add_(x).add_((x - before).mul_(1 - share)).sub_(ball.x0)
+            mixed = ball.valid_(mixed, epsilon)
             # What becomes of signed steps must not depend, to the last bit, on what else is in the batch.
-            signed = ball.column(torch.as_tensor(plain, device=x.device).double()).bool()
-            moved = torch.where(signed, moved, mixed)
-            self._before[slots] = x
-        self.x[slots] = moved
-
-
-def _valid(ball: Ball, delta: Any, epsilon: Any) -> Any:
-    """Return images within size and range up to rounding; the last bit matters only for what is verified."""
-    import torch
-
-    return torch.minimum(torch.maximum(ball.x0 + ball.bounded(delta, epsilon), ball.low), ball.high)
+            moved = torch.where(ball.column(plain).bool(), moved, mixed) if plain.any() else mixed
+            self._before[at] = x
+        self.x[at] = moved

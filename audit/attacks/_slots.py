@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -12,6 +13,7 @@ from audit.attacks._gradient import slopes
 from audit.attacks._ladder import attack_region, stored_step
 from audit.attacks._ledger import Ledger
 from audit.attacks._outcome import Cases, Plan
+from audit.attacks._rows import copied, placed
 from audit.attacks._search import Search
 from audit.core import DifferentiableModel
 
@@ -131,7 +133,7 @@ class Slots:
         whole = self.ledger.stored[self.case[slots]] & self.storable(slots)
         if whole.any():
             at = slots[whole]
-            steps = self.ball.take(at).whole(x[whole], self.epsilon(at))
+            steps = self.ball.take(at).whole(copied(x, np.flatnonzero(whole)), self.epsilon(at))
             right[whole] &= self._verify(at, steps, by[whole], stored=True)
         return right
 
@@ -142,8 +144,24 @@ class Slots:
             self.case[slots], x.detach().cpu().numpy(), self.target[slots], by, stored=stored
         )
         for worst, hit in zip(self.worst, lower.T, strict=True):
-            worst[slots[hit]] = x[hit]
+            if hit.any():
+                worst[placed(slots[hit], x.device)] = copied(x, np.flatnonzero(hit))
         return right
+
+
+def each_own(every: Sequence[Any], which: NDArray[np.int64], slots: NDArray[np.int64]) -> Any:
+    """Return (m, ...) rows of several tensors, each row of its own.
+
+    Args:
+        every: Tensors (slots, ...).
+        which: (m,) which of them.
+        slots: (m,) which row of it.
+    """
+    out = copied(every[0], slots)
+    for number in np.unique(which[which > 0]):
+        at = np.flatnonzero(which == number)
+        out[at] = copied(every[number], slots[at])
+    return out
 
 
 def usable(gradient: Any) -> NDArray[np.bool_]:

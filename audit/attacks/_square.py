@@ -103,7 +103,7 @@ class LinfMoves(Moves):
             changed = delta.copy()
             changed[window] = self.epsilon * self._signs((delta.shape[0], *(1,) * (delta.ndim - 1)))
             proposed = self.room.within(changed, self.epsilon)
-            if not np.array_equal(proposed, x):
+            if (proposed != x).any():
                 break
         return proposed
 

@@ -132,7 +132,7 @@ def _steps(
         slope = torch.nan_to_num(_slope(surrogate, objective, x, wanted, meter), nan=0.0, posinf=0.0, neginf=0.0)
         length = slope.abs().flatten(1).mean(dim=1).clamp_min(torch.finfo(slope.dtype).tiny)
         velocity = decay * velocity + slope / ball.column(length).to(slope.dtype)
-        x = ball.project(ball.step(x - ball.x0, -velocity, 2.5 * epsilon / steps), epsilon)
+        x = ball.project(ball.step(x - ball.x0, velocity, 2.5 * epsilon / steps), epsilon)
     return x
 
 

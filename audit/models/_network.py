@@ -100,7 +100,8 @@ def ask(module: Any, images: Any, spec: ModelSpec) -> Any:
 
 def ask_numpy(module: Any, images: NDArray[np.floating[Any]], spec: ModelSpec) -> NDArray[np.float64]:
     """Return a pipeline's answer to an array of images, (n, k[, *spatial]) float64; see `ask`."""
-    torch = require("torch", "torch")
+    import torch
+
     # A copy, so that a network that works in place cannot change the caller's images.
     batch = torch.from_numpy(np.array(images, dtype=np.float32))
     with torch.inference_mode():

@@ -9,6 +9,8 @@ import pytest
 import torch
 
 from audit.attacks import NORMS, Ball
+from audit.attacks._rows import copied, placed, taken
+from audit.attacks._steps import largest_rounded
 
 SIZES = {"linf": 3.7, "l2": 1.3, "l0": 0.2}
 
@@ -147,3 +149,62 @@ def test_whole_steps_need_room_for_one() -> None:
     assert given["l2"].storable(0.5).all()
     assert not given["l2"].storable(0.1).any()
     assert given["l0"].storable(1 / 64).all()
+
+
+def test_rows_are_those_of_an_index() -> None:
+    """Rows side by side are a part of the tensor, others a copy, and a copy is asked for by name."""
+    values = torch.arange(24.0).reshape(8, 3)
+    for rows in ([2, 3, 4], [0], list(range(8)), [4, 3, 2], [1, 3], [3, 3, 3], [2, 4, 3], [1, 3, 2, 4], []):
+        at = np.array(rows, dtype=np.int64)
+        assert taken(values, placed(at, values.device)).equal(values[at])
+        assert copied(values, at).equal(values[at])
+    first = np.arange(3)
+    assert isinstance(placed(first, values.device), slice)
+    assert taken(values, placed(first, values.device)).data_ptr() == values.data_ptr()
+    assert copied(values, first).data_ptr() != values.data_ptr()
+
+
+def test_whole_steps_are_chosen_as_by_sorting() -> None:
+    """Which changes are kept, found by counting, is what a stable sort by size finds, whatever the sum may be."""
+    rng = np.random.default_rng(0)
+    for number in range(30):
+        delta = rng.normal(0, 10 ** rng.uniform(-2, 3), (4, 2, 7, 5)).astype(np.float32)
+        delta = np.round(2 * delta) / 2 if number % 3 == 0 else delta
+        delta[rng.random(delta.shape) < 0.3] = 0
+        spent = np.square(delta.astype(np.float64)).sum(axis=(1, 2, 3))
+        for most in (0 * spent, 0.3 * spent, np.floor(spent), 5 * spent, np.full(4, float(number))):
+            size = np.abs(delta).reshape(4, -1)
+            near = np.where(size > 0, np.maximum(np.round(size), 1), 0)
+            order = np.argsort(-size, axis=1, kind="stable")
+            kept = np.zeros(size.shape, dtype=bool)
+            np.put_along_axis(
+                kept, order,
+                np.cumsum(np.take_along_axis(near, order, 1).astype(np.float64) ** 2, axis=1)
+                <= most[:, None] * (1 + 1e-12), 1,
+            )  # fmt: skip
+            expected = (np.sign(delta.reshape(4, -1)) * near * kept).reshape(delta.shape)
+            got = largest_rounded(torch.as_tensor(delta), torch.as_tensor(most)).numpy()
+            assert np.array_equal(got, expected)
+    # Beyond what is counted, they are sorted.
+    far = torch.tensor([[[[1e5, -2.0, 0.4, 0.0]]]])
+    assert largest_rounded(far, torch.tensor([1e10 + 4], dtype=torch.float64)).tolist() == [[[[1e5, -2.0, 0.0, 0.0]]]]
+
+
+@pytest.mark.parametrize("norm", NORMS)
+def test_a_part_of_a_ball_is_that_of_its_images(norm: Any) -> None:
+    """Projections and steps of some images are those rows of all, to the bit, whichever rows and region."""
+    ball = ball_of(norm)
+    everywhere = Ball.around(ball.x0, (0.0, 100.0), torch.ones_like(ball.region), norm)
+    rng = np.random.default_rng(2)
+    delta, slope = (torch.as_tensor(rng.normal(0, 3, tuple(ball.x0.shape)).astype(np.float32)) for _ in range(2))
+    size = torch.as_tensor(SIZES[norm] * np.linspace(0.2, 1, 5))
+    for whole in (ball, everywhere):
+        assert whole.everywhere == (whole is everywhere)
+        for rows in ([0, 1, 2, 3, 4], [1, 2, 3], [4, 0, 2]):
+            at = np.array(rows)
+            part = whole.take(at)
+            assert part.everywhere == whole.everywhere
+            assert part.project(delta[at], size[at]).equal(whole.project(delta, size)[at])
+            assert part.step(delta[at], slope[at], size[at]).equal(whole.step(delta, slope, size)[at])
+            moved = part.valid_(delta[at].clone(), size[at])
+            assert (moved - part.project(delta[at], size[at])).abs().max() < 1e-4

@@ -11,7 +11,8 @@ import torch
 from audit.attacks import Meter, Plan, attack, fast_forward, questions
 from audit.attacks import _fast as fast
 from audit.core import InputSpec
-from audit.models import fast_predict, folded
+from audit.models import _held as held
+from audit.models import fast_predict, folded, held_copy
 from audit.testing import planted
 from tests.attacks.nets import Linear, convolutional, wrap
 
@@ -222,3 +223,41 @@ def test_answers_that_differ_are_the_models_own() -> None:
 
     other: Any = Otherwise()
     assert fast_predict(other, images) == other.predict
+
+
+def test_a_copy_is_made_again_when_the_network_is_another(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Once for each precision; anew after a change of a weight, a buffer, a layer or a hook, and always where large."""
+    made: list[Any] = []
+    own = held.fast_copy
+    monkeypatch.setattr(held, "fast_copy", lambda module, dtype: made.append(dtype) or own(module, dtype))
+    module = wrap(Residual(2)).module
+    x = torch.ones((1, 1, 8, 8))
+
+    def asked() -> int:
+        before = len(made)
+        found = held_copy(module, None)
+        assert found is held_copy(module, None)
+        assert found is not None
+        assert torch.allclose(found(x), module(x), atol=1e-4)
+        return len(made) - before
+
+    assert asked() == 1
+    assert asked() == 0
+    held_copy(module, torch.bfloat16)
+    assert made[1:] == [torch.bfloat16]
+    assert asked() == 0
+    module.net.last.bias.data += 1.0
+    assert asked() == 1
+    module.net.norm1.running_mean += 1.0
+    assert asked() == 1
+    module.net.last = torch.nn.Linear(8, 1)
+    assert asked() == 1
+    seen: list[int] = []
+    hook = module.register_forward_hook(lambda *_: seen.append(1))
+    assert asked() == 1
+    assert len(seen) == 2
+    hook.remove()
+    assert asked() == 1
+    assert len(seen) == 2
+    monkeypatch.setattr(held, "_MOST", 0)
+    assert held_copy(module, None) is not held_copy(module, None)
