@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -109,6 +110,22 @@ def quantile(values: Floats, share: float) -> float:
     apart = high - low
     # Written from the nearer end, so that the result never leaves the two.
     return float(high - apart * (1 - weight) if weight >= 0.5 else low + apart * weight)
+
+
+def quantiles(values: Floats, shares: Sequence[float]) -> Floats:
+    """Return what `np.quantile` does of many shares of finite float64 values in one dimension, to the bit, faster.
+
+    Args:
+        values: (n,), one or more.
+        shares: From 0 to 1.
+    """
+    place = np.array(shares) * (values.size - 1)
+    below = place.astype(np.int64)
+    ordered = np.sort(values)
+    low, high, weight = ordered[below], ordered[np.minimum(below + 1, values.size - 1)], place - below
+    apart = high - low
+    out: Floats = np.where(weight >= 0.5, high - apart * (1 - weight), low + apart * weight)
+    return out
 
 
 def seamless(target: Floats, donor: Floats, region: Mask, usable: Mask, texture: Texture) -> Floats | None:

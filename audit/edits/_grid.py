@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from audit.core import Cohort, ModelCard
+from audit.edits._clone import quantiles
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -51,14 +52,26 @@ class Grid:
         Raises:
             ValueError: The radius is negative.
         """
-        from scipy.ndimage import binary_dilation, distance_transform_edt
+        from scipy.ndimage import distance_transform_edt
 
         if radius < 0:
             raise ValueError(f"radius: expected at least 0, got {radius}")
         if radius == 0 or not mask.any():
             return mask.copy()
-        near: Mask = distance_transform_edt(~mask, sampling=self.spacing) <= radius + 1e-9
-        out: Mask = near | binary_dilation(mask)
+        # Nothing further away than the radius is looked at.
+        box = tuple(
+            slice(max(0, int(held[0]) - reach), int(held[-1]) + reach + 1)
+            for axis, step in enumerate(self.spacing)
+            for reach in [int(radius / step) + 2]
+            for held in [np.flatnonzero(mask.any(axis=tuple(a for a in range(mask.ndim) if a != axis)))]
+        )
+        inside, out = mask[box], np.zeros_like(mask)
+        near = out[box]
+        near[...] = distance_transform_edt(~inside, sampling=self.spacing) <= radius + 1e-9
+        for axis in range(mask.ndim):
+            first, last = ((*(slice(None),) * axis, part) for part in (slice(None, -1), slice(1, None)))
+            near[first] |= inside[last]
+            near[last] |= inside[first]
         return out
 
     def length(self, steps: float, axis: int) -> float:
@@ -106,7 +119,7 @@ def tissue(image: NDArray[Any]) -> Mask:
         (*spatial) bool.
     """
     values = np.asarray(image, dtype=np.float64).mean(axis=0)
-    low, (bottom, top) = float(values.min()), np.percentile(values, (1, 99))
+    low, (bottom, top) = float(values.min()), quantiles(values.ravel(), (0.01, 0.99))
     dark = values <= low + 0.1 * max(float(top - bottom), 0.0)
     frame = np.ones(values.shape, dtype=bool)
     frame[tuple(slice(1, -1) if s > 2 else slice(None) for s in values.shape)] = False

@@ -84,7 +84,7 @@ def free_places(shape: Shape, allowed: Mask, rng: np.random.Generator, *, tries:
     drawn = rng.choice(candidates, size=min(tries, candidates.size), replace=False)
     starts = np.stack(np.unravel_index(drawn, tuple(r + 1 for r in room)), axis=1)
     few = offsets if len(offsets) <= PROBED else offsets[rng.choice(len(offsets), size=PROBED, replace=False)]
-    fits = allowed[tuple((starts[:, None, :] + few[None]).transpose(2, 0, 1))].all(axis=1)
+    fits = allowed.ravel()[_flat(starts, few, allowed.shape)].all(axis=1)
     found: list[Place] = [tuple(s) for s in starts[fits].tolist()]
     return found if few is offsets else [s for s in found if allowed[shape.box_at(s)][shape.region].all()]
 
@@ -107,11 +107,18 @@ def most_alike(
         return places[0] if places else None
     offsets = np.argwhere(around)
     wanted = like[:, around].astype(np.float64)
-    starts = np.array(places)
-    at = tuple((starts[:, None, :] + offsets[None]).transpose(2, 0, 1))
-    counted = allowed[at].astype(np.float64)
-    squares = ((image[(slice(None), *at)] - wanted[:, None, :]) ** 2).mean(axis=0)
+    at = _flat(np.array(places), offsets, allowed.shape)
+    counted = allowed.ravel()[at].astype(np.float64)
+    squares = (image.reshape(len(image), -1)[:, at] - wanted[:, None, :]) ** 2
+    squares = squares[0] if len(squares) == 1 else squares.mean(axis=0)
     n = counted.sum(axis=1)
     # A place with hardly anything to compare is no better for it.
     cost = np.where(n >= 0.25 * len(offsets), (squares * counted).sum(axis=1) / np.maximum(n, 1), np.inf)
     return places[int(np.argmin(cost))] if np.isfinite(cost).any() else places[0]
+
+
+def _flat(starts: NDArray[np.int64], offsets: NDArray[np.int64], shape: tuple[int, ...]) -> NDArray[np.int64]:
+    """Return (places, pixels) where the pixels at some offsets from each start stand in the raster order."""
+    strides = np.cumprod([1, *shape[:0:-1]])[::-1]
+    out: NDArray[np.int64] = (starts @ strides)[:, None] + offsets @ strides
+    return out

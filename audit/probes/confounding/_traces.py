@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from audit.core import Estimate, ProbeContext
-from audit.edits import tissue
+from audit.edits import quantiles, tissue
 from audit.probes._out_of_fold import FOLDS, lacking, log_odds_out_of_fold
 
 if TYPE_CHECKING:
@@ -43,7 +43,7 @@ def features(image: NDArray[Any]) -> Floats:
     equal = sum((np.diff(level, axis=a, append=np.nan) == 0).astype(float) for a in axes)
     rough = np.log(uniform_filter(fine**2, 3) + 1e-6)
     maps = [level, fine, coarse, np.asarray(step), rough, uniform_filter(np.asarray(equal), 3)]
-    return np.concatenate([np.quantile(m[where], QUANTILES) for m in maps])
+    return np.concatenate([quantiles(m[where], QUANTILES) for m in maps])
 
 
 def trace(ctx: ProbeContext, filled: list[Floats], untouched: list[Floats], patients: NDArray[np.int64]) -> Estimate:
