@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from audit.core.clock import passed
 from audit.explain._attribution_copies import hookable_copy, plain_copy
 from audit.explain._attribution_gradients import excess, refusal_of_sum
 from audit.explain._attribution_guided import guided_gradient
@@ -117,7 +118,9 @@ def _weighed_class() -> type[Any]:
             self.training = False
 
         def forward(self, x: Any, *given: Any) -> Any:
-            raw = self.pipeline.answer(x) if hasattr(self.pipeline, "answer") else self.pipeline(x)
+            # What enters behind the preparation goes past the hooks that a clock has on the whole.
+            with passed(len(x)):
+                raw = self.pipeline.answer(x) if hasattr(self.pipeline, "answer") else self.pipeline(x)
             if self.tiled:
                 return (raw * given[0]).flatten(1).sum(dim=1)
             return self.setup.explained.logit(raw, *given)

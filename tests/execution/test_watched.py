@@ -205,3 +205,21 @@ def test_a_watched_source_can_be_sent_to_another_process():
     with watching(Clock(), [], [cases]):
         sent = pickle.loads(pickle.dumps(source))
     assert sent.load(2).max() == 2
+
+
+@pytest.mark.parametrize("method", ["deep_lift", "grad_cam"])
+def test_attributions_that_enter_behind_the_preparation_pass_images(images, monkeypatch, method):
+    """What asks a copy past its preparation passes images, too: as many are told as the network answers."""
+    from audit.explain import attribute, explained_by
+    from tests.attacks.nets import convolutional, wrap
+
+    model, images, answered = wrap(convolutional(0)), images[:, :, :6, :6], []
+    explained, pipeline = explained_by(model.predict(images), model.card), type(model.module)
+    own = pipeline.answer
+    monkeypatch.setattr(pipeline, "answer", lambda self, x: answered.append(len(x)) or own(self, x))
+
+    def explain(model):
+        found = attribute(model, images, explained, rng=np.random.default_rng(0), batch=4, methods=(method,))
+        assert method in found.values
+
+    assert counted(model, explain)[0] == sum(answered) > 0
