@@ -7,6 +7,7 @@ import pytest
 import torch
 
 from audit.attacks import MaskMargin, questions
+from audit.attacks._margins import exact_margin
 from audit.core import Access, ModelCard, NotApplicable, scores
 
 
@@ -109,3 +110,33 @@ def test_several_mask_classes_count_as_one_foreground() -> None:
     reference = torch.tensor([[[1, 0]]])
     assert objective.margin(raw, reference).item() == pytest.approx(2.0)
     assert objective.keep(raw.numpy(), reference.numpy())[:, 0] == pytest.approx([1.0])
+
+
+@pytest.mark.parametrize(
+    ("columns", "given"),
+    [
+        (1, {}),
+        (2, {}),
+        (2, {"output": "probabilities"}),
+        (3, {"task": "multiclass", "classes": ("a", "b", "c")}),
+        (3, {"task": "multiclass", "classes": ("a", "b", "c"), "output": "probabilities"}),
+        (2, {"task": "multilabel", "classes": ("a", "b"), "operating_point": {"a": 0.2, "b": 0.7}}),
+        (1, {"output": "value", "operating_point": 0.1}),
+        (4, {"task": "ordinal", "classes": ("0", "1", "2", "3"), "clinical_tolerance": 1.0}),
+        (3, {"task": "detection", "classes": ("no", "yes"), "operating_point": 0.7}),
+        (1, {"task": "regression", "output": "value", "clinical_tolerance": 0.8}),
+    ],
+)
+def test_a_margin_on_arrays_is_that_of_the_tensors_to_the_bit(columns: int, given: dict[str, object]) -> None:
+    """Infinite answers and such as are no number among them, for every objective of every question."""
+    rng = np.random.default_rng(4)
+    raw = rng.normal(size=(90, columns))
+    if given.get("output") == "probabilities":
+        raw = np.exp(raw) / np.exp(raw).sum(axis=1, keepdims=True)
+    raw[0], raw[1, 0], raw[2, -1], raw[3] = np.inf, np.nan, -np.inf, 0.0
+    for question in questions(card(**given)):
+        target = rng.integers(0, max(2, columns) if len(raw[0]) > 2 else 2, 90)
+        for objective in question.objectives:
+            found = exact_margin(objective, raw, target)
+            expected = objective.margin(torch.as_tensor(raw), torch.as_tensor(target)).double().numpy()
+            assert np.array_equal(found, expected, equal_nan=True)
