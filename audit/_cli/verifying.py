@@ -16,7 +16,10 @@ _NAMED = 40
 
 
 def verify_run(path: Location, key: Path | None) -> int:
-    """Check a run or a pack, say what was found, and return 0 where it is intact, 1 where it was changed."""
+    """Check a run or a pack, say what was found, and return 0 where it is intact, 1 where it was changed.
+
+    3 where nothing was found changed, but what another version wrote was not all made again and nobody signed it.
+    """
     from audit import session
 
     with shown_progress() as progress:
@@ -34,7 +37,7 @@ def lines(checked: Checked, name: str) -> list[str]:
         name: What the run or pack is called.
     """
     count = len(checked.faults)
-    head = f"INTACT  {name}" if checked.intact else f"CHANGED  {name}: {count} fault{'s' if count != 1 else ''}"
+    head = f"CHANGED  {name}: {count} fault{'s' if count != 1 else ''}" if count else f"{intact(checked)}  {name}"
     said = [head, *(f"  {fault}" for fault in checked.faults[:_NAMED])]
     if count > _NAMED:
         said.append(f"  and {count - _NAMED} more")
@@ -45,6 +48,15 @@ def lines(checked: Checked, name: str) -> list[str]:
     if checked.again is not None:
         said += left_out(checked.again)
     return said + [f"  note      {note}" for note in checked.notes]
+
+
+def intact(checked: Checked) -> str:
+    """Return the word for what shows no fault, with what was not held against anything."""
+    open_ = (*checked.not_made, *checked.printed)
+    if not open_:
+        return "INTACT"
+    names = ", ".join(open_[:-1]) + (" and " if len(open_) > 1 else "") + open_[-1]
+    return f"INTACT, {names} not made again"
 
 
 def left_out(again: Again) -> list[str]:

@@ -10,10 +10,13 @@ from audit.evidence._codec import (
     to_plain,
 )
 from audit.evidence._folder import (
+    DATED,
     EVIDENCE,
+    FEW,
     FILES,
     SUMS,
     Arrays,
+    LeftOutError,
     check_seal,
     held_loader,
     loader,
@@ -39,8 +42,9 @@ from audit.evidence._summary import summary
 from audit.evidence._suppress import SUPPRESSED, mask, names_one, not_shared_headline, suppress, withheld
 
 __all__ = [
-    "EVIDENCE", "FILES", "LEDGER_VARIABLE", "SUMS", "SUPPRESSED", "Arrays", "Ledger", "Moments", "Plain", "Pseudonyms",
-    "TimeTable", "append_entry", "card_of", "check_seal", "evidence_digest", "evidence_schema", "from_plain",
+    "DATED", "EVIDENCE", "FEW", "FILES", "LEDGER_VARIABLE", "SUMS", "SUPPRESSED", "Arrays", "Ledger", "LeftOutError",
+    "Moments", "Plain", "Pseudonyms", "TimeTable", "append_entry", "card_of", "check_seal", "evidence_digest",
+    "evidence_schema", "from_plain",
     "github_annotations", "held_loader", "junit", "ledger_path", "load_pseudonyms", "loader", "mask", "moment",
     "names_one", "not_shared_headline", "overhead", "pack_artifact", "policy_to_plain", "read_ledger",
     "read_predictions", "read_run", "result_from_plain", "result_to_plain", "run_moments", "sarif", "seal",

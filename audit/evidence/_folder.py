@@ -20,12 +20,18 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
+FEW, DATED = "a figure that may hold cells of few patients", "a figure that holds dates"
+"""Why a copy of a run leaves out a figure."""
 Arrays = Callable[[StoredArtifact], Mapping[str, "NDArray[np.generic]"]]
 SUMS = "SHA256SUMS"
 EVIDENCE = "evidence.json"
 # More than any run writes; what claims more was made to exhaust whoever reads it.
 _MOST_EVIDENCE, _MOST_ARRAYS = 512 * 2**20, 2 * 2**30
 FILES = ("evidence.json", "predictions.parquet", "report.html", "junit.xml", "audit.sarif", "summary.md", "log.jsonl")
+
+
+class LeftOutError(EvidenceError):
+    """The arrays of a figure that this copy of a run leaves out on purpose; `got` says why."""
 
 
 def write_atomically(path: Path, data: bytes) -> None:
@@ -87,10 +93,18 @@ def loader(folder: Path) -> Arrays:
     return load
 
 
-def held_loader(files: Mapping[str, bytes]) -> Arrays:
-    """Return a function that reads the arrays of a stored artifact from bytes by path inside the run's folder."""
+def held_loader(files: Mapping[str, bytes], left_out: Mapping[str, str] | None = None) -> Arrays:
+    """Return a function that reads the arrays of a stored artifact from bytes by path inside the run's folder.
+
+    Args:
+        files: Bytes by path.
+        left_out: Why, by path, a copy of a run has no such arrays; the function then raises `LeftOutError`.
+    """
+    gone = left_out or {}
 
     def load(stored: StoredArtifact) -> Mapping[str, NDArray[np.generic]]:
+        if stored.file not in files and stored.file in gone:
+            raise LeftOutError(f"'{stored.name}' is left out of this copy", got=gone[stored.file])
         if stored.file not in files:
             raise EvidenceError("an artifact is absent", expected=stored.file, got="no such file", fix="run it again")
         return _arrays(BytesIO(files[stored.file]), stored.name)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from importlib import metadata
@@ -12,6 +11,7 @@ from audit.core import Evidence
 from audit.errors import EvidenceError
 from audit.evidence import Ledger
 from audit.pack._lists import Anomaly, Hazard
+from audit.pack._read import read_json
 from audit.pack._stored import json_bytes
 from audit.report.phrases import mapping_of
 
@@ -57,7 +57,7 @@ def read_inputs(data: bytes) -> Inputs:
         EvidenceError: It is none, or of another version.
     """
     try:
-        values = json.loads(data)
+        values = read_json(data)
         if (values["kind"], values["schema_version"]) != (KIND, SCHEMA_VERSION):
             raise ValueError(f"{values['kind']} of version {values['schema_version']}")
         v = values["inputs"]

@@ -19,7 +19,7 @@ from audit.report.phrases import plural
 
 _GIVEN = "given/"
 NOT_DEMONSTRATED = "prior definition not demonstrated"
-_DEMONSTRATED = "prior definition demonstrated"
+DEMONSTRATED = "prior definition demonstrated"
 _ONE_FILE = "The ledger is one file of one user on one machine, and lists runs on the same cases only."
 
 
@@ -169,7 +169,7 @@ def _held(
             doubts=tuple(doubts), limits=limits, earlier_runs=known,
         )  # fmt: skip
     return Prior(
-        demonstrated=True, headline=f"{_DEMONSTRATED} by {proof.headline}", facts=proof.facts, limits=limits,
+        demonstrated=True, headline=f"{DEMONSTRATED} by {proof.headline}", facts=proof.facts, limits=limits,
         earlier_runs=known,
     )  # fmt: skip
 

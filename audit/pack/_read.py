@@ -229,10 +229,29 @@ def make_lines(listed: Mapping[str, str]) -> bytes:
     return "".join(f"{listed[name]}  {name}\n" for name in sorted(listed)).encode()
 
 
+def read_json(data: bytes) -> Any:
+    """Return what a JSON file of a pack says.
+
+    Args:
+        data: The file.
+
+    Raises:
+        ValueError: It is none, or a name stands twice in it: who takes the first would read another thing than we do.
+    """
+    return json.loads(data, object_pairs_hook=_once)
+
+
+def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    found = dict(pairs)
+    if len(found) < len(pairs):
+        raise ValueError("a name stands twice in one object")
+    return found
+
+
 def _json(files: Mapping[str, bytes], name: str) -> Mapping[str, Any]:
     try:
-        values = json.loads(files[name])
-    except (KeyError, ValueError) as error:
+        values = read_json(files[name])
+    except (KeyError, ValueError, RecursionError) as error:
         raise EvidenceError("cannot be read", expected="a JSON object", got=type(error).__name__) from error
     if not isinstance(values, dict):
         raise EvidenceError("cannot be read", expected="a JSON object", got=type(values).__name__)

@@ -13,10 +13,14 @@ from typing import TYPE_CHECKING, Any
 from audit.core import Evidence, StoredArtifact
 from audit.errors import InputError
 from audit.evidence import (
+    DATED,
     EVIDENCE,
-    SUMS,
+    FEW,
+    Arrays,
     Plain,
     evidence_digest,
+    from_plain,
+    held_loader,
     junit,
     loader,
     mask,
@@ -101,8 +105,8 @@ def share_run(folder: Path, evidence: Evidence, least: int) -> Shared:
         shared = _own_digest(shared, files)
         reasons |= dict.fromkeys((EVIDENCE, "log.jsonl"), f"cells of fewer than {least} patients are left out")
         files["log.jsonl"] = _log(files["log.jsonl"], shared, least)
-        if least > int(evidence.run.get("min_cell") or 0):
-            reasons |= _render_again(folder, shared, files)
+    if least or DATED in gone.values():
+        reasons |= _write_again(files, gone, least)
     derived = tuple(
         Left(path=n, sha256_in_run=before[n], why=reasons.get(n, "")) for n in sorted(files)
         if hashlib.sha256(files[n]).hexdigest() != before[n]
@@ -175,9 +179,9 @@ def _without_artifacts(folder: Path, shared: Evidence, files: dict[str, bytes]) 
     for stored in _stored(shared):
         arrays = load(stored)
         if withheld(stored, arrays, shared.run):
-            gone[stored.file] = "a figure that may hold cells of few patients"
+            gone[stored.file] = FEW
         elif any(_is_date(w) for w in _words(arrays.values())):
-            gone[stored.file] = "a figure that holds dates"
+            gone[stored.file] = DATED
     for name in gone:
         files.pop(name, None)
     return gone
@@ -220,13 +224,23 @@ def _masked(value: Any, least: int) -> Any:
     return mask(value, least) if isinstance(value, str) else value
 
 
-def _render_again(folder: Path, shared: Evidence, files: dict[str, bytes]) -> dict[str, str]:
+def _write_again(files: dict[str, bytes], gone: Mapping[str, str], least: int) -> dict[str, str]:
+    """Write the report and the files for other programs from what is shared and nothing else, as whoever checks can."""
     from audit.report import render
 
-    texts = {
-        "report.html": render(shared, loader(folder)), "junit.xml": junit(shared), "audit.sarif": sarif(shared),
-        "summary.md": summary(shared),
-    }  # fmt: skip
-    files.update({name: text.encode() for name, text in texts.items()})
-    assert SUMS in files
-    return dict.fromkeys(texts, "written again without small cells")
+    shared = from_plain(json.loads(files[EVIDENCE]))
+    texts = {"report.html": render(shared, held_loader(files, gone))}
+    if least:
+        texts |= {"junit.xml": junit(shared), "audit.sarif": sarif(shared), "summary.md": summary(shared)}
+    files.update({name: text.encode() for name, text in texts.items() if name in files})
+    return dict.fromkeys(texts, f"written again without {'small cells' if least else 'figures that hold dates'}")
+
+
+def shared_arrays(files: Mapping[str, bytes], manifest: Mapping[str, Any]) -> Arrays:
+    """Return a function that reads the arrays of figures from a pack, and knows those that it leaves out.
+
+    Args:
+        files: Bytes by path inside the run's folder.
+        manifest: The content of pack.json.
+    """
+    return held_loader(files, {str(f["path"]): str(f["why"]) for f in manifest["left_out"]})

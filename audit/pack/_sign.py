@@ -6,12 +6,14 @@ import base64
 import binascii
 import hashlib
 import json
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from audit.core import canonical_json
 from audit.errors import EvidenceError, InputError, MissingExtraError
+from audit.pack._read import MANIFEST, read_json
 
 if TYPE_CHECKING:
     from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
@@ -19,16 +21,18 @@ if TYPE_CHECKING:
 PAYLOAD_TYPE = "application/vnd.in-toto+json"
 STATEMENT = "https://in-toto.io/Statement/v1"
 PREDICATE = "urn:imaging-audit:pack:v1"
+_ID = re.compile(r"[0-9a-f]{64}")
+_SIGNATURE = 64
 
 
 @dataclass(frozen=True, kw_only=True)
 class Signed:
-    """What a signature that holds says.
+    """What an envelope says.
 
     Args:
         digests: sha256 (hex) by file.
         predicate: What is said of them: evidence, model, outcome.
-        key_id: sha256 (hex) of the raw public key.
+        key_id: sha256 (hex) of the raw public key; of an envelope whose signature was not checked, what it states.
     """
 
     digests: Mapping[str, str]
@@ -36,7 +40,7 @@ class Signed:
     key_id: str
 
     def faults(self, files: Mapping[str, bytes], envelope: str) -> tuple[str, ...]:
-        """Return a sentence for each file that differs from what was signed.
+        """Return a sentence for each file that differs from what was signed, or says something else than is signed.
 
         Args:
             files: Bytes by path.
@@ -49,7 +53,21 @@ class Signed:
             f"{n}: not what was signed" for n in sorted(names & set(self.digests))
             if hashlib.sha256(files[n]).hexdigest() != self.digests[n]
         ]  # fmt: skip
+        about = _about(files)
+        said += [
+            f"{envelope}: states another {k.replace('_', ' ')} than {MANIFEST}" for k in sorted(self.predicate)
+            if about is not None and (k not in about or about[k] != self.predicate[k])
+        ]  # fmt: skip
         return tuple(said)
+
+
+def _about(files: Mapping[str, bytes]) -> Mapping[str, Any] | None:
+    """Return pack.json, None where it cannot be read, which is a fault of its own."""
+    try:
+        values = read_json(files[MANIFEST])
+    except (KeyError, ValueError, RecursionError):
+        return None
+    return values if isinstance(values, dict) else None
 
 
 def sign_files(files: Mapping[str, bytes], private: bytes, predicate: Mapping[str, Any]) -> bytes:
@@ -98,15 +116,37 @@ def verify_envelope(data: bytes, public: bytes) -> Signed:
             "the signature does not hold", expected=f"one by the key {key_id(key)[:16]}",
             got="none that fits the content", fix="ask the manufacturer for the pack and the key that belong together",
         )  # fmt: skip
+    return _said(payload, key_id(key))
+
+
+def read_envelope(data: bytes) -> Signed:
+    """Return what an envelope says without asking whether its signature holds: no key, no cryptography.
+
+    Args:
+        data: The envelope.
+
+    Raises:
+        EvidenceError: It is none that `sign_files` could have written.
+    """
+    payload, signatures = _open(data)
+    if not signatures or any(len(s) != _SIGNATURE for s in signatures):
+        raise _no_envelope("no signature, or one that is not of Ed25519")
+    named = [str(s.get("keyid") or "") for s in read_json(data)["signatures"]]
+    if not all(_ID.fullmatch(name) for name in named):
+        raise _no_envelope("a key id that is no sha256")
+    return _said(payload, " and ".join(named))
+
+
+def _said(payload: bytes, who: str) -> Signed:
     try:
-        statement = json.loads(payload)
+        statement = read_json(payload)
         if (statement["_type"], statement["predicateType"]) != (STATEMENT, PREDICATE):
             raise ValueError("another kind of statement")
         digests = {str(s["name"]): str(s["digest"]["sha256"]) for s in statement["subject"]}
         if len(digests) != len(statement["subject"]):
             raise ValueError("a file twice")
-        return Signed(digests=digests, predicate=dict(statement["predicate"]), key_id=key_id(key))
-    except (ValueError, KeyError, TypeError) as error:
+        return Signed(digests=digests, predicate=dict(statement["predicate"]), key_id=who)
+    except (ValueError, KeyError, TypeError, RecursionError) as error:
         raise EvidenceError(
             "the signed statement cannot be read", expected="digests by file", got=str(error)
         ) from error
@@ -114,16 +154,20 @@ def verify_envelope(data: bytes, public: bytes) -> Signed:
 
 def _open(data: bytes) -> tuple[bytes, list[bytes]]:
     try:
-        envelope = json.loads(data)
+        envelope = read_json(data)
         if envelope["payloadType"] != PAYLOAD_TYPE:
             raise ValueError(f"payload of type {envelope['payloadType']!r}")
         payload = base64.b64decode(envelope["payload"], validate=True)
-        return payload, [base64.b64decode(s["sig"], validate=True) for s in envelope["signatures"]]
-    except (ValueError, KeyError, TypeError, binascii.Error) as error:
-        raise EvidenceError(
-            "the signature cannot be read", expected="a DSSE envelope", got=str(error)[:80],
-            fix="take the file from where it was made",
-        ) from error  # fmt: skip
+        signatures = [base64.b64decode(s["sig"], validate=True) for s in envelope["signatures"]]
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError, binascii.Error) as error:
+        raise _no_envelope(str(error)[:80]) from error
+    return payload, signatures
+
+
+def _no_envelope(got: str) -> EvidenceError:
+    return EvidenceError(
+        "the signature cannot be read", expected="a DSSE envelope", got=got, fix="take the file from where it was made"
+    )
 
 
 def _encoding(kind: str, payload: bytes) -> bytes:

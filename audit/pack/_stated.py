@@ -8,12 +8,12 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from audit.errors import EvidenceError
-from audit.evidence import EVIDENCE, FILES, from_plain, policy_to_plain
+from audit.evidence import DATED, EVIDENCE, FEW, FILES, from_plain, policy_to_plain
 from audit.pack._against import BASELINE
-from audit.pack._read import MANIFEST, RUN, SUMS, Pack, parse_sums
+from audit.pack._read import MANIFEST, RUN, SUMS, Pack, parse_sums, read_json
 
 POLICY = "policy.json"
-_PREDICTIONS = "predictions.parquet"
+_PREDICTIONS, _REPORT = "predictions.parquet", "report.html"
 
 
 def stated_faults(pack: Pack) -> tuple[str, ...]:
@@ -34,11 +34,16 @@ def _run(pack: Pack) -> Iterator[str]:
     held = {k: v for k, v in pack.run_files().items() if k != SUMS}
     sealed = parse_sums(pack.files[RUN + SUMS])
     derived = {str(f["path"]): str(f["sha256_in_run"]) for f in pack.manifest["derived"]}
-    left = {str(f["path"]): str(f["sha256_in_run"]) for f in pack.manifest["left_out"]}
-    if not pack.manifest["min_cell"]:
-        # Only a pack without small cells has another verdict sheet than its run.
-        derived = {k: v for k, v in derived.items() if k == _PREDICTIONS}
-    left = {k: v for k, v in left.items() if k.startswith("artifacts/")}
+    small = bool(pack.manifest["min_cell"])
+    reasons = {DATED, FEW} if small else {DATED}
+    left = {
+        str(f["path"]): str(f["sha256_in_run"]) for f in pack.manifest["left_out"]
+        if str(f["path"]).startswith("artifacts/") and f["why"] in reasons
+    }  # fmt: skip
+    if not small:
+        # Only a pack without small cells has another verdict sheet than its run, and only one without figures that hold
+        # dates another report.
+        derived = {k: v for k, v in derived.items() if k == _PREDICTIONS or (left and k == _REPORT)}
     for name in sorted(held.keys() - sealed.keys()):
         yield f"{RUN}{name}: not a file of the run"
     for name in sorted(n for n in held.keys() & sealed.keys() if n not in FILES and not n.startswith("artifacts/")):
@@ -70,7 +75,7 @@ def _baseline(pack: Pack) -> Iterator[str]:
 
 
 def _about(pack: Pack) -> Iterator[str]:
-    values = json.loads(pack.files[RUN + EVIDENCE])
+    values = read_json(pack.files[RUN + EVIDENCE])
     evidence = from_plain(values)
     run: Mapping[str, Any] = evidence.run
     wanted = {
@@ -83,7 +88,7 @@ def _about(pack: Pack) -> Iterator[str]:
             yield f"{MANIFEST}: names another {key.replace('_', ' ')} than {RUN}{EVIDENCE}"
     if ("suppressed_levels" in run) != bool(run.get("min_cell")):
         yield f"{RUN}{EVIDENCE}: leaves cells out, and does not say below how many patients"
-    if json.loads(pack.files[POLICY]) != json.loads(json.dumps(policy_to_plain(evidence.policy))):
+    if read_json(pack.files[POLICY]) != json.loads(json.dumps(policy_to_plain(evidence.policy))):
         yield f"{POLICY}: not the policy of {RUN}{EVIDENCE}"
 
 

@@ -9,7 +9,7 @@ from zipfile import BadZipFile
 
 from audit.core import FAMILIES, Evidence, Finding, ProbeResult, StoredArtifact, family_weight, worst_first
 from audit.errors import AuditError
-from audit.evidence import withheld
+from audit.evidence import DATED, LeftOutError, withheld
 from audit.report._arrays import Columns, columns, figure
 from audit.report._attacks import certificate, threat, winners
 from audit.report._chart import TONES, Curve
@@ -237,6 +237,7 @@ def _pictures(
     notes: list[str] = []
     tests: list[StoredArtifact] = []
     kept_back: list[str] = []
+    dated: list[str] = []
     plain = ""
     for artifact in result.artifacts:
         try:
@@ -264,6 +265,9 @@ def _pictures(
                 continue
             made = figure(artifact, loaded)
             table = None if made else columns(artifact, loaded, thrift.stored)
+        except LeftOutError as gone:
+            (dated if gone.got == DATED else kept_back).append(artifact.title)
+            continue
         except (AuditError, OSError, KeyError, ValueError, IndexError, EOFError, BadZipFile) as error:
             notes.append(f"{artifact.title}: the arrays behind this figure could not be used ({type(error).__name__}).")
             continue
@@ -280,6 +284,8 @@ def _pictures(
     if kept_back:
         few = f"cells with fewer than {evidence.run.get('min_cell')} patients are not shared"
         notes.append(f"Figures left out, since {few}: {'; '.join(kept_back)}.")
+    if dated:
+        notes.append(f"Figures left out of this copy, since they hold dates: {'; '.join(dated)}.")
     if tests:
         notes.append(_test_note(tests))
     judged = any(f.probe == result.probe for f in evidence.findings)

@@ -68,22 +68,16 @@ _AS_STATED = (
 
 
 def _pack(path: Path, public: bytes | None, watch: Callable[[str], None] | None) -> Checked:
-    from audit.evidence import EVIDENCE, held_loader
-    from audit.pack import RUN, read_pack, remade_faults, stated_faults
+    from audit.evidence import EVIDENCE
+    from audit.pack import RUN, Remade, read_pack, remade_faults, shared_arrays, stated_faults
     from audit.probes import PROBES
     from audit.verification import HELD, PREDICTIONS, Checked, verify_content
 
     pack = read_pack(path)
     faults = _faults(pack.faults)
-    notes: tuple[str, ...] = ()
-    if public is not None:
-        signed = _signature(pack, public)
-        faults += signed
-        notes = () if signed else ("The signature holds: it was made with the key that was given.",)
-    elif pack.envelope is not None:
-        notes = (f"The pack holds an envelope of signatures, which was not checked: give --key. {_AS_STATED}",)
-    else:
-        notes = (f"The pack is not signed. {_AS_STATED}",)
+    wrong, note = _envelope(pack) if public is None else _signature(pack, public)
+    faults += wrong
+    notes = (note,) if note else ()
     if not faults:
         faults = _faults(stated_faults(pack))
     if faults:
@@ -96,12 +90,20 @@ def _pack(path: Path, public: bytes | None, watch: Callable[[str], None] | None)
             fix="name a file that 'audit pack' wrote",
         )  # fmt: skip
     texts = {name: data for name, data in held.items() if name in HELD}
-    arrays = held_loader(held)
+    arrays = shared_arrays(held, pack.manifest)
     found = verify_content(texts, held.get(PREDICTIONS), PROBES, len(pack.files), watch, arrays=arrays)
-    remade, said = ((), ()) if found.faults else remade_faults(pack, _policy)
-    against, told = _baseline(pack)
-    inside = [*(replace(fault, file=RUN + fault.file) for fault in found.faults), *against, *_faults(remade)]
-    return replace(found, faults=tuple(inside), notes=(*notes, *said, *found.notes, *told))
+    remade = Remade(faults=()) if found.faults else remade_faults(pack, _policy)
+    other = _baseline(pack)
+    inside = [
+        *(replace(fault, file=RUN + fault.file) for fault in found.faults),
+        *other.faults,
+        *_faults(remade.faults),
+    ]
+    return replace(
+        found, faults=tuple(inside), notes=(*notes, *remade.notes, *found.notes, *other.notes),
+        not_made=(*remade.not_made, *found.not_made, *other.not_made), printed=remade.printed,
+        signed=public is not None and not wrong,
+    )  # fmt: skip
 
 
 def _policy(data: bytes) -> Policy:
@@ -113,21 +115,24 @@ def _policy(data: bytes) -> Policy:
         raise EvidenceError("the policy file of the pack cannot be read", got=str(error)[:80]) from error
 
 
-def _baseline(pack: Pack) -> tuple[list[Fault], tuple[str, ...]]:
-    """Return what is wrong with the baseline, and what is to be said of it: it is checked as the run is."""
+def _baseline(pack: Pack) -> Checked:
+    """Return what was found of the baseline, which is checked as the run is; nothing where there is none."""
     from audit.evidence import EVIDENCE
     from audit.pack import BASELINE
     from audit.probes import PROBES
-    from audit.verification import PREDICTIONS, verify_content
+    from audit.verification import PREDICTIONS, Checked, verify_content
 
     held = {n.removeprefix(BASELINE): data for n, data in pack.files.items() if n.startswith(BASELINE)}
     if not held:
-        return [], ()
+        return Checked()
     texts = {EVIDENCE: held.get(EVIDENCE, b"")}
     found = verify_content(texts, held.get(PREDICTIONS), PROBES, len(held), None)
     notes = (*found.notes, *([found.not_again] if isinstance(found.not_again, str) and found.not_again else []))
-    told = tuple(f"Of the baseline: {note[:1].lower()}{note[1:]}" for note in notes)
-    return [replace(fault, file=BASELINE + fault.file) for fault in found.faults], told
+    return Checked(
+        faults=tuple(replace(fault, file=BASELINE + fault.file) for fault in found.faults),
+        notes=tuple(f"Of the baseline: {note[:1].lower()}{note[1:]}" for note in notes),
+        not_made=tuple(f"{what} of the baseline" for what in found.not_made),
+    )
 
 
 def _faults(texts: Iterable[str]) -> list[Fault]:
@@ -136,14 +141,31 @@ def _faults(texts: Iterable[str]) -> list[Fault]:
     return [Fault(file=name, what=what) for name, _, what in (text.partition(": ") for text in texts)]
 
 
-def _signature(pack: Pack, public: bytes) -> list[Fault]:
+def _signature(pack: Pack, public: bytes) -> tuple[list[Fault], str]:
+    """Return what is wrong with the signature by this key, and a sentence where nothing is."""
     from audit.pack import ENVELOPE, verify_envelope
     from audit.verification import Fault
 
     if pack.envelope is None:
-        return [Fault(file=ENVELOPE, what="absent: the pack is not signed")]
+        return [Fault(file=ENVELOPE, what="absent: the pack is not signed")], ""
     try:
-        signed = verify_envelope(pack.envelope, public)
+        wrong = _faults(verify_envelope(pack.envelope, public).faults(pack.files, ENVELOPE))
     except EvidenceError as error:
-        return [Fault(file=ENVELOPE, what=error.problem)]
-    return _faults(signed.faults(pack.files, ENVELOPE))
+        return [Fault(file=ENVELOPE, what=error.problem)], ""
+    return wrong, "" if wrong else "The signature holds: it was made with the key that was given."
+
+
+def _envelope(pack: Pack) -> tuple[list[Fault], str]:
+    """Return what can be told of an envelope without a key: whether it is one, and of these files."""
+    from audit.pack import ENVELOPE, read_envelope
+    from audit.verification import Fault
+
+    if pack.envelope is None:
+        return [], f"The pack is not signed. {_AS_STATED}"
+    try:
+        said = read_envelope(pack.envelope)
+        wrong = _faults(said.faults(pack.files, ENVELOPE))
+    except EvidenceError as error:
+        return [Fault(file=ENVELOPE, what=f"{error.problem}: {error.got}")], ""
+    who = " and ".join(name[:16] for name in said.key_id.split(" and "))
+    return wrong, f"The pack holds an envelope by key id {who}, not checked: give --key. {_AS_STATED}"

@@ -41,12 +41,14 @@ class Again:
         numbers: How many numbers these are, each with its interval.
         differing: Sentences on what does not agree, naming probe and metric.
         left_out: By code, why a completed probe's numbers were not made again.
+        older: Codes of probes that this version measures otherwise, so that nothing holds their numbers.
     """
 
     probes: tuple[str, ...] = ()
     numbers: int = 0
     differing: tuple[str, ...] = ()
     left_out: Mapping[str, str] = field(default_factory=dict)
+    older: tuple[str, ...] = ()
 
 
 def make_again(
@@ -70,6 +72,7 @@ def make_again(
     agreed: list[str] = []
     differing = list(_outputs(evidence, stored))
     left_out: dict[str, str] = {}
+    older: list[str] = []
     numbers = 0
     copy = _Copy.of(evidence, stored)
     images = not any(_NO_IMAGES in r.reason for r in evidence.results)
@@ -89,12 +92,15 @@ def make_again(
         faults = _differences(result, found, suppressed=copy.suppressed)
         if faults and not same_version and result.info.version != found.info.version:
             left_out[result.probe] = f"{_older(result, found)}, which gives other numbers"
+            older.append(result.probe)
             continue
         differing += faults
         if not faults and result.state == "completed":
             agreed.append(result.probe)
             numbers += len(result.measurements)
-    return Again(probes=tuple(agreed), numbers=numbers, differing=tuple(differing), left_out=left_out)
+    return Again(
+        probes=tuple(agreed), numbers=numbers, differing=tuple(differing), left_out=left_out, older=tuple(older)
+    )
 
 
 @dataclass(frozen=True, kw_only=True)

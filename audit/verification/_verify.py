@@ -2,45 +2,32 @@
 
 from __future__ import annotations
 
-import datetime as dt
 import json
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 import audit
-from audit.core import Evidence, Finding, Probe
-from audit.errors import EvidenceError, PolicyError
+from audit.core import Evidence, Probe
+from audit.errors import EvidenceError
 from audit.evidence import (
     EVIDENCE,
     SUMS,
     Arrays,
     evidence_digest,
     from_plain,
-    junit,
     loader,
     read_predictions,
-    sarif,
-    summary,
-    suppress,
 )
-from audit.judge import decide, judge
 from audit.verification._again import Again, make_again
+from audit.verification._beside import HELD, LOG, held_beside, outcome_faults
 from audit.verification._files import Fault, folder_faults, read_bounded
-from audit.verification._left_out import left_out
-from audit.verification._report import report_differs
-from audit.verification._stated import artifact_faults, count_faults, listed_faults, log_faults, pass_faults
+from audit.verification._judged import judged_faults, said_of_evidence
+from audit.verification._stated import artifact_faults, count_faults, listed_faults, log_faults
 
-PREDICTIONS, LOG, REPORT = "predictions.parquet", "log.jsonl", "report.html"
-_SHARED: Mapping[str, Callable[[Evidence], str]] = {"junit.xml": junit, "audit.sarif": sarif, "summary.md": summary}
-HELD = (EVIDENCE, SUMS, LOG, REPORT, *_SHARED)
-"""Files that are held against what the evidence says."""
+PREDICTIONS = "predictions.parquet"
 Watch = Callable[[str], None]
-_OTHER_LEFT_OUT = (
-    "Cells of few patients are left out: that what PASSes does was checked for each rule none of whose numbers is left "
-    "out, and that no number in sight FAILs under one that says PASS. Whether another status is the right one was not."
-)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -54,6 +41,9 @@ class Checked:
         again: What became of the numbers that were made again from the stored predictions; None where none was.
         not_again: Why no number was made again, "" where some were.
         notes: What else a reader should know.
+        not_made: What was not made again though the version that made it can, so that nothing is known but its digest.
+        printed: What nothing makes again, whatever version: a browser's pages.
+        signed: Whether a signature over every file holds by the key that was given.
     """
 
     faults: tuple[Fault, ...] = ()
@@ -62,6 +52,9 @@ class Checked:
     again: Again | None = None
     not_again: str = ""
     notes: tuple[str, ...] = field(default_factory=tuple)
+    not_made: tuple[str, ...] = ()
+    printed: tuple[str, ...] = ()
+    signed: bool = False
 
     @property
     def intact(self) -> bool:
@@ -70,8 +63,10 @@ class Checked:
 
     @property
     def exit_code(self) -> int:
-        """0 intact, 1 changed."""
-        return 0 if self.intact else 1
+        """0 intact, 1 changed, 3 nothing found changed, but not all of what can be made again was, nor is it signed."""
+        if not self.intact:
+            return 1
+        return 0 if self.signed or not self.not_made else 3
 
 
 def verify_folder(folder: Path, probes: Sequence[type[Probe]], watch: Watch | None = None) -> Checked:
@@ -121,50 +116,46 @@ def verify_content(
     evidence = from_plain(values)
     same = evidence.run.get("version") == audit.__version__
     faults = [*_digest_faults(values, evidence), *_policy_faults(evidence)]
-    notes: list[str] = []
-    if "suppressed_levels" in evidence.run:
-        found, said = _left_out_faults(evidence) if same else (_pass_faults(evidence), _OTHER_LEFT_OUT)
-        faults += found
-        notes.append(said)
-        faults += _shared_faults(evidence, held) if same else []
-    elif same:
-        faults += _verdict_faults(evidence)
-        faults += _shared_faults(evidence, held)
-        if arrays is not None and REPORT in held and report_differs(evidence, arrays, held[REPORT]):
-            faults.append(Fault(file=REPORT, what="does not say what evidence.json says"))
+    found, notes, not_made = judged_faults(evidence, same=same)
+    faults += found
+    beside = held_beside(evidence, held, arrays)
+    notes += beside.unseen
+    not_made += ["the script of its figures"] if beside.unseen else []
+    if same:
+        faults += beside.faults
     else:
-        faults += _pass_faults(evidence)
-        notes.append(
-            f"The run was made with imaging-audit {evidence.run.get('version')}, this is {audit.__version__}: whether "
-            "all of its findings follow from its numbers was not checked, only that what PASSes does."
-        )
+        faults += outcome_faults(evidence, held)
+        not_made += sorted({fault.file for fault in beside.faults})
     if LOG in held:
         # Whatever version made it: a run states its policy, its outcome and its times in both.
         faults += [Fault(file=LOG, what=text) for text in log_faults(evidence, held[LOG])]
     if SUMS in held:
         faults += [Fault(file=name, what=what) for name, what in artifact_faults(evidence, held[SUMS])]
     if same:
-        faults += _faults(listed_faults(evidence, [p.info.code for p in probes]))
+        faults += said_of_evidence(listed_faults(evidence, [p.info.code for p in probes]))
     if stored is None:
         return Checked(
             faults=(*faults, Fault(file=PREDICTIONS, what="absent")), label=evidence.verdict.label, files=files,
-            not_again="there are no stored predictions", notes=tuple(notes),
+            not_again="there are no stored predictions", notes=tuple(notes), not_made=tuple(not_made),
         )  # fmt: skip
     try:
         table = read_predictions(stored)
         again = make_again(evidence, table, probes, same_version=same, watch=watch)
-        faults += _faults(count_faults(evidence, table))
+        faults += said_of_evidence(count_faults(evidence, table))
     except EvidenceError as error:
         if same:
             faults.append(Fault(file=PREDICTIONS, what=f"{error.problem}: {error.got or error.expected}"))
         return Checked(
-            faults=tuple(faults), label=evidence.verdict.label, files=files, not_again=error.problem, notes=tuple(notes)
-        )
+            faults=tuple(faults), label=evidence.verdict.label, files=files, not_again=error.problem,
+            notes=tuple(notes), not_made=(*not_made, "numbers"),
+        )  # fmt: skip
     faults += [Fault(file=EVIDENCE, what=text) for text in again.differing]
     why = "" if again.numbers else "none of its numbers can be made from stored predictions alone"
+    not_made += [f"numbers of {', '.join(again.older)}"] if again.older else []
     return Checked(
-        faults=tuple(faults), label=evidence.verdict.label, files=files, again=again, not_again=why, notes=tuple(notes)
-    )
+        faults=tuple(faults), label=evidence.verdict.label, files=files, again=again, not_again=why,
+        notes=tuple(notes), not_made=tuple(not_made),
+    )  # fmt: skip
 
 
 def _values(data: bytes) -> dict[str, Any]:
@@ -210,85 +201,3 @@ def _policy_faults(evidence: Evidence) -> list[Fault]:
         return []
     said = f"states the digest {evidence.policy.digest[:16]} of its policy, whose content has {found[:16]}"
     return [Fault(file=EVIDENCE, what=said)]
-
-
-def _faults(texts: Iterable[str]) -> list[Fault]:
-    try:
-        return [Fault(file=EVIDENCE, what=text) for text in texts]
-    except (PolicyError, KeyError, TypeError, ValueError) as error:
-        return [Fault(file=EVIDENCE, what=f"cannot be held against itself: {error}"[:160])]
-
-
-def _pass_faults(evidence: Evidence) -> list[Fault]:
-    try:
-        return _faults(pass_faults(evidence, _judged(evidence), _range(evidence)))
-    except (PolicyError, KeyError, TypeError, ValueError) as error:
-        return [Fault(file=EVIDENCE, what=f"cannot be judged again: {error}"[:160])]
-
-
-def _left_out_faults(evidence: Evidence) -> tuple[list[Fault], str]:
-    """Return what cannot be of a copy without small cells, and a sentence on what nobody can tell from it."""
-    try:
-        found = left_out(evidence, _day(evidence), _range(evidence))
-    except (PolicyError, KeyError, TypeError, ValueError) as error:
-        return [Fault(file=EVIDENCE, what=f"cannot be judged again: {error}"[:160])], _OTHER_LEFT_OUT
-    said = "Cells of few patients are left out; each rule all of whose numbers are in sight was judged again."
-    if found.untold:
-        said += (
-            f" {len(found.untold)} of {len(evidence.policy.rules)} rest on numbers that are left out as well, and for "
-            f"these only what is in sight was: {', '.join(found.untold)}."
-        )
-    return _faults(found.faults), said
-
-
-def _judged(evidence: Evidence) -> tuple[Finding, ...]:
-    return judge(evidence.results, evidence.policy, today=_day(evidence), input_range=_range(evidence))
-
-
-def _range(evidence: Evidence) -> tuple[float, float] | None:
-    span = (evidence.model.get("input") or {}).get("range")
-    return None if span is None else (float(span[0]), float(span[1]))
-
-
-def _verdict_faults(evidence: Evidence) -> list[Fault]:
-    """Return where findings and verdict are not what the measurements give under the policy on the day of the run."""
-    try:
-        findings = _judged(evidence)
-        verdict = decide(findings, evidence.results, evidence.policy, evidence.model)
-    except (PolicyError, KeyError, TypeError, ValueError) as error:
-        return [Fault(file=EVIDENCE, what=f"cannot be judged again: {error}"[:160])]
-    said = {f.rule: f for f in evidence.findings}
-    faults = [
-        Fault(file=EVIDENCE, what=f"rule '{f.rule}' says {_status(said.get(f.rule))}, its numbers say {f.status}")
-        for f in findings
-        if said.get(f.rule) != f
-    ]
-    faults += [
-        Fault(file=EVIDENCE, what=f"a finding of rule '{r}', which the policy does not have")
-        for r in said.keys() - {f.rule for f in findings}
-    ]
-    if verdict != evidence.verdict:
-        text = f"states {evidence.verdict.label}, its findings give {verdict.label}"
-        faults.append(Fault(file=EVIDENCE, what=text if verdict.label != evidence.verdict.label else
-                            "states other reasons for its verdict than its findings give"))  # fmt: skip
-    return faults
-
-
-def _status(finding: Any) -> str:
-    return "nothing" if finding is None else str(finding.status)
-
-
-def _day(evidence: Evidence) -> dt.date:
-    """Return the day (UTC) on which the run was judged."""
-    moment = dt.datetime.fromisoformat(str(evidence.run.get("finished") or evidence.run["started"]))
-    return moment.astimezone(dt.UTC).date()
-
-
-def _shared_faults(evidence: Evidence, held: Mapping[str, bytes]) -> list[Fault]:
-    """Return the files for other programs that do not say what the evidence says."""
-    shared = suppress(evidence, int(evidence.run.get("min_cell", 0)))
-    return [
-        Fault(file=name, what="does not say what evidence.json says")
-        for name, write in _SHARED.items()
-        if name in held and write(shared).encode() != held[name]
-    ]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 from pathlib import Path
 
@@ -9,7 +10,8 @@ import numpy as np
 
 from audit import session
 from audit.config import load_audit
-from audit.evidence import seal
+from audit.evidence import from_plain, junit, loader, sarif, seal, summary
+from audit.report import render
 from tests.session._make import write
 
 PROBES = "PERF001,PERF002,CAL001,FAIR001,CONF001,SHIFT001,DATA003,ADV001"
@@ -56,3 +58,12 @@ def sealed_again(folder: Path) -> None:
     """Write SHA256SUMS anew, as somebody would who wants a change not to show."""
     (folder / "SHA256SUMS").unlink()
     seal(folder)
+
+
+def made_to_fit(folder: Path) -> None:
+    """Write everything anew that is made from the evidence of a run, and SHA256SUMS after it."""
+    evidence = from_plain(json.loads((folder / "evidence.json").read_text()))
+    for name, made in (("junit.xml", junit), ("audit.sarif", sarif), ("summary.md", summary)):
+        (folder / name).write_text(made(evidence))
+    (folder / "report.html").write_text(render(evidence, loader(folder)))
+    sealed_again(folder)

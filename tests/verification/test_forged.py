@@ -236,3 +236,41 @@ def test_another_version_is_no_way_around_the_times(run, tmp_path):
     (folder / "log.jsonl").unlink()
     sealed_again(folder)
     assert "log.jsonl: absent" in [str(f) for f in audit.verify(folder).faults]
+
+
+@pytest.mark.parametrize("least", ["0", "5"])
+def test_a_report_of_a_pack_is_made_again_from_the_pack_alone(failed, tmp_path, least):
+    """With small cells or without; neither its words nor its style may be another."""
+    path = tmp_path / "pack.zip"
+    assert main(["pack", str(failed), "--min-cell", least, "--out", str(path)]) == 0
+    assert audit.verify(path).faults == ()
+    for old, new in ((b"FAIL", b"PASS"), (b"</style>", b".FAIL{display:none}</style>")):
+        files = dict(read_pack(path).files)
+        changed = files["run/report.html"].replace(old, new)
+        other = tmp_path / "other.zip"
+        other.write_bytes(path.read_bytes())
+
+        def change(files, changed=changed):
+            files["run/report.html"] = changed
+            lines = files["run/SHA256SUMS"].decode().splitlines()
+            derived = {f["path"] for f in json.loads(files["pack.json"])["derived"]}
+            if "report.html" not in derived:
+                kept = "".join(f"{line}\n" for line in lines if not line.endswith("  report.html"))
+                files["run/SHA256SUMS"] = kept.encode()
+
+        listed_anew(other, change)
+        assert {f.file for f in audit.verify(other).faults} == {"run/report.html"}
+
+
+def test_a_run_with_its_own_min_cell_makes_a_pack_that_is_intact(tmp_path):
+    """Its report names another digest than the evidence of the pack, so that it is written again."""
+
+    def asked(folder):
+        config = folder / "audit.toml"
+        config.write_text(config.read_text().replace("[audit]", "[audit]\nmin_cell = 5", 1))
+
+    run, path = make(tmp_path / "a", change=asked), tmp_path / "pack.zip"
+    assert main(["pack", str(run), "--out", str(path)]) == 0
+    checked = audit.verify(path)
+    assert [str(f) for f in checked.faults] == []
+    assert checked.exit_code == 0

@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import base64
+import hashlib
+import json
 import zipfile
 
 import pytest
 
 import audit
 from audit.cli import main
-from audit.pack import read_pack
+from audit.pack import ENVELOPE, read_pack
+from audit.pack._read import make_sums
+from audit.pack._sign import PAYLOAD_TYPE, PREDICATE, STATEMENT, sign_files
 from audit.pack._zip import write_zip
 
 
@@ -93,6 +98,69 @@ def test_a_signature_holds_under_its_key_alone(run, tmp_path):
     assert main(["verify", str(signed), "--key", str(tmp_path / "mine.pub")]) == 0
     assert main(["verify", str(signed), "--key", str(tmp_path / "other.pub")]) == 1
     assert main(["verify", str(signed)]) == 0
+    # Who signed stands for every byte, whichever version wrote it; without the key nobody does.
+    files = {n: d for n, d in read_pack(signed).files.items() if n not in (ENVELOPE, "SHA256SUMS")}
+    files = {n: d.replace(b'"made_with": "', b'"made_with": "0.0.') for n, d in files.items()}
+    files["documents/log.html"] = files["documents/log.html"].replace(b"</main>", b"<!-- other words --></main>")
+    files["SHA256SUMS"] = make_sums(files)
+    files[ENVELOPE] = sign_files(files, private, {})
+    signed.write_bytes(write_zip(files))
+    assert main(["verify", str(signed), "--key", str(tmp_path / "mine.pub")]) == 0
+    assert main(["verify", str(signed)]) == 3
+
+
+def envelope(files, **other):
+    """Return an envelope over files, in form, by a key that nobody has."""
+    subject = [{"name": n, "digest": {"sha256": hashlib.sha256(d).hexdigest()}} for n, d in sorted(files.items())]
+    statement = {
+        "_type": STATEMENT, "predicateType": PREDICATE, "predicate": {}, "subject": subject,
+        **{k: v for k, v in other.items() if k in ("subject", "predicate")},
+    }  # fmt: skip
+    signature = base64.b64encode(b"x" * other.get("size", 64)).decode()
+    signatures = [{"keyid": other.get("keyid", "ab" * 32), "sig": signature}]
+    payload = base64.b64encode(json.dumps(statement).encode()).decode()
+    values = {"payloadType": PAYLOAD_TYPE, "payload": payload, "signatures": signatures}
+    return json.dumps({**values, **{k: v for k, v in other.items() if k == "signatures"}}).encode()
+
+
+@pytest.mark.parametrize(
+    ("change", "fault"),
+    [
+        (lambda f: b"junk", "signature.dsse.json: the signature cannot be read"),
+        (lambda f: b"[]", "signature.dsse.json: the signature cannot be read"),
+        (lambda f: envelope(f, signatures=[]), "signature.dsse.json: the signature cannot be read"),
+        (lambda f: envelope(f, size=3), "signature.dsse.json: the signature cannot be read"),
+        (lambda f: envelope(f, keyid="Jane"), "signature.dsse.json: the signature cannot be read"),
+        (
+            lambda f: envelope(f).replace(b'{"payloadType"', b'{"payload": "", "payloadType"'),
+            "signature.dsse.json: the",
+        ),
+        (lambda f: envelope(f, subject=[{"name": "a"}]), "signature.dsse.json: the signed statement cannot be read"),
+        (lambda f: envelope({**f, "pack.json": b"{}"}), "pack.json: not what was signed"),
+        (lambda f: envelope({n: d for n, d in f.items() if n != "index.html"}), "index.html: not signed"),
+        (lambda f: envelope(f, predicate={"outcome": "WAIVED"}), "signature.dsse.json: states another outcome"),
+    ],
+)
+def test_an_envelope_must_be_one_of_this_pack_even_without_a_key(pack, tmp_path, change, fault):
+    """Junk beside a pack is no signature, and neither is one of other files."""
+    files = dict(read_pack(pack).files)
+    path = tmp_path / "p.zip"
+    path.write_bytes(write_zip({**files, ENVELOPE: change(files)}))
+    checked = audit.verify(path)
+    assert checked.exit_code == 1
+    assert any(str(f).startswith(fault) for f in checked.faults)
+
+
+def test_an_envelope_in_form_is_named_by_its_key_and_said_not_to_be_checked(pack, tmp_path):
+    """Anybody can write one; what it states of its key is for the reader to hold against a key."""
+    files = dict(read_pack(pack).files)
+    path = tmp_path / "p.zip"
+    path.write_bytes(write_zip({**files, ENVELOPE: envelope(files)}))
+    checked = audit.verify(path)
+    assert checked.exit_code == 0
+    assert checked.notes[0].startswith(
+        "The pack holds an envelope by key id abababababababab, not checked: give --key."
+    )
 
 
 def test_a_pack_without_small_cells_is_intact_too(run, tmp_path):
