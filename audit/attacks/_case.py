@@ -52,6 +52,7 @@ class Case:
         self.asked = 1
         self.clean = self.worst_answer = answer
         self.margin = np.full(len(self.epsilons), _lowest(answer))
+        self._highest = _lowest(answer)
         self.kept = np.repeat(answer.kept[None], len(self.epsilons), axis=0)
         if not answer.right:
             self.broken = self.broken_stored = 0.0
@@ -68,9 +69,12 @@ class Case:
             self.broken = min(self.broken, size)
             if self.room.step is not None and np.array_equal(x, np.round(x)):
                 self.broken_stored = min(self.broken_stored, size)
+        if not margin < self._highest:
+            return answer
         lower = (self.epsilons >= size) & (margin < self.margin)
         if lower.any() and bool(np.isfinite(answer.kept).all()):
             self.margin[lower], self.kept[lower] = margin, answer.kept
+            self._highest = float(self.margin.max())
             if bool(lower[self.epsilons == self.headline].any()):
                 self.worst, self.worst_answer = x, answer
         return answer
