@@ -13,6 +13,7 @@ from audit.core import Evidence, Probe
 from audit.errors import EvidenceError
 from audit.evidence import (
     EVIDENCE,
+    FILES,
     SUMS,
     Arrays,
     evidence_digest,
@@ -58,7 +59,7 @@ class Checked:
 
     @property
     def intact(self) -> bool:
-        """Whether nothing was changed."""
+        """Whether nothing was found changed; `not_made` says what was not looked at."""
         return not self.faults
 
     @property
@@ -89,10 +90,18 @@ def verify_folder(folder: Path, probes: Sequence[type[Probe]], watch: Watch | No
     held = {name: read_bounded(folder / name) for name in HELD if (folder / name).is_file()}
     stored = folder / PREDICTIONS
     found = verify_content(held, stored if stored.is_file() else None, probes, count, watch, arrays=loader(folder))
-    more = [] if LOG in held else [Fault(file=LOG, what="absent")]
+    more = _unlike_a_run(folder)
     if "suppressed_levels" in _values(held.get(EVIDENCE, b"")).get("run", {}):
         more.append(Fault(file=EVIDENCE, what="leaves cells out, as only a pack does: it is not what a run wrote"))
     return replace(found, faults=(*found.faults, *more))
+
+
+def _unlike_a_run(folder: Path) -> list[Fault]:
+    """Return the files of a run that are absent, and those that no run writes: whoever lists may list any."""
+    names = {p.relative_to(folder).as_posix() for p in folder.rglob("*") if p.is_file()}
+    faults = [Fault(file=n, what="absent") for n in FILES if n not in names and n != PREDICTIONS]
+    more = sorted(n for n in names - {*FILES, SUMS} if not n.startswith("artifacts/"))
+    return faults + [Fault(file=n, what="no file that a run writes") for n in more]
 
 
 def verify_content(

@@ -274,3 +274,14 @@ def test_a_run_with_its_own_min_cell_makes_a_pack_that_is_intact(tmp_path):
     checked = audit.verify(path)
     assert [str(f) for f in checked.faults] == []
     assert checked.exit_code == 0
+
+
+def test_a_run_has_the_files_that_a_run_writes_and_no_other(run, tmp_path):
+    """An approval that is listed, and a report that is neither there nor listed, are named."""
+    folder = copy(run, tmp_path / "run")
+    (folder / "approval.html").write_text("<h1>PASS")
+    (folder / "report.html").unlink()
+    sealed_again(folder)
+    assert {"approval.html: no file that a run writes", "report.html: absent"} == {
+        str(f) for f in audit.verify(folder).faults
+    }
