@@ -122,7 +122,9 @@ def distil(
         net = _network(first.shape[1], first.ndim - 2, answers.shape[1], centre, spread)
     usual = torch.as_tensor(np.where(sd > 0, sd, 1.0), dtype=torch.float32)
     middle = torch.as_tensor(mean, dtype=torch.float32)
-    optimiser = torch.optim.Adam(net.parameters(), lr=_RATE)
+    with timed("training"):
+        # The first one of a process brings in a compiler, which takes longer than the training of a small network.
+        optimiser = torch.optim.Adam(net.parameters(), lr=_RATE)
     for _ in range(passes):
         for part in _parts(rng.permutation(rows.size), batch):
             x = load(rows[part])

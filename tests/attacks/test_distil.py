@@ -6,9 +6,11 @@ from typing import Any
 
 import numpy as np
 import pytest
+import torch
 
 from audit.attacks import distil
 from audit.core import Access, NotApplicable
+from audit.core.clock import Clock
 from tests.attacks.nets import Linear, wrap
 
 
@@ -55,3 +57,26 @@ def test_few_cases_teach_nothing() -> None:
     w, images = lessons(10)
     with pytest.raises(NotApplicable, match="10 cases are too few"):
         distil(wrap(Linear(w)), np.arange(10), lambda r: images[r], passes=1, batch=8, rng=np.random.default_rng(0))
+
+
+def test_what_learns_is_told_as_training(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The optimiser is made, and steps, while training is timed: nothing of it counts as the audit's own doing."""
+    w, images = lessons(40)
+    clock, seen = Clock(), []
+
+    class Watched(torch.optim.Adam):
+        def __init__(self, *given: Any, **more: Any) -> None:
+            seen.append(clock.enter("forward"))
+            super().__init__(*given, **more)
+
+        def step(self, *given: Any) -> None:
+            seen.append(clock.enter("forward"))
+            super().step(*given)
+
+    monkeypatch.setattr(torch.optim, "Adam", Watched)
+    with clock.part("x"):
+        distil(
+            wrap(Linear(w)), np.arange(32), lambda rows: images[rows], passes=1, batch=8, rng=np.random.default_rng(5)
+        )
+    # Passes that are part of a training are not begun.
+    assert seen == [-1] * 5
