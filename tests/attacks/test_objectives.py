@@ -16,6 +16,17 @@ def card(**more: object) -> ModelCard:
     return ModelCard(name="m", kind="torch", access=Access.GRADIENT, digest="d", **given)  # type: ignore[arg-type]
 
 
+HEADS = (
+    (3, {"task": "multiclass", "classes": ("a", "b", "c")}),
+    (3, {"task": "multiclass", "classes": ("a", "b", "c"), "output": "probabilities"}),
+    (2, {"task": "multilabel", "classes": ("a", "b"), "operating_point": {"a": 0.2, "b": 0.7}}),
+    (1, {"output": "value", "operating_point": 0.1}),
+    (4, {"task": "ordinal", "classes": ("0", "1", "2", "3"), "clinical_tolerance": 1.0}),
+    (3, {"task": "detection", "classes": ("no", "yes"), "operating_point": 0.7}),
+)
+"""Columns of outputs, and what a model says of them."""
+
+
 @pytest.mark.parametrize(
     ("columns", "given"),
     [
@@ -23,12 +34,7 @@ def card(**more: object) -> ModelCard:
         (2, {}),
         (1, {"output": "probabilities"}),
         (2, {"output": "probabilities"}),
-        (3, {"task": "multiclass", "classes": ("a", "b", "c")}),
-        (3, {"task": "multiclass", "classes": ("a", "b", "c"), "output": "probabilities"}),
-        (2, {"task": "multilabel", "classes": ("a", "b"), "operating_point": {"a": 0.2, "b": 0.7}}),
-        (1, {"output": "value", "operating_point": 0.1}),
-        (4, {"task": "ordinal", "classes": ("0", "1", "2", "3"), "clinical_tolerance": 1.0}),
-        (3, {"task": "detection", "classes": ("no", "yes"), "operating_point": 0.7}),
+        *HEADS,
         (3, {"task": "detection", "classes": ("no", "yes"), "output": "value", "operating_point": 0.7}),
         (1, {"task": "survival", "output": "probabilities", "horizon": 1.0}),
         (1, {"task": "survival", "output": "value", "horizon": 1.0, "operating_point": -0.2}),
@@ -118,12 +124,7 @@ def test_several_mask_classes_count_as_one_foreground() -> None:
         (1, {}),
         (2, {}),
         (2, {"output": "probabilities"}),
-        (3, {"task": "multiclass", "classes": ("a", "b", "c")}),
-        (3, {"task": "multiclass", "classes": ("a", "b", "c"), "output": "probabilities"}),
-        (2, {"task": "multilabel", "classes": ("a", "b"), "operating_point": {"a": 0.2, "b": 0.7}}),
-        (1, {"output": "value", "operating_point": 0.1}),
-        (4, {"task": "ordinal", "classes": ("0", "1", "2", "3"), "clinical_tolerance": 1.0}),
-        (3, {"task": "detection", "classes": ("no", "yes"), "operating_point": 0.7}),
+        *HEADS,
         (1, {"task": "regression", "output": "value", "clinical_tolerance": 0.8}),
     ],
 )

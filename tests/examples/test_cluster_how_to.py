@@ -61,6 +61,16 @@ class Terminal:
             made = subprocess.Popen(words, env=self.environment, cwd=self.folder, stdout=log, stderr=log)
         self.running.append(made)
 
+    def wait_for(self, words: str) -> None:
+        """Wait until what was started last has said so, as whoever types the next line does."""
+        log = self.folder / f"{len(self.running) - 1}.log"
+        for _ in range(1800):
+            if words in log.read_text(errors="replace"):
+                return
+            assert self.running[-1].poll() is None, log.read_text(errors="replace")[-2000:]
+            time.sleep(0.1)
+        raise AssertionError(f"not a word of '{words}' in three minutes: {log.read_text(errors='replace')[-2000:]}")
+
     def type(self, line: str) -> subprocess.CompletedProcess[str]:
         return subprocess.run(
             ["bash", "-c", line], cwd=self.folder, capture_output=True, text=True, env=self.environment, check=False
@@ -130,7 +140,7 @@ def test_from_a_laptop_to_a_cluster(terminal: Terminal) -> None:
             terminal.environment[name] = value
         elif line.startswith("ray start "):
             terminal.start(*line.split(), "--block")
-            time.sleep(25)
+            terminal.wait_for("Ray runtime started")
         else:
             done = terminal.type(line)
             codes = (1,) if line.startswith("ray job") else (0, 3) if re.match(r"audit (run|gate)", line) else (0,)
