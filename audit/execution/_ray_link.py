@@ -17,6 +17,7 @@ CONNECT_SECONDS = 60.0
 START_SECONDS = 180.0
 """How long one that is started here has to come up."""
 _REACH, _END, _MOMENT = 10.0, 20.0, 3.0
+_TRIES = 3
 _PLAIN = re.compile(r"[\w.:\[\]-]{1,100}")
 
 
@@ -53,9 +54,8 @@ class Link:
         try:
             self._made.result(timeout=limit)
         except TimeoutError as error:
-            # One that Ray raised itself says the same.
             self._end.set()
-            raise _unreached(self._target, f"no answer in {limit:g} s") from error
+            raise _unreached(self._target, str(error) or f"no answer in {limit:g} s") from error
         except (ConnectionError, ValueError, RuntimeError, OSError, ray.exceptions.RayError) as error:
             raise _unreached(self._target, type(error).__name__) from error
         except BaseException:
@@ -71,9 +71,19 @@ class Link:
         speaks.setLevel(logging.ERROR)
         try:
             _reach(self._target)
-            self._ray.init(
-                address=self._target, logging_level=logging.ERROR, log_to_driver=False, configure_logging=False, **more
-            )
+            for left in reversed(range(_TRIES if self._target == "local" else 1)):
+                try:
+                    self._ray.init(
+                        address=self._target, logging_level=logging.ERROR, log_to_driver=False,
+                        configure_logging=False, **more,
+                    )  # fmt: skip
+                    break
+                except Exception as error:
+                    # Ray gives a node 30 s to come up, which is little on a busy machine, and says so with this class.
+                    if type(error) is not Exception:
+                        raise
+                    if self._end.is_set() or not left:
+                        raise TimeoutError("the node did not come up") from error
         except BaseException as error:  # noqa: BLE001 - handed to the thread that waits, whatever it is
             self._made.set_exception(error)
             return
@@ -129,6 +139,11 @@ def _reach(target: str) -> None:
 def _unreached(target: str, how: str) -> InputError:
     # An address of another form may hold a password.
     at = target if _PLAIN.fullmatch(target) else "an address that is not host:port"
+    if target == "local":
+        return InputError(
+            "Ray does not start on this machine", expected="a node that comes up", got=how,
+            fix="run it again when the machine is less busy, or leave --executor ray out: --workers needs no Ray",
+        )  # fmt: skip
     return InputError(
         "the Ray cluster cannot be reached", expected="the address of a running cluster", got=f"{how} at {at}",
         fix="start one with `ray start --head`, or leave --address out and RAY_ADDRESS unset",

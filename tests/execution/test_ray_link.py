@@ -204,3 +204,39 @@ def test_every_worker_finds_a_place_with_its_share(
 def test_a_cluster_with_few_graphics_processors_says_how_many_workers_could_have_one() -> None:
     """A number that the user can type."""
     assert share_of([node(4, 1), node(4)], None).note.endswith("with --workers 4 each has a share")
+
+
+class SlowRay(FakeRay):
+    """A machine so busy that the first nodes do not come up in the time that Ray gives them."""
+
+    def __init__(self, failing: int, error: Exception | None = None) -> None:
+        super().__init__()
+        self.failing, self.error = failing, error or Exception("The current node timed out during startup.")
+
+    def init(self, *, address: str, **more: object) -> None:
+        self.inits.append((address, threading.current_thread().name))
+        if len(self.inits) <= self.failing:
+            raise self.error
+        self.up = True
+
+
+def test_a_node_that_does_not_come_up_in_time_is_started_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Ray has 30 s for it, which a busy machine may need; after three times the error says what to do."""
+    monkeypatch.delenv("RAY_ADDRESS", raising=False)
+    ray = SlowRay(2)
+    Link(ray, None).close()
+    assert len(ray.inits) == 3
+    ray = SlowRay(3)
+    with pytest.raises(InputError, match="does not start on this machine") as caught:
+        Link(ray, None)
+    assert len(ray.inits) == 3
+    assert "--workers" in caught.value.fix
+
+
+def test_only_a_node_of_this_machine_is_started_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A cluster that is there already is asked once, and what Ray refuses is not asked for again."""
+    monkeypatch.delenv("RAY_ADDRESS", raising=False)
+    for ray, address in ((SlowRay(1), "auto"), (SlowRay(1, ValueError("no such resource")), None)):
+        with pytest.raises(InputError):
+            Link(ray, address)
+        assert len(ray.inits) == 1
