@@ -58,6 +58,7 @@ class StoredPredictions:
         unverified: Cases without a reference standard that the model answered; None where there are none.
         conditions: Names of further conditions that are stored.
         absent: Columns that the run wrote and that a copy leaves out.
+        unknown: Columns of the file that no run writes.
     """
 
     outputs: tuple[str, ...]
@@ -66,3 +67,4 @@ class StoredPredictions:
     unverified: StoredRows | None = None
     conditions: tuple[str, ...] = ()
     absent: tuple[str, ...] = ()
+    unknown: tuple[str, ...] = ()

@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 
 MOST_BYTES = 4 * 2**30
 """Size that the columns may have in memory; a file that claims more was not written by this program."""
+_COLUMNS = ("condition", "case", "patient", "patient_code", "ungradable", "reference", "reason")
+_KINDS = ("attribute.", "number.", "rater.", "comparator.")
 _FIX = "run the audit again, or take the folder from where it was made"
 
 
@@ -85,7 +87,12 @@ def _typed(table: Any, about: Mapping[str, Any]) -> StoredPredictions:
     return StoredPredictions(
         outputs=outputs, clean=clean, aside=rows(ASIDE), unverified=rows(UNVERIFIED), conditions=others,
         absent=tuple(name for name in about.get("columns", ()) if name not in columns),
+        unknown=tuple(c for c in columns if c not in {*_COLUMNS, *outputs, *about["targets"]} and _of_no_kind(c)),
     )  # fmt: skip
+
+
+def _of_no_kind(column: str) -> bool:
+    return not column.startswith(_KINDS)
 
 
 def _rows(columns: Mapping[str, Any], outputs: tuple[str, ...], targets: tuple[str, ...]) -> StoredRows:

@@ -5,18 +5,16 @@ from __future__ import annotations
 import hashlib
 import math
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
 from audit.core import Access, Evidence, Measurement, Probe, ProbeResult, Scalar, StoredPredictions
-from audit.evidence import SUPPRESSED
+from audit.evidence import SUPPRESSED, Arrays
 from audit.execution import Silent, run_probe
+from audit.verification._figures import TOLERANCE, Kept, figure_faults
 from audit.verification._rebuild import setting_of
 
-TOLERANCE = 1e-6
-"""Largest difference of a number that is made again, absolute up to 1 and relative beyond: two machines may round
-differently in the last digits of an iterative fit."""
 _NEEDS_MORE = {
     "DATA001": "it looks at the ids of other splits",
     "SETUP001": "it asks the model",
@@ -53,7 +51,7 @@ class Again:
 
 def make_again(
     evidence: Evidence, stored: StoredPredictions, probes: Sequence[type[Probe]], *, same_version: bool,
-    watch: Callable[[str], None] | None = None,
+    watch: Callable[[str], None] | None = None, arrays: Arrays | None = None,
 ) -> Again:  # fmt: skip
     """Make the numbers of a run again and hold them against its evidence.
 
@@ -63,6 +61,7 @@ def make_again(
         probes: The probes of this installation.
         same_version: Whether the run was made with this version, so that every probe is the one that measured.
         watch: Told of each probe before it runs.
+        arrays: Reads the arrays of figures, which are then held against those made again.
 
     Raises:
         EvidenceError: Evidence and predictions do not fit together.
@@ -88,8 +87,11 @@ def make_again(
             continue
         if watch is not None:
             watch(result.probe)
-        found = run_probe(by_code[result.probe], setting, Silent()).result
+        kept = Kept()
+        found = run_probe(by_code[result.probe], replace(setting, store=kept.store), Silent()).result
         faults = _differences(result, found, suppressed=copy.suppressed)
+        if not faults and arrays is not None:
+            faults = list(figure_faults(result, kept.artifacts, arrays))
         if faults and not same_version and result.info.version != found.info.version:
             left_out[result.probe] = f"{_older(result, found)}, which gives other numbers"
             older.append(result.probe)

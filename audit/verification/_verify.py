@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -23,11 +24,14 @@ from audit.evidence import (
 )
 from audit.verification._again import Again, make_again
 from audit.verification._beside import HELD, LOG, held_beside, outcome_faults
+from audit.verification._figures import array_faults
 from audit.verification._files import Fault, folder_faults, read_bounded
+from audit.verification._form import column_faults, form_faults
 from audit.verification._judged import judged_faults, said_of_evidence
 from audit.verification._stated import artifact_faults, count_faults, listed_faults, log_faults
 
 PREDICTIONS = "predictions.parquet"
+_MOST_NAMED = 8
 Watch = Callable[[str], None]
 
 
@@ -89,7 +93,9 @@ def verify_folder(folder: Path, probes: Sequence[type[Probe]], watch: Watch | No
         return Checked(faults=faults, files=count, not_again=why)
     held = {name: read_bounded(folder / name) for name in HELD if (folder / name).is_file()}
     stored = folder / PREDICTIONS
-    found = verify_content(held, stored if stored.is_file() else None, probes, count, watch, arrays=loader(folder))
+    found = verify_content(
+        held, stored if stored.is_file() else None, probes, count, watch, arrays=loader(folder), run=True
+    )
     more = _unlike_a_run(folder)
     if "suppressed_levels" in _values(held.get(EVIDENCE, b"")).get("run", {}):
         more.append(Fault(file=EVIDENCE, what="leaves cells out, as only a pack does: it is not what a run wrote"))
@@ -106,7 +112,7 @@ def _unlike_a_run(folder: Path) -> list[Fault]:
 
 def verify_content(
     held: Mapping[str, bytes], stored: Path | bytes | None, probes: Sequence[type[Probe]], files: int,
-    watch: Watch | None = None, *, arrays: Arrays | None = None,
+    watch: Watch | None = None, *, arrays: Arrays | None = None, run: bool = False,
 ) -> Checked:  # fmt: skip
     """Check what files say, once their bytes were found to be those that were sealed.
 
@@ -116,7 +122,8 @@ def verify_content(
         probes: The probes of this installation.
         files: Number of files that were checked byte for byte.
         watch: Told of each probe before its numbers are made again.
-        arrays: Reads the arrays of figures, for the report; without it the report's text is not checked.
+        arrays: Reads the arrays of figures; without it neither they nor the report's text are checked.
+        run: Whether these are the files of a run's own folder, of which nothing is left out.
 
     Raises:
         EvidenceError: evidence.json is no evidence, or of a newer version.
@@ -142,6 +149,9 @@ def verify_content(
         faults += [Fault(file=name, what=what) for name, what in artifact_faults(evidence, held[SUMS])]
     if same:
         faults += said_of_evidence(listed_faults(evidence, [p.info.code for p in probes]))
+        faults += said_of_evidence(islice(form_faults(values, evidence, probes), _MOST_NAMED))
+    if arrays is not None:
+        faults += said_of_evidence(array_faults(evidence, arrays))
     if stored is None:
         return Checked(
             faults=(*faults, Fault(file=PREDICTIONS, what="absent")), label=evidence.verdict.label, files=files,
@@ -149,8 +159,10 @@ def verify_content(
         )  # fmt: skip
     try:
         table = read_predictions(stored)
-        again = make_again(evidence, table, probes, same_version=same, watch=watch)
+        again = make_again(evidence, table, probes, same_version=same, watch=watch, arrays=arrays)
         faults += said_of_evidence(count_faults(evidence, table))
+        if same:
+            faults += [Fault(file=PREDICTIONS, what=text) for text in column_faults(evidence, table, run=run)]
     except EvidenceError as error:
         if same:
             faults.append(Fault(file=PREDICTIONS, what=f"{error.problem}: {error.got or error.expected}"))
