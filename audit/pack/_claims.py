@@ -8,18 +8,22 @@ from collections.abc import Iterator, Mapping
 from html import unescape
 from typing import Any
 
-from audit.pack._against import COMPARED, comparison_values
+from audit.pack._against import BASELINE, COMPARED, comparison_values
 from audit.pack._inputs import INPUTS
 from audit.pack._prior import DEMONSTRATED
-from audit.pack._read import MANIFEST, Pack, read_json
+from audit.pack._read import MANIFEST, RUN, Pack, read_json
 from audit.pack._source import Source
 
 _INDEX, _HISTORY = "index.html", "run-history.json"
 # From the best to the worst; of another version a worse word than ours is no fault, a better one is.
 _OUTCOMES = ("PASS", "INCONCLUSIVE", "FAIL")
+_PAGES = (".html", ".htm", ".xhtml", ".svg", ".xml")
 _VERDICT = re.compile(r'<p class="verdict"><span class="mark ([A-Z_]+)">([^<]*)')
 _RECORD = re.compile(r'<section class="record"[^>]*><h2>([^<]*) <span class="mark ([A-Z_]+)">([^<]*)')
-_HIDDEN = re.compile(r"<(script|iframe|object|embed|link|form|base)\b|\son[a-z]+\s*=", re.IGNORECASE)
+_HIDDEN = re.compile(
+    r"<(script|iframe|object|embed|link|form|base)\b|[\s/\"']on[a-z]+\s*=|javascript:|http-equiv\s*=\s*\"?refresh",
+    re.IGNORECASE,
+)
 
 
 def claim_faults(pack: Pack, source: Source) -> Iterator[str]:
@@ -41,8 +45,8 @@ def claim_faults(pack: Pack, source: Source) -> Iterator[str]:
         yield f"{MANIFEST}: leaves out that the pack is restricted"
     yield from _compared(pack, source)
     yield from _history(pack, source)
-    for name in sorted(pack.files):
-        if name == _INDEX or name.startswith("documents/"):
+    for name in sorted(n for n in pack.files if not n.startswith((RUN, BASELINE))):
+        if name == _INDEX or name.startswith("documents/") or name.lower().endswith(_PAGES):
             yield from _page(name, pack.files[name].decode("utf-8", errors="replace"), source)
 
 
@@ -91,6 +95,8 @@ def _page(name: str, page: str, source: Source) -> Iterator[str]:
     if _claims(text) and not source.prior.demonstrated:
         yield f"{name}: states prior definition as demonstrated, what was given does not show it"
     verdict = source.judged.verdict
+    if name == _INDEX and len(_VERDICT.findall(page)) != 1:
+        yield f"{name}: states no verdict, or several, where a first page has its one"
     for mark, word in _VERDICT.findall(page):
         if mark != verdict.outcome or not unescape(word).startswith(verdict.outcome):
             yield f"{name}: states {mark} {unescape(word)}, the pack holds {verdict.label}"
