@@ -48,7 +48,8 @@ def print_outcome(evidence: Evidence, folder: Location | None, *, github: bool =
     if evidence.cohort.get("patient_declared") is False and not any("patient column" in r for r in remarks):
         say("  note  No column of patients is declared: every case counts as its own patient.")
     _say_some(remarks, "more remark", "on the cohort")
-    _say_some(list(evidence.run.get("warnings") or ()), "more warning", "given before the run")
+    warnings = [text for text in evidence.run.get("warnings") or () if text not in verdict.reasons[:_REASONS]]
+    _say_some(warnings, "more warning", "given before the run")
     for line in ledger_lines(evidence):
         say(line)
     if folder is not None:
@@ -99,7 +100,9 @@ def sentence(evidence: Evidence) -> str:
     if verdict.outcome == "PASS":
         return f"{scope}; nothing blocks the release."
     if not verdict.blocking:
-        return f"{scope}; no rule stands in the way, see the notes."
+        failed = sum(1 for f in evidence.findings if f.status == "FAIL")
+        what = "1 rule FAILs, which does not block" if failed == 1 else f"{failed} rules FAIL, none of which blocks"
+        return f"{scope}; {what if failed else 'no rule stands in the way'}, see the notes."
     named = ", ".join(verdict.blocking[:_WORST])
     more = len(verdict.blocking) - _WORST
     return f"{scope}; the release is blocked by {named}" + (f" and {more} more." if more > 0 else ".")

@@ -81,7 +81,7 @@ def pack_run(run: Path, out: Path | None, words: PackWords, *, overwrite: bool) 
     data = make_pack(run, options)
     write_atomically(target, data)
     say(f"{relative(target)}  {len(data) / 1e6:.1f} MB" + (", signed" if words.sign else ", not signed"))
-    say("  check it with: audit verify " + relative(target))
+    say("  check it with: audit verify " + relative(target) + (" --key PUBLIC-KEY" if words.sign else ""))
     return EXIT_PASS
 
 

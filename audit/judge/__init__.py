@@ -1,7 +1,7 @@
 """Rules to findings, findings to verdict: pure functions of the evidence, without a model, a cohort or torch."""
 
 from audit.core import worst_first
-from audit.judge._decide import decide
+from audit.judge._decide import NOTHING_BLOCKS, decide
 from audit.judge._family import Family, count_family, declare, family_values
 from audit.judge._judge import judge
 from audit.judge._match import epsilon_value, matches
@@ -12,6 +12,7 @@ from audit.judge._words import headline, interval, metric_words, patients, place
 
 __all__ = [
     "MINUS",
+    "NOTHING_BLOCKS",
     "Family",
     "Settling",
     "count_family",

@@ -9,6 +9,8 @@ from audit.core import STATUSES, Finding, Policy, ProbeResult, Verdict
 from audit.judge._lost import lost_cases
 from audit.judge._reference import reference_reasons, verdict_notes
 
+NOTHING_BLOCKS = "The policy has no blocking rule, so nothing could stop a release."
+
 
 def decide(
     findings: Sequence[Finding], results: Sequence[ProbeResult], policy: Policy, model: Mapping[str, Any] | None = None
@@ -58,7 +60,7 @@ def _reasons(findings: Sequence[Finding], results: Sequence[ProbeResult], policy
     if not policy.rules:
         reasons.append("The policy has no rule, so nothing was judged.")
     elif not any(rule.blocking for rule in policy.rules):
-        reasons.append("The policy has no blocking rule, so nothing could stop a release.")
+        reasons.append(NOTHING_BLOCKS)
     elif not any(f.blocking and f.status == "PASS" for f in findings):
         reasons.append("No blocking rule passed; an audit in which nothing was shown to hold is not a PASS.")
     made = {f.rule for f in findings}

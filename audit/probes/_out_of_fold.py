@@ -159,7 +159,8 @@ def _boosted(x: Rows, y: NDArray[Any], new: Rows, patients: NDArray[np.int64], r
 
     del patients
     first, second = _several(x, new)
-    out: Floats = HistGradientBoostingClassifier(**_shape(rng)).fit(first, y).decision_function(second)
+    with _one_thread():
+        out: Floats = HistGradientBoostingClassifier(**_shape(rng)).fit(first, y).decision_function(second)
     return out
 
 
@@ -168,8 +169,17 @@ def _boosted_values(x: Rows, y: Floats, new: Rows, patients: NDArray[np.int64], 
 
     del patients
     first, second = _several(x, new)
-    out: Floats = HistGradientBoostingRegressor(**_shape(rng)).fit(first, y).predict(second)
+    with _one_thread():
+        out: Floats = HistGradientBoostingRegressor(**_shape(rng)).fit(first, y).predict(second)
     return out
+
+
+def _one_thread() -> Any:
+    # Trees on few rows are a thousand short loops, at whose ends threads wait for each other: minutes in place of
+    # seconds where anything else runs on the machine. The library must be loaded before this is asked.
+    from threadpoolctl import threadpool_limits
+
+    return threadpool_limits(limits=1, user_api="openmp")
 
 
 def _several(x: Rows, new: Rows) -> tuple[Floats, Floats]:

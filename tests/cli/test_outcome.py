@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -10,6 +11,7 @@ import pytest
 from audit._cli.outcome import print_outcome, worst
 from audit.core import Evidence, Finding, Limit, Policy, Status, Verdict, Waiver
 from audit.evidence import summary
+from audit.judge import NOTHING_BLOCKS
 
 
 def finding(rule: str, status: Status, **more: Any) -> Finding:
@@ -45,6 +47,22 @@ def test_a_fail_names_what_blocks(capsys: pytest.CaptureFixture[str]) -> None:
     assert lines[2] == "  FAIL  b: headline of b"
     assert lines[3] == "  INCONCLUSIVE  a: headline of a"
     assert len(lines) == 4
+
+
+@pytest.mark.parametrize(
+    ("failing", "words"),
+    [(0, "no rule stands in the way"), (1, "1 rule FAILs, which does not block"),
+     (3, "3 rules FAIL, none of which blocks")],
+)  # fmt: skip
+def test_what_fails_without_blocking_is_counted(failing: int, words: str, capsys: pytest.CaptureFixture[str]) -> None:
+    """Nobody reads that nothing stands in the way where rules FAIL; the reason is said once."""
+    findings = [finding(f"r{i}", "FAIL", blocking=False) for i in range(failing)]
+    run = evidence(Verdict(outcome="INCONCLUSIVE", reasons=(NOTHING_BLOCKS,)), *findings, finding("p", "PASS"))
+    print_outcome(replace(run, run={"warnings": [NOTHING_BLOCKS, "another"]}), None)
+    out = capsys.readouterr().out
+    assert f"patients; {words}, see the notes." in out
+    assert out.count(NOTHING_BLOCKS) == 1
+    assert "note  another" in out
 
 
 def test_an_inconclusive_says_what_could_settle_it(capsys: pytest.CaptureFixture[str]) -> None:

@@ -20,6 +20,7 @@ from audit.execution.foreseen._asked import (
     levels_of,
 )
 from audit.execution.foreseen._one_sided import one_sided
+from audit.judge import NOTHING_BLOCKS
 
 if TYPE_CHECKING:
     from audit.execution.foreseen._asked import Mask
@@ -66,7 +67,7 @@ def warnings_before(
 
 def _without_blocking(policy: Policy) -> Iterator[str]:
     if policy.rules and not any(r.blocking for r in policy.rules):
-        yield "No rule of the policy blocks, so the verdict cannot be PASS."
+        yield NOTHING_BLOCKS
 
 
 def _unlikely(rule: Rule, cohort: Cohort, card: ModelCard, levels: Levels) -> Iterator[str]:
