@@ -52,7 +52,7 @@ def lines(checked: Checked, name: str) -> list[str]:
 
 def intact(checked: Checked) -> str:
     """Return the word for what shows no fault, with what was not held against anything."""
-    open_ = (*checked.not_made, *checked.printed)
+    open_ = (*checked.not_made, *checked.untold)
     if not open_:
         return "INTACT"
     names = ", ".join(open_[:-1]) + (" and " if len(open_) > 1 else "") + open_[-1]

@@ -101,7 +101,7 @@ def _pack(path: Path, public: bytes | None, watch: Callable[[str], None] | None)
     ]
     return replace(
         found, faults=tuple(inside), notes=(*notes, *remade.notes, *found.notes, *other.notes),
-        not_made=(*remade.not_made, *found.not_made, *other.not_made), printed=remade.printed,
+        not_made=(*remade.not_made, *found.not_made, *other.not_made), untold=(*found.untold, *remade.printed),
         signed=public is not None and not wrong,
     )  # fmt: skip
 

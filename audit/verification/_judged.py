@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Iterable
+from dataclasses import dataclass, replace
 from typing import Any
 
 import audit
@@ -21,45 +22,66 @@ _OTHER_LEFT_OUT = (
 )
 
 
-def judged_faults(evidence: Evidence, *, same: bool) -> tuple[list[Fault], list[str], list[str]]:
-    """Return what is wrong with findings and verdict, what is to be said of them, and what was not made again.
+@dataclass(frozen=True, kw_only=True)
+class Judged:
+    """What came of judging a run again.
+
+    Args:
+        faults: What is wrong with findings and verdict.
+        notes: What is to be said of them.
+        not_made: What was not made again though the version that made it can.
+        untold: Rules whose status rests on numbers that the copy leaves out, so that nobody can tell it.
+    """
+
+    faults: tuple[Fault, ...] = ()
+    notes: tuple[str, ...] = ()
+    not_made: tuple[str, ...] = ()
+    untold: tuple[str, ...] = ()
+
+
+def judged_again(evidence: Evidence, *, same: bool) -> Judged:
+    """Hold findings and verdict against the measurements and the policy.
 
     Args:
         evidence: The run, or a copy of it without small cells.
         same: Whether this version judged it.
     """
     small = "suppressed_levels" in evidence.run
-    found, said = _left_out_faults(evidence) if small else (_verdict_faults(evidence), "")
-    notes = [said] if said else []
+    found = _left_out(evidence) if small else Judged(faults=tuple(_verdict_faults(evidence)))
     if same:
-        return found, notes, []
+        return found
     made = f"The run was made with imaging-audit {evidence.run.get('version')}, this is {audit.__version__}"
-    if not found:
-        return [], [f"{made}, which judges its numbers alike.", *notes], []
+    if not found.faults:
+        return replace(found, notes=(f"{made}, which judges its numbers alike.", *found.notes))
     asked = f"{made}: whether all of its findings follow from its numbers was not checked, only that what PASSes does."
-    return _pass_faults(evidence), [asked, *([_OTHER_LEFT_OUT] if small else [])], ["findings"]
+    notes = (asked, *([_OTHER_LEFT_OUT] if small else []))
+    return Judged(faults=_pass_faults(evidence), notes=notes, not_made=("findings",))
 
 
-def _pass_faults(evidence: Evidence) -> list[Fault]:
+def _pass_faults(evidence: Evidence) -> tuple[Fault, ...]:
     try:
-        return said_of_evidence(pass_faults(evidence, _judged(evidence), _range(evidence)))
+        return tuple(said_of_evidence(pass_faults(evidence, _judged(evidence), _range(evidence))))
     except (PolicyError, KeyError, TypeError, ValueError) as error:
-        return [Fault(file=EVIDENCE, what=f"cannot be judged again: {error}"[:160])]
+        return (_unjudged(error),)
 
 
-def _left_out_faults(evidence: Evidence) -> tuple[list[Fault], str]:
+def _unjudged(error: Exception) -> Fault:
+    return Fault(file=EVIDENCE, what=f"cannot be judged again: {error}"[:160])
+
+
+def _left_out(evidence: Evidence) -> Judged:
     """Return what cannot be of a copy without small cells, and a sentence on what nobody can tell from it."""
     try:
         found = left_out(evidence, _day(evidence), _range(evidence))
     except (PolicyError, KeyError, TypeError, ValueError) as error:
-        return [Fault(file=EVIDENCE, what=f"cannot be judged again: {error}"[:160])], _OTHER_LEFT_OUT
+        return Judged(faults=(_unjudged(error),), notes=(_OTHER_LEFT_OUT,))
     said = "Cells of few patients are left out; each rule all of whose numbers are in sight was judged again."
     if found.untold:
         said += (
             f" {len(found.untold)} of {len(evidence.policy.rules)} rest on numbers that are left out as well, and for "
             f"these only what is in sight was: {', '.join(found.untold)}."
         )
-    return said_of_evidence(found.faults), said
+    return Judged(faults=tuple(said_of_evidence(found.faults)), notes=(said,), untold=found.untold)
 
 
 def _judged(evidence: Evidence) -> tuple[Finding, ...]:
@@ -77,7 +99,7 @@ def _verdict_faults(evidence: Evidence) -> list[Fault]:
         findings = _judged(evidence)
         verdict = decide(findings, evidence.results, evidence.policy, evidence.model)
     except (PolicyError, KeyError, TypeError, ValueError) as error:
-        return [Fault(file=EVIDENCE, what=f"cannot be judged again: {error}"[:160])]
+        return [_unjudged(error)]
     said = {f.rule: f for f in evidence.findings}
     faults = [
         Fault(file=EVIDENCE, what=f"rule '{f.rule}' says {_status(said.get(f.rule))}, its numbers say {f.status}")

@@ -27,7 +27,7 @@ from audit.verification._beside import HELD, LOG, held_beside, outcome_faults
 from audit.verification._figures import array_faults
 from audit.verification._files import Fault, folder_faults, read_bounded
 from audit.verification._form import column_faults, form_faults
-from audit.verification._judged import judged_faults, said_of_evidence
+from audit.verification._judged import judged_again, said_of_evidence
 from audit.verification._stated import artifact_faults, count_faults, listed_faults, log_faults
 
 PREDICTIONS = "predictions.parquet"
@@ -47,7 +47,8 @@ class Checked:
         not_again: Why no number was made again, "" where some were.
         notes: What else a reader should know.
         not_made: What was not made again though the version that made it can, so that nothing is known but its digest.
-        printed: What nothing makes again, whatever version: a browser's pages.
+        untold: What nobody can make again, whatever version: a browser's pages, statuses of rules that rest on numbers
+            that are left out.
         signed: Whether a signature over every file holds by the key that was given.
     """
 
@@ -58,7 +59,7 @@ class Checked:
     not_again: str = ""
     notes: tuple[str, ...] = field(default_factory=tuple)
     not_made: tuple[str, ...] = ()
-    printed: tuple[str, ...] = ()
+    untold: tuple[str, ...] = ()
     signed: bool = False
 
     @property
@@ -132,8 +133,9 @@ def verify_content(
     evidence = from_plain(values)
     same = evidence.run.get("version") == audit.__version__
     faults = [*_digest_faults(values, evidence), *_policy_faults(evidence)]
-    found, notes, not_made = judged_faults(evidence, same=same)
-    faults += found
+    judged = judged_again(evidence, same=same)
+    faults += judged.faults
+    notes, not_made, untold = list(judged.notes), list(judged.not_made), _statuses(len(judged.untold))
     beside = held_beside(evidence, held, arrays)
     notes += beside.unseen
     not_made += ["the script of its figures"] if beside.unseen else []
@@ -155,7 +157,7 @@ def verify_content(
     if stored is None:
         return Checked(
             faults=(*faults, Fault(file=PREDICTIONS, what="absent")), label=evidence.verdict.label, files=files,
-            not_again="there are no stored predictions", notes=tuple(notes), not_made=tuple(not_made),
+            not_again="there are no stored predictions", notes=tuple(notes), not_made=tuple(not_made), untold=untold,
         )  # fmt: skip
     try:
         table = read_predictions(stored)
@@ -168,15 +170,19 @@ def verify_content(
             faults.append(Fault(file=PREDICTIONS, what=f"{error.problem}: {error.got or error.expected}"))
         return Checked(
             faults=tuple(faults), label=evidence.verdict.label, files=files, not_again=error.problem,
-            notes=tuple(notes), not_made=(*not_made, "numbers"),
+            notes=tuple(notes), not_made=(*not_made, "numbers"), untold=untold,
         )  # fmt: skip
     faults += [Fault(file=EVIDENCE, what=text) for text in again.differing]
     why = "" if again.numbers else "none of its numbers can be made from stored predictions alone"
     not_made += [f"numbers of {', '.join(again.older)}"] if again.older else []
     return Checked(
         faults=tuple(faults), label=evidence.verdict.label, files=files, again=again, not_again=why,
-        notes=tuple(notes), not_made=tuple(not_made),
+        notes=tuple(notes), not_made=tuple(not_made), untold=untold,
     )  # fmt: skip
+
+
+def _statuses(count: int) -> tuple[str, ...]:
+    return (f"the status of {count} rule{'s' if count > 1 else ''}",) if count else ()
 
 
 def _values(data: bytes) -> dict[str, Any]:

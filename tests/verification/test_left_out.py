@@ -10,6 +10,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+import audit
+from audit._cli.verifying import lines
+from audit.cli import main
 from audit.core import Limit
 from audit.evidence import from_plain, read_run, suppress, to_plain
 from audit.judge import decide, judge
@@ -111,3 +114,15 @@ def test_a_finding_too_many_or_too_few_is_found(evidence):
     extra = replace(copy.findings[0], rule="invented")
     said = left_out(replace(copy, findings=(*copy.findings, extra)), TODAY, None).faults
     assert any("'invented', which the policy does not have" in text for text in said)
+
+
+def test_the_first_line_says_how_many_statuses_nobody_can_tell(tmp_path):
+    """A pack without small cells is not called intact without them being named."""
+    run = make(tmp_path / "a", n=160)
+    pack = tmp_path / "pack.zip"
+    assert main(["pack", str(run), "--out", str(pack), "--min-cell", "60"]) == 0
+    checked = audit.verify(pack)
+    count = len(left_out(shared(read_run(run), 60), TODAY, None).untold)
+    assert count
+    assert checked.exit_code == 0
+    assert lines(checked, "p")[0] == f"INTACT, the status of {count} rule{'s' if count > 1 else ''} not made again  p"
