@@ -1,6 +1,6 @@
 """Value types and protocols: frozen, keyword-only, numpy at most, no input or output."""
 
-from audit.core.attributes import MISSING_LEVEL, ROLES, Attribute, AttributeSpec, Role
+from audit.core.attributes import MISSING_LEVEL, ROLES, Attribute, AttributeSpec, Role, reads_as_number
 from audit.core.beside import NO_TARGET, NOT_VERIFIED, UNGRADABLE, Aside, ComparatorValues, OtherSplit, Unverified
 from audit.core.canonical import canonical_json, digest, plain
 from audit.core.cohort import Cohort, Ledger
@@ -198,6 +198,7 @@ __all__ = [
     "image_digest",
     "joined",
     "plain",
+    "reads_as_number",
     "scores",
     "seen_view",
     "shards",

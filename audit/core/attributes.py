@@ -101,3 +101,16 @@ def _bin_start(level: str) -> float:
         return float(head)
     except ValueError:
         return float("inf")
+
+
+def reads_as_number(text: str) -> bool:
+    """Tell whether a cell of a table or the name of a level is a number.
+
+    Args:
+        text: What stands there.
+    """
+    try:
+        float(text)
+    except ValueError:
+        return False
+    return True

@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from audit.core import Evidence
+from audit.core import Evidence, reads_as_number
 
 if TYPE_CHECKING:
     import numpy as np
@@ -135,17 +135,9 @@ def _unfit(table: Any, evidence: Evidence, is_date: Callable[[str], bool]) -> di
                 out[column] = "dates"
             elif name not in listed:
                 out[column] = "it has many levels and no bins"
-            elif len(levels) > 13 and all(_number(str(v)) for v in levels if not str(v).startswith("(")):
+            elif len(levels) > 13 and all(reads_as_number(str(v)) for v in levels if not str(v).startswith("(")):
                 out[column] = "numbers without bins"
     return out
-
-
-def _number(text: str) -> bool:
-    try:
-        float(text)
-    except ValueError:
-        return False
-    return True
 
 
 def _hide(table: Any, column: str, gone: set[str]) -> Any:

@@ -101,8 +101,8 @@ def _pack(path: Path, public: bytes | None, watch: Callable[[str], None] | None)
     ]
     return replace(
         found, faults=tuple(inside), notes=(*notes, *remade.notes, *found.notes, *other.notes),
-        not_made=(*remade.not_made, *found.not_made, *other.not_made), untold=(*found.untold, *remade.printed),
-        signed=public is not None and not wrong,
+        not_made=(*remade.not_made, *found.not_made, *other.not_made),
+        untold=(*found.untold, *other.untold, *remade.printed), signed=public is not None and not wrong,
     )  # fmt: skip
 
 
@@ -132,6 +132,7 @@ def _baseline(pack: Pack) -> Checked:
         faults=tuple(replace(fault, file=BASELINE + fault.file) for fault in found.faults),
         notes=tuple(f"Of the baseline: {note[:1].lower()}{note[1:]}" for note in notes),
         not_made=tuple(f"{what} of the baseline" for what in found.not_made),
+        untold=tuple(f"{what} of the baseline" for what in found.untold),
     )
 
 

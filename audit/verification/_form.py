@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from audit.core import Evidence, Probe, StoredPredictions
+from audit.core import Evidence, Probe, StoredPredictions, reads_as_number
 from audit.evidence import result_to_plain, to_plain
 
 _NUMBER, _ATTRIBUTE = "number.", "attribute."
@@ -91,12 +91,4 @@ def _fit(attribute: Mapping[str, Any] | None) -> bool:
     """Tell whether a pack holds the column of an attribute: one with bins, or with few levels."""
     levels = [str(row.get("level")) for row in (attribute or {}).get("levels") or ()]
     numbers = [text for text in levels if not text.startswith("(")]
-    return bool(levels) and not (len(levels) > _MOST_LEVELS and all(_is_number(text) for text in numbers))
-
-
-def _is_number(text: str) -> bool:
-    try:
-        float(text)
-    except ValueError:
-        return False
-    return True
+    return bool(levels) and not (len(levels) > _MOST_LEVELS and all(reads_as_number(text) for text in numbers))

@@ -17,7 +17,7 @@ from audit.core import Limit
 from audit.evidence import from_plain, read_run, suppress, to_plain
 from audit.judge import decide, judge
 from audit.verification._left_out import left_out
-from tests.verification._runs import make
+from tests.verification._runs import MARGINS, make
 
 TODAY = dt.date(2026, 1, 1)
 STATUSES = ("PASS", "FAIL", "INCONCLUSIVE")
@@ -126,3 +126,13 @@ def test_the_first_line_says_how_many_statuses_nobody_can_tell(tmp_path):
     assert count
     assert checked.exit_code == 0
     assert lines(checked, "p")[0] == f"INTACT, the status of {count} rule{'s' if count > 1 else ''} not made again  p"
+
+
+def test_the_first_line_counts_the_statuses_of_the_baseline_as_well(tmp_path):
+    """It is a run of its own in the pack, whose small cells are left out, too."""
+    old, new = (make(tmp_path / name, n=160, seed=seed, margins=MARGINS) for name, seed in (("a", 0), ("b", 1)))
+    pack = tmp_path / "pack.zip"
+    assert main(["pack", str(new), "--baseline", str(old), "--out", str(pack), "--min-cell", "60"]) == 0
+    checked = audit.verify(pack)
+    assert checked.faults == ()
+    assert [text.endswith(" of the baseline") for text in checked.untold] == [False, True]

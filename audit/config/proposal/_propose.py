@@ -13,6 +13,7 @@ from audit.config.proposal import _images, _manifest, _model, _words
 from audit.config.proposal._audit_text import Seen, audit_text
 from audit.config.proposal._margins import Cases
 from audit.config.proposal._policy_text import policy_text
+from audit.core import reads_as_number
 from audit.errors import InputError
 
 _MOST_CLASSES = 20
@@ -83,7 +84,7 @@ def _task(table: _manifest.Manifest, model: _model.Model) -> tuple[str, tuple[st
         )  # fmt: skip
     if len(levels) == 2:
         return _binary(table, levels)
-    if all(_is_number(v) for v in levels) and len(levels) > _MOST_CLASSES and outputs in (None, 1):
+    if all(reads_as_number(v) for v in levels) and len(levels) > _MOST_CLASSES and outputs in (None, 1):
         return "regression", (), ()
     if len(levels) > _MOST_CLASSES:
         raise InputError(
@@ -106,14 +107,6 @@ def _binary(table: _manifest.Manifest, levels: list[str]) -> tuple[str, tuple[st
     negative = "other" if len(levels) > 2 else next(v for v in levels if v != positive)
     names = ("negative", "positive") if {negative, positive} <= {"0", "1"} else (negative, positive)
     return "binary", names, (positive,)
-
-
-def _is_number(text: str) -> bool:
-    try:
-        float(text)
-    except ValueError:
-        return False
-    return True
 
 
 def _cases(table: _manifest.Manifest, positive: tuple[str, ...]) -> Cases:
