@@ -75,10 +75,10 @@ format: $(VENV)/.test
 	$(BIN)/ruff check --fix .
 
 # The wheel as a user gets it: a new environment, an empty folder, nothing of the checkout in reach.
-wheel-test: $(VENV)/.test
+wheel-test:
 	rm -rf dist $(WHEEL_VENV)
-	$(BIN)/python -m build --wheel --outdir dist .
 	$(PYTHON) -m venv $(WHEEL_VENV)
+	$(WHEEL_VENV)/bin/python -m pip wheel --quiet --disable-pip-version-check --no-deps --wheel-dir dist .
 	$(WHEEL_VENV)/bin/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt "$$(ls $(CURDIR)/dist/*.whl)[torch,reference]"
 	$(WHEEL_VENV)/bin/python -m pip install --quiet --disable-pip-version-check --no-deps $(TORCHATTACKS)
 	$(PYTHON) tests/wheel_check.py $(CURDIR)/$(WHEEL_VENV)/bin/audit
