@@ -27,6 +27,8 @@ BEAT, STALE, SETTLE = 20.0, 90.0, 1.0
 _MOST = 4096
 # A fork in the middle of a sign of life would leave the child with locks that nobody there opens.
 _quiet = threading.Lock()
+# By thread, since several may fork at a time: whether this one has the lock.
+_forking = threading.local()
 _FORK = 5.0
 
 
@@ -237,13 +239,20 @@ def _process(pid: int) -> str:
 
 
 def _before_fork() -> None:
-    _quiet.acquire(timeout=_FORK)
+    _forking.quiet = _quiet.acquire(timeout=_FORK)
 
 
 def _after_fork() -> None:
+    # Another thread's lock is not to be opened: it would end with an error, and with it the signs of life.
+    if _forking.quiet:
+        _quiet.release()
+
+
+def _after_fork_in_child() -> None:
+    # The thread that held it is not there; none but this one is, so that nobody else opens it either.
     if _quiet.locked():
         _quiet.release()
 
 
 if hasattr(os, "register_at_fork"):
-    os.register_at_fork(before=_before_fork, after_in_parent=_after_fork, after_in_child=_after_fork)
+    os.register_at_fork(before=_before_fork, after_in_parent=_after_fork, after_in_child=_after_fork_in_child)

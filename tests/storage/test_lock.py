@@ -2,6 +2,9 @@
 
 import json
 import os
+import threading
+import warnings
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -14,6 +17,7 @@ from tests.storage.conftest import put
 from tests.storage.test_runs import LAST, make, names, ours, write
 
 LOCK = ".run1.lock"
+OWN = _lock._Sign(token="own", machine="", process="")
 
 
 @pytest.fixture(autouse=True)
@@ -112,10 +116,9 @@ def test_a_store_without_exclusive_creation_refuses_a_second_run_as_well(
 
     monkeypatch.setattr(store, "pipe_file", plain)
     place = join(memory, "run1")
-    own = _lock._Sign(token="own", machine="", process="")
-    put(join(memory, LOCK), own.data(0))
+    put(join(memory, LOCK), OWN.data(0))
     if kind == "knows no mode":
-        first = Held(join(memory, LOCK), own)
+        first = Held(join(memory, LOCK), OWN)
         with pytest.raises(InputError, match="another run"), run_folder(place, overwrite=False, ours=ours, last=LAST):
             pass
         first.release()
@@ -124,9 +127,43 @@ def test_a_store_without_exclusive_creation_refuses_a_second_run_as_well(
         with run_folder(place, overwrite=False, ours=ours, last=LAST) as folder:
             assert folder is not None
             with pytest.raises(StorageError, match="another run has taken"):
-                Held(join(memory, LOCK), own).check()
+                Held(join(memory, LOCK), OWN).check()
             write(folder)
     assert not [r for r in sizes(memory) if r.name == LOCK]
+
+
+def test_a_fork_while_a_sign_of_life_takes_long_ends_neither_it_nor_those_after(
+    memory: Remote, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The fork goes on without waiting for ever, opens no lock that it did not take, and leaves none to its child."""
+    monkeypatch.setattr(_lock, "_FORK", 0.02)
+    writing, go_on, written = threading.Event(), threading.Event(), threading.Semaphore(0)
+
+    def slow(lock: Remote, data: bytes) -> None:
+        writing.set()
+        assert go_on.wait(30)
+        written.release()
+
+    put(join(memory, LOCK), OWN.data(0))
+    monkeypatch.setattr(_lock, "write_bytes", slow)
+    one = Held(join(memory, LOCK), OWN)
+    assert writing.wait(30)
+    assert _exit_of_a_child(lambda: not _lock._quiet.locked())
+    assert _lock._quiet.locked()
+    go_on.set()
+    assert all(written.acquire(timeout=30) for _ in range(3))
+    assert _exit_of_a_child(lambda: not _lock._quiet.locked())
+    one.release()
+
+
+def _exit_of_a_child(holds: Callable[[], bool]) -> bool:
+    with warnings.catch_warnings():
+        # Said of any fork beside a thread, which is what is tried here.
+        warnings.simplefilter("ignore", DeprecationWarning)
+        child = os.fork()
+    if child == 0:
+        os._exit(0 if holds() else 1)
+    return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
 
 
 def test_a_run_needs_a_folder_in_its_bucket() -> None:
