@@ -34,7 +34,8 @@ class Finding:
         allowed: True for a NOT_APPLICABLE that the policy accepts.
         patients_needed: About how many patients could settle an INCONCLUSIVE, None where that is not what is missing.
         settled_distance: How far from the limit a true value must lie for this many patients to tell it from the limit
-            in about 8 of 10 cohorts, in the metric's unit; None where that is not known.
+            in about 8 of 10 cohorts, in the metric's unit; None where that is not known, or no value of the metric lies
+            so far.
         lacking: What else is missing, in words.
         holm_level: One-sided level at which a FAIL was tested.
         rationale: The rule's rationale.

@@ -5,7 +5,7 @@ from audit.judge._decide import NOTHING_BLOCKS, decide
 from audit.judge._family import Family, count_family, declare, family_values
 from audit.judge._judge import judge
 from audit.judge._match import epsilon_value, matches
-from audit.judge._needed import settled_distance
+from audit.judge._needed import out_of_reach, settled_distance
 from audit.judge._numbers import MINUS, decimals_for, figures, number, whole
 from audit.judge._sequential import Settling, fail_levels, stops
 from audit.judge._words import headline, interval, metric_words, patients, place
@@ -29,6 +29,7 @@ __all__ = [
     "matches",
     "metric_words",
     "number",
+    "out_of_reach",
     "patients",
     "place",
     "settled_distance",

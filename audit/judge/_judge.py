@@ -10,13 +10,14 @@ from audit.core import Finding, Levels, Measurement, Policy, ProbeResult, Rule, 
 from audit.errors import PolicyError
 from audit.judge._holm import Hypothesis, hypotheses
 from audit.judge._match import describe, matched
-from audit.judge._needed import UNANSWERED, patients_needed, settled_distance
+from audit.judge._needed import UNANSWERED, out_of_reach, patients_needed, settled_distance
 from audit.judge._one import OF_THIS_MIX, Test, by_measurement, judge_one
 from audit.judge._sequential import first_levels, rejected
 from audit.judge._words import counted, headline, metric_words
 
 # How the method of a number says that the attack behind it may not be believed, which more patients do not change.
 _UNBELIEVED = "certificate failed"
+_TOO_FEW = "so few patients can settle hardly anything here"
 _WORST_FIRST: tuple[Status, ...] = ("FAIL", "INCONCLUSIVE", "PASS")
 
 
@@ -127,25 +128,28 @@ def _finding(
     needed = patients_needed(rule, m, test.alpha, first) if settles else None
     enough = m.n_patients >= rule.min_patients
     distance = settled_distance(rule, m, test.alpha, first) if settles and enough else None
+    hopeless = distance is not None and out_of_reach(rule, m, distance)
     return Finding(
         rule=rule.id, probe=rule.probe, metric=rule.metric, status=worst.status,
         headline=headline(rule, m, policy.confidence), limit=rule.limit, measurements=indices, decisive=worst.index,
         blocking=rule.blocking, waiver=waiver, waiver_expired=expired,
-        patients_needed=_at_least(needed, rule, m), settled_distance=distance,
-        lacking=_lacking(worst.lacking, m) if still_open else worst.lacking,
+        patients_needed=_at_least(needed, rule, m), settled_distance=None if hopeless else distance,
+        lacking=_lacking(worst.lacking, m, hopeless=hopeless) if still_open else worst.lacking,
         holm_level=worst.level, rationale=rule.rationale, margin_source=rule.margin_source,
         patients_spent=None if m.planned is None else m.n_patients,
         patients_saved=None if m.planned is None else m.planned - m.n_patients,
     )  # fmt: skip
 
 
-def _lacking(said: str, m: Measurement) -> str:
+def _lacking(said: str, m: Measurement, *, hopeless: bool) -> str:
     """Return what is lacking, with the answers and patients whose absence is what widens the interval."""
     if m.value is None:
         return said
     more = [said]
     if UNANSWERED in m.method:
         more.append("answers to the cases without one would narrow its interval")
+    elif hopeless and _UNBELIEVED not in m.method:
+        more.append(_TOO_FEW)
     if m.planned is not None and m.planned > m.n_patients and _UNBELIEVED not in m.method:
         left = counted(m.planned - m.n_patients, "patient")
         more.append(f"it stopped once the limits of its run were settled, and a run under this policy has {left} left")

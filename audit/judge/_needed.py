@@ -11,9 +11,17 @@ from audit.core import COUNT, Measurement, Rule, bounds_at
 UNANSWERED = "unanswered case"
 # A cohort ten thousand times larger is not advice.
 _LARGEST_FACTOR = 1e4
-
-
 _POWER = 0.8
+# Metrics from 0 to 1 beside those that have a numerator; others are left unknown, so that nothing is said of them.
+_SHARES = frozenset((
+    "sensitivity", "specificity", "accuracy", "ppv", "npv", "fpr", "selection_rate", "underdiagnosis",
+    "auc", "auc_macro", "auc_within", "auc_within_pairs", "auc_between_pairs", "auc_at_horizon", "c_index", "cross_auc",
+    "worst_cross_auc", "auc_without_evidence", "decodability_auc", "metadata_auc", "ood_auroc",
+    "robust_auc", "robust_accuracy", "robust_sensitivity", "robust_specificity",
+    "dice", "surface_dice", "lesion_sensitivity", "brier", "ece", "aurc",
+))  # fmt: skip
+_DIFFERENCES = ("gap", "advantage", "change", "drop")
+_VARIANTS = ("_standardised", "_adjusted", "_with_failures")
 
 
 def patients_needed(rule: Rule, measurement: Measurement, alpha_pass: float, alpha_fail: float) -> int | None:
@@ -66,6 +74,45 @@ def settled_distance(rule: Rule, measurement: Measurement, alpha_pass: float, al
     _, inner, level = toward
     z = NormalDist().inv_cdf
     return inner * (1 + z(_POWER) / z(1 - level))
+
+
+def out_of_reach(rule: Rule, measurement: Measurement, distance: float) -> bool:
+    """Return whether no value that a metric can have lies so far from the limit that it would be settled.
+
+    Args:
+        rule: The rule.
+        measurement: The measurement that leaves it open.
+        distance: The distance that so many patients settle.
+
+    Returns:
+        False also where it is not known which values the metric can have.
+    """
+    ends = _range(measurement)
+    if ends is None:
+        return False
+    low, high = rule.limit.min, rule.limit.max
+    beyond = max(-math.inf if low is None else low - ends[0], -math.inf if high is None else ends[1] - high)
+    least, most = (ends[0] if low is None else low), (ends[1] if high is None else high)
+    # A value between two limits has to be far from both.
+    inside = (most - least) / (1 if low is None or high is None else 2)
+    return distance > max(beyond, inside)
+
+
+def _range(m: Measurement) -> tuple[float, float] | None:
+    """Return the least and the largest value that a metric can have, None where that is not known."""
+    name = m.metric
+    for ending in _VARIANTS:
+        name = name.removesuffix(ending)
+    of, _, kind = name.rpartition("_")
+    if m.k is not None or name in _SHARES:
+        ends = (0.0, 1.0)
+    elif kind in _DIFFERENCES and of in _SHARES:
+        ends = (-1.0, 1.0)
+    else:
+        return None
+    seen = (v for v in (m.value, m.low, m.high) if v is not None)
+    # A metric of somebody else's probe may have the name and be in percent.
+    return ends if not m.unit and all(ends[0] <= v <= ends[1] for v in seen) else None
 
 
 def _toward_limit(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from audit.core import Finding, Rule
-from audit.judge import settled_distance, worst_first
+from audit.judge import out_of_reach, settled_distance, worst_first
 from audit.pack._blocks import Block, Cell, Document, Facts, Link, Listing, Mark, Record, Table, Text, ToFill, row
 from audit.pack._source import Source, clock, counted, named, said
 from audit.report.phrases import capital, limit_text, mapping_of, metric_name, number, plural
@@ -197,6 +197,8 @@ def _size(source: Source, rule: Rule) -> tuple[Cell, ...]:
         power = "a count of this cohort: no sampling error"
     elif distance is None:
         power = "no statement: the interval has no width, or none at this level"
+    elif out_of_reach(rule, m, distance):
+        power = "hardly any: no value that the metric can have lies far enough from the limit"
     else:
         power = f"{distance:.2g} or more from the limit"
     if finding.patients_needed:

@@ -15,6 +15,8 @@ from audit.pack import ENVELOPE, Hazard, PackOptions, check_out, make_pack, read
 from audit.pack._documents import document_ids
 from tests.pack._make import HOSTILE, counted, hostile_run, small_run, text_of, unzipped
 
+ACCEPTANCE = "documents/acceptance-criteria.html"
+
 
 @pytest.fixture(scope="module")
 def run(tmp_path_factory):
@@ -143,13 +145,20 @@ def test_predictions_of_another_run_are_refused(run, tmp_path):
 def test_nothing_is_claimed_that_was_not_given(files):
     """Without time stamp, ledger, hazards, validation and anomalies each absence is told."""
     said = {name: text_of(data) for name, data in files.items() if name.endswith(".html") and "/report" not in name}
-    assert "prior definition not demonstrated" in said["documents/acceptance-criteria.html"]
+    assert "prior definition not demonstrated" in said[ACCEPTANCE]
     assert "prior definition not demonstrated" in said["index.html"]
     assert "not demonstrated" in said["documents/run-history.html"]
     assert "No hazard list was given" in said["documents/traceability.html"]
     assert "No validation file was given" in said["documents/tool-validation.html"]
     assert "No list of anomalies was given" in said["documents/bill-of-materials.html"]
     assert "severity" in said["documents/residual-findings.html"]
+
+
+def test_where_no_value_lies_far_enough_from_its_limit_hardly_any_power_is_stated(tmp_path):
+    """Of five patients with disease a rate would have to lie 0.7 or more from 0.7, and no rate does."""
+    text = text_of(unzipped(make_pack(small_run(tmp_path, n=14, limit=0.7), PackOptions()))[ACCEPTANCE])
+    assert "sensitivity 50 5 hardly any: no value that the metric can have lies far enough from the limit" in text
+    assert "or more from the limit" not in text
 
 
 def test_a_limit_that_was_not_assessed_is_no_good_news(files):
