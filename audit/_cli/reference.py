@@ -16,6 +16,12 @@ if TYPE_CHECKING:
 
     from audit.core import Profile
 
+# Beside the table, not in it: every line on stdout is a model.
+_OF = (
+    'slides: of the lecture "Machine Learning in Medical Imaging" (M. de Bruijne, 12 March 2021), after whose systems '
+    "these models are built\ndemo: the models of 'audit demo'"
+)
+
 
 def check_name(name: str, *, twin: bool = False) -> None:
     """Check that there is a reference model of a name.
@@ -59,6 +65,7 @@ def list_models() -> int:
     for model in models:
         cells = "  ".join(cell.ljust(width) for cell, width in zip(_row(model), widths, strict=True))
         say(f"{cells}  {model.title}")
+    _tell(_OF)
     return EXIT_PASS
 
 

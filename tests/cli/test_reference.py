@@ -17,12 +17,13 @@ ONE = Figure(name="auc", value=0.8, low=0.7, high=0.9, n=100, n_patients=50, met
 
 
 def test_the_first_word_of_a_row_is_the_name(audit: Audit) -> None:
-    """Twins of the demo come first; every row says slides and task."""
-    code, out, _ = audit("reference", "list")
+    """Twins of the demo come first; every row says slides and task, and a line beside the rows says whose slides."""
+    code, out, err = audit("reference", "list")
     table = [line.split() for line in out.splitlines()]
     assert code == 0
     assert [row[0] for row in table[:2]] == ["biased", "healthy"]
     assert all(row[1] in ("demo", "slides") for row in table)
+    assert 'slides: of the lecture "Machine Learning in Medical Imaging" (M. de Bruijne, 12 March 2021)' in err
 
 
 @pytest.mark.parametrize("command", ["build", "audit"])
