@@ -7,6 +7,7 @@ from audit.judge._judge import judge
 from audit.judge._match import epsilon_value, matches
 from audit.judge._needed import out_of_reach, settled_distance
 from audit.judge._numbers import MINUS, decimals_for, figures, number, whole
+from audit.judge._plain import check_words, fault_words, unit_name, unit_words
 from audit.judge._sequential import Settling, fail_levels, stops
 from audit.judge._words import headline, interval, metric_words, patients, place
 
@@ -15,6 +16,7 @@ __all__ = [
     "NOTHING_BLOCKS",
     "Family",
     "Settling",
+    "check_words",
     "count_family",
     "decide",
     "decimals_for",
@@ -22,6 +24,7 @@ __all__ = [
     "epsilon_value",
     "fail_levels",
     "family_values",
+    "fault_words",
     "figures",
     "headline",
     "interval",
@@ -34,6 +37,8 @@ __all__ = [
     "place",
     "settled_distance",
     "stops",
+    "unit_name",
+    "unit_words",
     "whole",
     "worst_first",
 ]

@@ -7,6 +7,7 @@ from typing import Any
 
 from audit.core import STATUSES, Finding, Policy, ProbeResult, Verdict
 from audit.judge._lost import lost_cases
+from audit.judge._plain import fault_words
 from audit.judge._reference import reference_reasons, verdict_notes
 
 NOTHING_BLOCKS = "The policy has no blocking rule, so nothing could stop a release."
@@ -97,9 +98,10 @@ def _setup_faults(results: Sequence[ProbeResult]) -> list[str]:
     for r in checks:
         faults = sum(m.value for m in r.measurements if m.metric == "faults" and m.value is not None)
         if faults:
-            named = sorted(
-                {str(m.condition["parameter"]) for m in r.measurements if m.value and m.condition.get("parameter")}
-            )
-            detail = f" ({', '.join(named)})" if named else ""
+            named = dict.fromkeys(
+                fault_words(m) or str(m.condition["parameter"])
+                for m in r.measurements if m.value and m.condition.get("parameter")
+            )  # fmt: skip
+            detail = f": {'; '.join(sorted(named))}" if named else ""
             found.append(f"{r.probe} found {faults:g} fault{'s' if faults != 1 else ''} of the set-up{detail}.")
     return found

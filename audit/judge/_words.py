@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from audit.core import COUNT, Levels, Measurement, Rule, bounds_at
 from audit.judge._numbers import figures, whole
+from audit.judge._plain import check_words, unit_words
 
 METRIC_WORDS = {
     "auc": "AUC",
@@ -70,29 +71,30 @@ def interval(measurement: Measurement, confidence: float | None = None) -> str:
     m = measurement
     if m.value is None:
         return f"no value: {m.missing}"
-    unit = f" {m.unit}" if m.unit else ""
     if m.method == COUNT and float(m.value).is_integer():
         # A count of this cohort is exact, however large.
-        return whole(m.value) + unit
+        return unit_words(whole(m.value), m.unit)
     if m.method == COUNT or m.low is None or m.high is None:
-        return figures(m.value) + unit
+        return unit_words(figures(m.value), m.unit)
     level, bounds = m.level, (m.low, m.high)
     if confidence is not None and confidence != m.level:
         found = bounds_at(m.value, m.curve, m.method, Levels(confidence=confidence).pointwise)
         level, bounds = (level, bounds) if found is None else (confidence, found)
     low, high = figures(bounds[0], *bounds), figures(bounds[1], *bounds)
-    return f"{figures(m.value, *bounds)}{unit} ({100 * level:g} % CI {low} to {high})"
+    return f"{unit_words(figures(m.value, *bounds), m.unit)} ({100 * level:g} % CI {low} to {high})"
 
 
 def place(measurement: Measurement) -> str:
     """Return the subgroup and the condition of a measurement in words."""
     parts = [f"{k} {v}" for k, v in measurement.subgroup.items()]
-    unit = measurement.condition.get("epsilon_unit", "")
+    unit = str(measurement.condition.get("epsilon_unit") or "")
     for key, value in measurement.condition.items():
         if key in ("n_rest", "epsilon_unit") or value is None:
             continue
         if key == "epsilon" and isinstance(value, (int, float)):
-            parts.append(f"ε = {value:.4g} {unit}".strip())
+            parts.append(f"ε = {unit_words(f'{value:.4g}', unit)}")
+        elif key == "parameter" and check_words(measurement):
+            parts.append(check_words(measurement))
         elif key in ("attribute", "class", "stratum", "protocol") or (key == "parameter" and value != "headline"):
             parts.append(_SPECIAL.get(str(value), str(value)))
         elif key != "parameter" or value != "headline":

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from audit.core import StoredArtifact
+from audit.judge import unit_name, unit_words
 from audit.report._array_parts import MOST_SERIES, Arrays, floats, meta_number
 from audit.report._chart import Curve, Forest, Row, Series, padded
 from audit.report._figures import Figure
@@ -45,7 +46,7 @@ def _by_rung(
 
 def _size_label(artifact: StoredArtifact, what: str = "Size of the change") -> str:
     unit = str(artifact.meta.get("epsilon_unit") or "")
-    return f"{what}, {unit}" if unit else what
+    return f"{what}, {unit_name(unit)}" if unit else what
 
 
 def _transfer(artifact: StoredArtifact, arrays: Arrays) -> Figure:
@@ -165,7 +166,7 @@ def _controls(artifact: StoredArtifact, arrays: Arrays) -> Figure:
     of, n = str(artifact.meta.get("class") or ""), meta_number(artifact, "n")
     chart = Forest(title=f"{artifact.title}: {', '.join(f'{r.label} {r.text}' for r in rows)}", rows=rows)
     epsilon, unit = meta_number(artifact, "epsilon"), str(artifact.meta.get("epsilon_unit") or "")
-    size = f" All changes have the size {number(epsilon)} {unit}".rstrip() + "." if epsilon is not None else ""
+    size = f" All changes have the size {unit_words(number(epsilon), unit)}." if epsilon is not None else ""
     counts = f" {plural(int(n), 'case')}." if n is not None else ""
     caption = f"{artifact.title}{f', {of}' if of else ''}. A control near the attack: the size does it, not the aim."
     return Figure(chart=chart, caption=caption + size + counts)
@@ -188,7 +189,7 @@ def _visibility(artifact: StoredArtifact, arrays: Arrays) -> Figure | None:
         y_domain=(padded([float(alike.min()), 1.0])[0], 1.0),
     )  # fmt: skip
     epsilon, unit = meta_number(artifact, "epsilon"), str(artifact.meta.get("epsilon_unit") or "")
-    size = f" The size is {number(epsilon)} {unit}".rstrip() + "." if epsilon is not None else ""
+    size = f" The size is {unit_words(number(epsilon), unit)}." if epsilon is not None else ""
     caption = f"{artifact.title}. To the right and to the top a change is harder to see; 40 dB is hard to see anywhere."
     return Figure(chart=chart, caption=caption + size)
 

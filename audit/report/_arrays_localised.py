@@ -8,6 +8,7 @@ from dataclasses import replace
 import numpy as np
 
 from audit.core import StoredArtifact
+from audit.judge import unit_words
 from audit.report._array_parts import Arrays, floats, interval_rows
 from audit.report._arrays_explain import control_words
 from audit.report._chart import Curve, Forest, Row, Series
@@ -110,7 +111,7 @@ def _stability(artifact: StoredArtifact, arrays: Arrays) -> Figure | None:
     labels = [f"Control: {control_words(n)}" if c else capital(_words(n)) for n, c in zip(names, control, strict=True)]
     rows = _toned(labels, control, arrays, "value")
     noise, unit = artifact.meta.get("noise_sd"), artifact.meta.get("unit")
-    size = f" Noise: {number(noise)} {unit}." if isinstance(noise, (int, float)) else ""
+    size = f" Noise: {unit_words(number(noise), str(unit or ''))}." if isinstance(noise, (int, float)) else ""
     chart = Forest(title=f"{artifact.title}: {len(rows)} values", rows=rows, reference=0.0)
     return Figure(chart=chart, caption=f"{artifact.title}. Distance relative to the map; 0: it stays.{size}")
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from audit.core import StoredArtifact
+from audit.judge import unit_words
 from audit.report._array_parts import Arrays, floats, largest, meta_number
 from audit.report._chart import Curve, Series, padded
 from audit.report._figures import Figure
@@ -93,7 +94,7 @@ def _caption(
     else:
         parts.append("No range in clinical use is declared, so all of it is exploratory")
     if crossed:
-        ways = " and ".join(f"{number(v)} {unit}".strip() for v in crossed)
+        ways = " and ".join(unit_words(number(v), str(unit)) for v in crossed)
         parts.append(f"Vertical dashes: more than the tolerated is lost from {ways} on")
     elif limit is not None:
         parts.append("The tolerated loss (dashed) is not reached")

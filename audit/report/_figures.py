@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from audit.core import Evidence, Limit, Measurement, ProbeResult
 from audit.evidence import SUPPRESSED
+from audit.judge import unit_name
 from audit.report._chart import TONES, Chart, Curve, Forest, Row, Series, Tone
 from audit.report._controls import control_points
 from audit.report._numbers import full_text, number, people_text, share_text
@@ -223,7 +224,7 @@ def _by_size(evidence: Evidence, probe: str, metric: str, sized: list[Measuremen
         series.append(Series(name=label, shape="line", x=x, y=y, ink=ink))
         series.append(Series(name=label, shape="dots", x=x, y=y, ink=ink))
     series += control_points(evidence, probe, sized, place, min(len(arms), 4) + 1)
-    unit = str(sized[0].condition.get("epsilon_unit") or "")
+    unit = unit_name(str(sized[0].condition.get("epsilon_unit") or ""))
     name = metric_name(metric)
     title = f"{capital(name)} from a change of {epsilon_text(sized[0].condition)} on: " + ", ".join(
         full_text(m) for m in next(iter(arms.values()))

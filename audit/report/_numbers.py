@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 
 from audit.core import COUNT, Limit, Measurement
-from audit.judge import MINUS, decimals_for, number, whole
+from audit.judge import MINUS, decimals_for, number, unit_words, whole
 
 __all__ = [
     "MINUS",
@@ -57,7 +57,7 @@ def full_text(m: Measurement) -> str:
 def with_unit(m: Measurement) -> str:
     """Return the value with its unit; empty where it is missing."""
     text = value_text(m)
-    return f"{text} {m.unit}" if text and m.unit else text
+    return unit_words(text, m.unit) if text else text
 
 
 def share_text(m: Measurement) -> str:

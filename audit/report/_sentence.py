@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from audit.core import MISSING_LEVEL, Evidence, Finding, Measurement
-from audit.judge import worst_first
+from audit.judge import fault_words, worst_first
 from audit.report._facts import class_words, confounder_names, headline_rate
 from audit.report._numbers import decimals_for, full_text, limit_text, number, value_text, whole, with_unit
 from audit.report._words import (
@@ -124,7 +124,7 @@ def _special(evidence: Evidence, finding: Finding, m: Measurement) -> str:
         off = f"{metric_name(m.metric)} {value_text(m)}"
         return f"the model's probabilities are off: {off}, {limit_text(finding.limit)} was required"
     if m.metric == "faults":
-        return f"{plural(value, 'fault')} in {_title(evidence, finding)}"
+        return fault_words(m) or f"{plural(value, 'fault')} in {_title(evidence, finding)}"
     return ""
 
 

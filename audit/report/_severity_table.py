@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from audit.core import StoredArtifact
+from audit.judge import unit_words
 from audit.report._array_parts import Arrays, meta_number
 from audit.report._arrays import Columns
 from audit.report._arrays_severity import DIRECTIONS, quantity_words
@@ -36,10 +37,11 @@ def first_to_break(artifact: StoredArtifact, arrays: Arrays) -> str:
         str(np.asarray(arrays[k])[i]) for k in ("change", "direction", "quantity", "unit")
     )  # fmt: skip
     low, high, in_use = (float(np.asarray(arrays[k])[i]) for k in ("not_before", "surely_from", "in_use_up_to"))
+    since = unit_words(number(float(lost[i])), unit)
     used = f"; up to {number(in_use)} is in clinical use" if np.isfinite(in_use) else ""
     return (
         f"First to break it: {change}, turned {DIRECTIONS.get(direction, direction)}. More than {number(tolerated)} of "
-        f"the {quantity_words(quantity)} is lost from {number(float(lost[i]))} {unit} on (interval {number(low)} to "
+        f"the {quantity_words(quantity)} is lost from {since} on (interval {number(low)} to "
         f"{number(high)}, {n}){used}."
     )
 
@@ -61,7 +63,7 @@ def severity_table(artifact: StoredArtifact, arrays: Arrays) -> Columns:
         (
             f"{capital(words['change'][i])}, {DIRECTIONS.get(words['direction'][i], words['direction'][i])}",
             quantity_words(words["quantity"][i]),
-            f"{number(lost[i])} {words['unit'][i]}" if np.isfinite(lost[i]) else f"not up to {number(tried[i])}",
+            unit_words(number(lost[i]), words["unit"][i]) if np.isfinite(lost[i]) else f"not up to {number(tried[i])}",
             number(since[i]),
             number(in_use[i]) if np.isfinite(in_use[i]) else "not declared",
         )

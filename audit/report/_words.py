@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from audit.core import MISSING_LEVEL, Measurement
+from audit.judge import check_words, unit_words
 from audit.report._metrics import METRICS
 from audit.report._metrics_edits import OF_EDITS
 from audit.report._metrics_severity import OF_SHIFT002
@@ -106,7 +107,7 @@ def epsilon_text(condition: Mapping[str, Any]) -> str:
     epsilon, unit = condition.get("epsilon"), condition.get("epsilon_unit")
     if not isinstance(epsilon, (int, float)):
         return str(epsilon)
-    return f"{number(float(epsilon))} {unit}" if unit else number(float(epsilon))
+    return unit_words(number(float(epsilon)), str(unit or ""))
 
 
 def attribute_name(attribute: object) -> str:
@@ -159,6 +160,8 @@ def _condition(m: Measurement, key: str) -> str:
     text = number(value) if isinstance(value, float) else _WRITTEN.get(str(value), str(value).replace("_", " "))
     if key == "attack":
         return text.upper() if text.isalpha() and len(text) <= 4 else text
+    if key == "parameter" and check_words(m):
+        return check_words(m)
     if key == "parameter":
         return "headline size" if value == "headline" else text.replace("-", " ")
     if key == "control":

@@ -7,8 +7,8 @@ import pytest
 from audit.judge import metric_words, place
 from audit.probes import catalogue
 from audit.report._metrics import METRICS
-from audit.report._words import about_zero, definition, metric_name
-from tests.judge._make import measurement
+from audit.report._words import about_zero, definition, metric_name, where_text
+from tests.judge._make import count, measurement
 
 INFOS = catalogue().infos
 EVERY = sorted({(code, m) for code, info in INFOS.items() for m in info.metrics})
@@ -31,6 +31,14 @@ def test_headlines_spell_abbreviations_as_people_do(metric: str) -> None:
     words = metric_words(metric)
     assert "_" not in words
     assert not {"auc", "icc", "mae", "ppv", "npv", "ece", "aurc", "hd95"} & set(words.split())
+
+
+def test_sizes_and_checks_read_as_words() -> None:
+    """A size without a declared unit is one of pixel values; a check of the set-up is what it looks for."""
+    for unit, text in (("stored units", "change of 1 in pixel value"), ("grey level", "change of 1 grey level")):
+        assert where_text(measurement(condition={"epsilon": 1.0, "epsilon_unit": unit})) == text
+    check = count(0, condition={"parameter": "decisions-of-both-kinds"})
+    assert where_text(check) == "cases on both sides of the operating point"
 
 
 def test_a_slope_of_values_is_no_calibration_slope() -> None:

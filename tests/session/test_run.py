@@ -206,7 +206,7 @@ def test_known_answers_count_from_python_too(tmp_path):
         audit.load_model(answer, **declared), cohort, probes="DATA", profile="smoke", out=tmp_path / "run",
         golden=tmp_path / "golden.npz",
     )  # fmt: skip
-    assert "SETUP004 found 1 fault of the set-up (outputs)." in made.verdict.reasons
+    assert "SETUP004 found 1 fault of the set-up: the outputs differ from those recorded." in made.verdict.reasons
 
 
 def test_ids_are_shown_on_request_only(tmp_path):

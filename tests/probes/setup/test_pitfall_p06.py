@@ -39,7 +39,7 @@ def test_a_model_without_a_number_for_the_hard_cases_cannot_pass(tmp_path: Path,
         made = audit.run(model, cohort, policy=POLICY, probes="PERF001", profile="smoke", out=tmp_path / name)
         numbers[name] = next(m for m in made.result("PERF001").measurements if m.metric == "sensitivity").value
         assert made.verdict.outcome == {"healthy": "PASS", "silent": "INCONCLUSIVE"}[name]
-    assert "SETUP001 found 1 fault of the set-up (finite)." in made.verdict.reasons
+    assert "SETUP001 found 1 fault of the set-up: some outputs are no finite number." in made.verdict.reasons
     assert numbers["silent"] > numbers["healthy"] + 0.05
 
 
@@ -59,7 +59,7 @@ def test_saved_scores_that_lack_a_tenth_of_the_cases_cannot_pass(tmp_path: Path,
     assert made.verdict.outcome == outcome
 
 
-@pytest.mark.parametrize("answer, fault", [(np.nan, "finite"), (1.0, "")])
+@pytest.mark.parametrize("answer, fault", [(np.nan, "some outputs are no finite number"), (1.0, "")])
 def test_masks_without_a_number_for_the_small_lesions_cannot_pass(tmp_path: Path, answer: float, fault: str) -> None:
     """The masks that are no number are set aside, so only the ledger knows of them; the control is not blamed."""
     rng, n = np.random.default_rng(0), 60
@@ -83,7 +83,7 @@ def test_masks_without_a_number_for_the_small_lesions_cannot_pass(tmp_path: Path
     policy = Policy(name="gate", rules=(Rule(id="overlap", probe="PERF001", metric="dice", limit=Limit(min=0.6)),))
     model = FunctionModel(card=card, answer=predict)
     made = audit.run(model, cohort, policy=policy, probes="PERF001", profile="smoke", out=tmp_path / "run")
-    reasons = (f"SETUP001 found 1 fault of the set-up ({fault}).",) if fault else ()
+    reasons = (f"SETUP001 found 1 fault of the set-up: {fault}.",) if fault else ()
     # The share that is lost bars PASS as well.
     assert made.verdict.reasons[:1] == reasons
     assert made.verdict.outcome == ("INCONCLUSIVE" if fault else "PASS")
