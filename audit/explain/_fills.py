@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
 
-from audit.explain._imputation import chosen, imputed
+from audit.explain._imputation import Imputation, chosen
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -75,9 +75,13 @@ class Linear:
 
     def __call__(self, removed: NDArray[np.bool_]) -> NDArray[np.float32]:
         """Return the images with removed pixels replaced; see `Fill`."""
-        filled = imputed(self.images, removed, spacing=self.spacing)
+        filled = self._imputation.values(removed)
         filled += self.noise
         return chosen(removed[:, None], np.clip(filled, *self._ends, out=filled), self.images)
+
+    @cached_property
+    def _imputation(self) -> Imputation:
+        return Imputation(self.images, spacing=self.spacing)
 
     @cached_property
     def _ends(self) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
