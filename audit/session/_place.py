@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from threading import Event
 from typing import TYPE_CHECKING
 
 from audit.errors import InputError
@@ -54,7 +55,7 @@ def audit_at(
 
     Args:
         place: Where the run shall lie.
-        options: Seed, budget; `out`, `cache` and `executor` are set here.
+        options: Seed, budget; `out`, `cache`, `executor` and `begin` are set here.
         who: Who works.
         audit: Makes the run in `out`.
         progress: Somebody who watches.
@@ -64,6 +65,7 @@ def audit_at(
         StorageError: The store does not answer, or does not let anybody write.
     """
     cache = join(place.parent, CACHE) if isinstance(place, Remote) else options.cache
+    begun = Event()
     with (
         run_folder(
             place,
@@ -72,10 +74,12 @@ def audit_at(
             last=SUMS,
             resume=options.resume,
             note=_unheard if progress is None else progress.note,
+            begun=begun.is_set,
         ) as folder,
         who.opened() as executor,
     ):
-        made = audit(replace(options, out=folder, cache=cache, executor=executor, workers=who.count or 1))
+        known = replace(options, out=folder, cache=cache, executor=executor, workers=who.count or 1, begin=begun.set)
+        made = audit(known)
     return replace(made, folder=place) if isinstance(place, Remote) else made
 
 

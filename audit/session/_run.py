@@ -138,6 +138,7 @@ class Options:
         root: The folder of audit.toml, None for a run from Python.
         executor: Who works, in place of processes of this machine.
         profile_time: Whether the evidence says where the time went.
+        begin: Called when the first probe is about to run: no earlier run comes back after that.
     """
 
     profile: Profile = "standard"
@@ -168,6 +169,7 @@ class Options:
     root: Path | None = None
     executor: Executor | None = None
     profile_time: bool = False
+    begin: Callable[[], None] = lambda: None
 
 
 def audit_model(
@@ -280,6 +282,7 @@ def _audit(
         envelope=options.envelope, monitor=options.monitor, explain=options.explain,
         unverified=clean.unverified, training=options.training, stops=stops(policy, model.card.input.range),
     )  # fmt: skip
+    options.begin()
     execution.probes(probes, setting, total)
     check_unchanged(beside, cohort)
     ran = execution.ran

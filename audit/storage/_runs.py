@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import shutil
 import tempfile
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
 from pathlib import Path
 
 from audit.errors import EvidenceError, InputError, StorageError
 from audit.storage._faults import storage_faults
-from audit.storage._fetch import fetch, sizes
+from audit.storage._fetch import fetch, read_bytes, sizes
 from audit.storage._location import Location, Remote, join
 from audit.storage._lock import Held, held_alone
 from audit.storage._write import make_folder, remove, write_bytes
@@ -77,11 +78,13 @@ def run_folder(
     last: str,
     resume: bool = False,
     note: Callable[[str], None] = lambda text: None,
+    begun: Callable[[], bool] = lambda: False,
 ) -> Iterator[Path | None]:
     """Give the folder of this machine in which a run is made; one for shared storage is copied there at the end.
 
     File by file, and the seal last: what breaks off in between has no seal and is no evidence. Where the copy fails,
-    the run stays on this machine, and the message says where.
+    the run stays on this machine, and the message says where. Where nothing could be measured, what lay there before
+    is as it was.
 
     Args:
         place: Where the run shall lie.
@@ -91,6 +94,7 @@ def run_folder(
         resume: Whether a run that lies there may be taken up again; one that is finished is copied here first, and only
             what was changed by then is copied back.
         note: Told what is waited for.
+        begun: Asked after an error whether anything was measured by then, so that an earlier run is gone for good.
 
     Raises:
         InputError: Something lies there that may not be replaced, or another run is writing there.
@@ -100,25 +104,27 @@ def run_folder(
         yield place
         return
     with held_alone(place, note) as lock, _copied_there(
-        place, lock, overwrite=overwrite or resume, ours=ours, last=last, resume=resume
+        place, lock, overwrite=overwrite or resume, ours=ours, last=last, resume=resume, begun=begun
     ) as folder:  # fmt: skip
         yield folder
 
 
 @contextmanager
 def _copied_there(
-    place: Remote, lock: Held, *, overwrite: bool, ours: Callable[[str], bool], last: str, resume: bool
-) -> Iterator[Path]:
+    place: Remote, lock: Held, *, overwrite: bool, ours: Callable[[str], bool], last: str, resume: bool,
+    begun: Callable[[], bool],
+) -> Iterator[Path]:  # fmt: skip
     """Give a folder of this machine whose content is copied to a place that is held; see `run_folder`."""
     held = sizes(place, most=_MOST_RUN_FILES)
     _check_earlier(held, place, overwrite=overwrite, ours=ours)
     earlier = tuple(sorted(held))
     folder = Path(tempfile.mkdtemp(prefix="audit-run-")) / place.name
-    seal = b""
+    seal, before = b"", _Before()
     if resume and join(place, last) in held:
         _copy_here(held, place, folder)
         seal = (folder / last).read_bytes()
     else:
+        before = _Before.of(place, held, (_LOG, last))
         # The seal goes first, so that a folder that is half replaced is no evidence.
         remove(join(place, last))
     # A run takes hours; that its end cannot be written is better known before. A log without a seal is an unfinished
@@ -132,6 +138,8 @@ def _copied_there(
         shutil.rmtree(folder.parent, ignore_errors=True)
         if not earlier:
             remove(join(place, _LOG))
+        elif not begun():
+            before.restore(lock)
         raise
     except BaseException:
         shutil.rmtree(folder.parent, ignore_errors=True)
@@ -148,6 +156,25 @@ def _copied_there(
             fix=f"copy it from {folder}, {last} last",
         ) from None  # fmt: skip
     shutil.rmtree(folder.parent, ignore_errors=True)
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Before:
+    """Files of an earlier run that make way for another one, in the order in which they come back."""
+
+    files: Sequence[tuple[Remote, bytes]] = ()
+
+    @classmethod
+    def of(cls, place: Remote, held: Mapping[Remote, int], names: Sequence[str]) -> _Before:
+        found = ((join(place, n), read_bytes(join(place, n))) for n in names if join(place, n) in held)
+        return cls(files=tuple((remote, data) for remote, data in found if data is not None))
+
+    def restore(self, lock: Held) -> None:
+        # The error that ended the run is what the user has to be told; without its seal the earlier run is unfinished.
+        with suppress(StorageError):
+            lock.check()
+            for remote, data in self.files:
+                write_bytes(remote, data)
 
 
 def _check_earlier(held: Mapping[Remote, int], place: Remote, *, overwrite: bool, ours: Callable[[str], bool]) -> None:

@@ -3,12 +3,16 @@
 import json
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
+import numpy as np
 import pytest
 
+import audit
 from audit import gate, verify
 from audit.cli import main
-from audit.storage import Remote, join, sizes
+from audit.errors import InputError
+from audit.storage import Remote, join, locate, sizes
 from tests.session._make import write
 from tests.storage.conftest import put
 
@@ -76,6 +80,32 @@ def test_a_run_in_a_bucket_is_the_run_on_disk(ran: Ran, config: Path, bucket: Re
     code, _ = ran("run", str(config), "--out", str(place), "--overwrite", *probes)
     assert code == here
     assert verify(str(place)).intact
+
+
+@pytest.mark.parametrize("fault", ["profile", "probes", "answers"])
+def test_an_input_error_leaves_the_run_that_was_to_be_replaced(memory: Remote, fault: str) -> None:
+    """What the command line gets wrong, and a model whose answers do not fit, are found before the first probe."""
+    rng = np.random.default_rng(0)
+    cohort = audit.load_cohort(
+        rng.normal(size=(40, 1, 4, 4)).astype(np.float32), targets=np.arange(40) % 2, task="binary", classes=("n", "y")
+    )
+
+    def made(answer: Callable[[Any], Any], **more: Any) -> None:
+        model = audit.load_model(
+            answer, task="binary", output="logits", classes=("n", "y"), input={"range": [-5, 5]}
+        )  # fmt: skip
+        audit.run(model, cohort, out=place, **{"probes": "PERF001", "profile": "smoke", **more})
+
+    place = str(join(memory, "run1"))
+    made(lambda x: x.mean(axis=(2, 3)))
+    before = sizes(locate(place))
+    answer = (lambda x: np.zeros((len(x) + 1, 1))) if fault == "answers" else lambda x: x.mean(axis=(2, 3))
+    with pytest.raises(InputError):
+        made(answer, overwrite=True, **({} if fault == "answers" else {fault: "none such"}))
+    assert sizes(locate(place)) == before
+    assert verify(place).intact
+    made(lambda x: x.max(axis=(2, 3)), overwrite=True)
+    assert verify(place).intact
 
 
 def test_a_bucket_that_is_not_there_ends_before_anything_is_measured(ran: Ran, config: Path) -> None:

@@ -1,6 +1,7 @@
 """A run on shared storage: half of one is no evidence, and what is read is a copy within limits."""
 
 import hashlib
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -135,6 +136,56 @@ def test_an_audit_that_was_refused_leaves_nothing_there(memory: Remote) -> None:
     ):
         raise InputError("no such column")
     assert names(join(memory, "run1")) == []
+
+
+def replaced(place: Remote, audit: Callable[[Path], None], begun: Callable[[], bool] = lambda: False) -> None:
+    with run_folder(place, overwrite=True, ours=ours, last=LAST, begun=begun) as folder:
+        assert folder is not None
+        audit(folder)
+
+
+@pytest.mark.parametrize("measured", [False, True])
+def test_an_audit_that_was_refused_leaves_an_earlier_run_as_it_was(memory: Remote, measured: bool) -> None:
+    """Its seal is away meanwhile, and comes back with its log unless something was measured by then."""
+    place = join(memory, "run1")
+    make(place, '{"earlier": 1}')
+    meanwhile = []
+
+    def refused(folder: Path) -> None:
+        meanwhile.extend(names(place))
+        raise InputError("no such profile")
+
+    with pytest.raises(InputError, match="no such profile"):
+        replaced(place, refused, begun=lambda: measured)
+    assert LAST not in meanwhile
+    with held_run(place) as held:
+        assert (held / "evidence.json").read_text() == '{"earlier": 1}'
+        assert (held / LAST).exists() is not measured
+        assert (held / "log.jsonl").read_text() == ("" if measured else '{"earlier": 1}')
+    assert [r.name for r in sizes(memory) if r.name.endswith(".lock")] == []
+
+
+def test_an_earlier_run_does_not_come_back_where_another_run_has_taken_its_place(memory: Remote) -> None:
+    """The other one writes there now."""
+    place = join(memory, "run1")
+    make(place)
+
+    def robbed(folder: Path) -> None:
+        put(join(memory, ".run1.lock"), b'{"token": "theirs"}')
+        raise InputError("no such profile")
+
+    with pytest.raises(InputError, match="no such profile"):
+        replaced(place, robbed)
+    assert LAST not in names(place)
+
+
+def test_an_audit_that_was_stopped_does_not_bring_an_earlier_run_back(memory: Remote) -> None:
+    """Whoever reads the place next, a gate among them, must not take the earlier run for this one."""
+    place = join(memory, "run1")
+    make(place)
+    with pytest.raises(KeyboardInterrupt), run_folder(place, overwrite=True, ours=ours, last=LAST):
+        raise KeyboardInterrupt
+    assert LAST not in names(place)
 
 
 def test_an_audit_that_was_killed_leaves_an_unfinished_run(memory: Remote) -> None:
