@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from audit.edits._clone import seamless, texture_of
+from audit.edits._clone import Texture, seamless, texture_of
 from audit.edits._grid import Grid, parts_of, tissue
 from audit.edits._places import Shape, free_places, most_alike, shape_of
 from audit.edits._stored import stored
@@ -196,10 +196,26 @@ def inserted(
         span: Valid range of stored intensities.
         sham: Put in plain tissue of the same shape and source instead: the same blending without contrast.
     """
-    out = np.asarray(image, dtype=np.float64).copy()
     if not insertions:
-        return stored(out, image, span)
-    texture = texture_of(out, tissue(image), grid.spacing)
+        return stored(image, image, span)
+    texture = texture_of(image, tissue(image), grid.spacing)
+    return list(in_turn(image, insertions, texture=texture, span=span, sham=sham))[-1]
+
+
+def in_turn(
+    image: NDArray[Any], insertions: Sequence[Insertion], *, texture: Texture, span: tuple[float, float],
+    sham: bool = False,
+) -> Iterator[NDArray[np.float32]]:  # fmt: skip
+    """Yield the image with the first spot put in, with the first two, and so on; see `inserted`.
+
+    Args:
+        image: (channels, *spatial).
+        insertions: What goes where.
+        texture: Of the image's tissue.
+        span: Valid range of stored intensities.
+        sham: Put in plain tissue instead.
+    """
+    out = np.array(image, dtype=np.float64)
     for one in insertions:
         spot = one.spot
         donor, usable = (spot.plain, spot.plain_usable) if sham else (spot.patch, spot.usable)
@@ -209,7 +225,7 @@ def inserted(
         new = seamless(out[box], donor, spot.shape.region, usable, texture)
         if new is not None:
             out[box][:, spot.shape.region] = new
-    return stored(out, image, span)
+        yield stored(out, image, span)
 
 
 def marks(insertions: Sequence[Insertion], size: tuple[int, ...]) -> list[Mask]:

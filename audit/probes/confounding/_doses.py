@@ -8,22 +8,10 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from audit.edits import (
-    Fill,
-    Ground,
-    Insertion,
-    Spot,
-    inserted,
-    marks,
-    parts_of,
-    sample_fill,
-    sample_insertions,
-    spots_of,
-    tissue,
-    usual,
-)
-from audit.probes.confounding._asked import Reading, Setting, read_mask
+from audit.edits import Fill, Ground, Insertion, in_turn, marks, parts_of, sample_fill, sample_insertions
+from audit.probes.confounding._asked import Reading, Setting
 from audit.probes.confounding._evidence import moved
+from audit.probes.confounding._scenes import EDGE, LESION, Scene, Stock, protocol_of
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -33,106 +21,9 @@ if TYPE_CHECKING:
 
 MOST = 3
 """Steps of a dose."""
-EDGE, GAP = 2.0, 3.0
-"""How far a lesion reaches beyond its mask, and the distance between two that are inserted: mm, or pixels."""
-SOURCES = 48
-COUNTED = 95.0
-LESION = "lesion"
+GAP = 3.0
+"""Distance between two lesions that are inserted: mm, or pixels."""
 METHOD = "least squares through 0 for each case, mean by patient"
-
-
-@dataclass(frozen=True, kw_only=True, eq=False)
-class Scene:
-    """One image with what is known of it.
-
-    Args:
-        case: The case.
-        image: (channels, *spatial).
-        masks: By kind, lesions and each declared type of distractor; a kind whose mask is not there is absent.
-        tissue: (*spatial) bool, where something may be put: the declared region, else where the image shows something.
-    """
-
-    case: int
-    image: NDArray[np.float32]
-    masks: dict[str, Mask]
-    tissue: Mask
-
-    def taken(self, setting: Setting, margin: float) -> Mask:
-        """Return (*spatial) bool, everything that is no plain tissue, with a margin in the grid's unit."""
-        out = np.zeros(setting.size, dtype=bool)
-        for mask in self.masks.values():
-            out |= mask
-        return setting.grid.dilated(out, margin)
-
-
-def scene_of(setting: Setting, case: int) -> Scene | None:
-    """Return the scene of a case, None where its lesions, or the declared region, are not known."""
-    cohort = setting.ctx.cohort
-    lesions = setting.mask(case)
-    if lesions is None:
-        return None
-    image = setting.image(case)
-    where = tissue(image)
-    if cohort.regions is not None:
-        region = read_mask(cohort.regions, case)
-        if region is None:
-            return None
-        where = region
-    masks = {LESION: lesions}
-    for kind, source in cohort.distractors.items():
-        mask = read_mask(source, case)
-        if mask is not None:
-            masks[kind] = mask
-    return Scene(case=case, image=image, masks=masks, tissue=where)
-
-
-@dataclass(frozen=True, kw_only=True, eq=False)
-class Stock:
-    """What can be inserted, by kind, and how many of a kind a case may have.
-
-    Args:
-        spots: By kind and by the levels of the protocol attributes.
-        most: By kind, the cohort's 95th centile of the number in a case.
-    """
-
-    spots: dict[tuple[str, str], list[Spot]]
-    most: dict[str, int]
-
-
-def protocol_of(setting: Setting, case: int) -> str:
-    """Return the levels of a case's protocol attributes; contrast means something within one protocol only."""
-    return "|".join(str(a.levels[case]) for a in setting.ctx.cohort.by_role("protocol"))
-
-
-def stock(setting: Setting, cases: Sequence[int]) -> Stock:
-    """Return the cohort's own lesions and distractors that stand alone, usual in size and contrast.
-
-    Args:
-        setting: Where it happens.
-        cases: Cases to look in; all are counted, and spots are taken from as many as needed.
-    """
-    rng, ctx = setting.ctx.rng, setting.ctx
-    counts: dict[str, list[int]] = {}
-    found: dict[tuple[str, str], list[Spot]] = {}
-    used: dict[tuple[str, str], int] = {}
-    for case in ctx.rng.permutation(np.array(cases)).tolist():
-        scene = scene_of(setting, int(case))
-        if scene is None:
-            continue
-        for kind, mask in scene.masks.items():
-            counts.setdefault(kind, []).append(len(parts_of(mask)))
-            key = (kind, protocol_of(setting, int(case)))
-            if used.get(key, 0) >= SOURCES or not mask.any():
-                continue
-            others = np.zeros_like(mask)
-            for name, other in scene.masks.items():
-                others |= other if name != kind else False
-            used[key] = used.get(key, 0) + 1
-            found.setdefault(key, []).extend(
-                spots_of(scene.image, mask, others, scene.tissue, int(case), rng, grid=setting.grid, edge=EDGE)
-            )
-    most = {kind: int(np.percentile(values, COUNTED)) for kind, values in counts.items()}
-    return Stock(spots={key: usual(spots) for key, spots in found.items()}, most=most)
 
 
 @dataclass(kw_only=True, eq=False)
@@ -260,10 +151,10 @@ def _insert(
     ground = Ground(image=scene.image, allowed=clear, tissue=clear)
     drawn = sample_insertions(ground, spots, count, setting.ctx.rng, grid=grid, gap=GAP, within=within, without=without)
     out = []
-    for k in range(1, len(drawn) + 1):
+    true, plain = (in_turn(scene.image, drawn, texture=scene.texture, span=span, sham=sham) for sham in (False, True))
+    for k, images in enumerate(zip(true, plain, strict=True), start=1):
         some = drawn[:k]
-        for sham in (False, True):
-            image = inserted(scene.image, some, grid=grid, span=span, sham=sham)
+        for image, sham in zip(images, (False, True), strict=True):
             out.append(_Step(image=image, dose=_dose(setting, some), sham=sham, cores=marks(some, setting.size)))
     if out and not found.examples:
         found.examples.append((scene.image, out[-2].image, out[-1].image))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from audit.core import Access, NotApplicable, ProbeContext
 from audit.probes.confounding._asked import Setting, sampled, setting_of
-from audit.probes.confounding._doses import scene_of
+from audit.probes.confounding._scenes import has_scene
 
 MOST_UNKNOWN = 0.05
 """Share of the cases that may have no mask; the others would answer for them."""
@@ -27,7 +27,7 @@ def begin(ctx: ProbeContext) -> tuple[Setting, list[int]]:
 
 def lacking(setting: Setting, cases: list[int]) -> str | None:
     """Return why the cases that can be edited do not speak for the cohort, or None."""
-    unknown = sum(scene_of(setting, c) is None for c in cases)
+    unknown = sum(not has_scene(setting, c) for c in cases)
     if unknown > MOST_UNKNOWN * len(cases):
         return f"{unknown} of {len(cases)} cases have no mask of lesions or of the region, more than {MOST_UNKNOWN:.0%}"
     return None

@@ -10,7 +10,8 @@ import numpy as np
 from audit.core import Access, Direction, Estimate, Measurement, NotApplicable, Probe, ProbeContext, ProbeInfo, Scalar
 from audit.probes.confounding._asked import NO_NUMBER, Reading, Setting, readings
 from audit.probes.confounding._dose_numbers import averaged, clean_answers, touched
-from audit.probes.confounding._doses import LESION, METHOD, Doses, give, scene_of, stock
+from audit.probes.confounding._doses import METHOD, Doses, give
+from audit.probes.confounding._scenes import LESION, scene_of, stock
 from audit.probes.confounding._starting import begin, lacking
 
 if TYPE_CHECKING:
