@@ -21,6 +21,7 @@ from audit.report._probe_view import ArrayLoader, families
 from audit.report._room import STEPS, Budget, Thrift
 from audit.report._sentence import count_words, counts_sentence, heading, lead, notes
 from audit.report._strip import strips, worst
+from audit.report._untested import untested
 from audit.report._words import GROUPS, capital, plural
 
 if TYPE_CHECKING:
@@ -87,7 +88,7 @@ def _page(evidence: Evidence, arrays: ArrayLoader, *, static: bool, thrift: Thri
         phantom=phantom(evidence),
         header=_header(evidence), model=model_facts(evidence), cohort=cohort_facts(evidence),
         attributes=attribute_facts(evidence), families=found, methods=methods(evidence), again=reproduction(evidence),
-        spent=time_table(evidence.run),
+        spent=time_table(evidence.run), untested=untested(evidence, {p.code for f in found for p in f.probes}),
         filters=_filters(shown), whole=whole, css=_template("report.css"), script=script, packed=packed,
         specs="" if static else _packed(budget.specs), interactive=not static,
         policy_csp=_policy([script] if static else [script, plotly]),

@@ -223,6 +223,24 @@ def undecided(**more: Any) -> Evidence:
     return evidence(keep=("auc", "sensitivity", "gap-by-age", "localisation"), **more)
 
 
+def saved() -> Evidence:
+    """Return evidence in which eight probes lack images, two were not selected, one has its reason, one crashed."""
+    made = evidence()
+    crashed = next(r.probe for r in made.results if r.state == "error")
+    images = "it needs answers to new images, which this model does not give"
+    said = [NotTested(what=f"Thing {i} (ADV{i:03d})", why=images, probe=f"ADV{i:03d}") for i in range(1, 9)]
+    said += [
+        NotTested(what=f"Part {i} (XAI{i:03d})", why="not selected, and no rule asks for it", probe=f"XAI{i:03d}")
+        for i in (4, 5)
+    ]
+    said += [
+        NotTested(what="Comparators (PERF005)", why="no comparator is declared", probe="PERF005"),
+        NotTested(what="A crash", why="RuntimeError", probe=crashed),
+        NotTested(what="use by readers", why="only the model was audited"),
+    ]
+    return replace(made, not_tested=tuple(said))
+
+
 def empty() -> Evidence:
     """Return evidence of an audit in which nothing ran and nothing was asked."""
     policy = Policy()

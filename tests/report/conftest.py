@@ -25,6 +25,7 @@ MAKERS = {
     "pass": lambda: _sample.passing(phantom=False),
     "waived": lambda: _sample.passing(also=("gap-by-sex",), waive=("gap-by-sex",)),
     "empty": _sample.empty,
+    "saved": _sample.saved,
 }
 
 

@@ -58,7 +58,7 @@ def test_the_first_screen_holds_the_whole_verdict(browser: Any, pages: dict[str,
 
 
 @pytest.mark.parametrize("size", [*SCREENS, (360, 740)])
-@pytest.mark.parametrize("name", ["many", "hostile", "empty"])
+@pytest.mark.parametrize("name", ["many", "saved", "hostile", "empty"])
 def test_nothing_scrolls_sideways(browser: Any, pages: dict[str, Path], name: str, size: Any) -> None:
     """At desktop and phone widths the page is as wide as the window, and so is all that is in it, details open."""
     with opened(browser, pages[name + "-static"], size=size) as page:
@@ -116,7 +116,7 @@ def test_a_foreign_script_does_not_run(browser: Any, pages: dict[str, Path], tmp
     [
         ("light", SCREENS[0], ("fail-static", "open-static", "empty-static")),
         ("dark", SCREENS[0], ("fail",)),
-        ("light", SCREENS[1], ("many-static",)),
+        ("light", SCREENS[1], ("many-static", "saved-static")),
         ("dark", SCREENS[1], ("fail-static", "waived-static")),
     ],
 )
@@ -203,6 +203,18 @@ def test_printing_opens_and_closes_details(browser: Any, pages: dict[str, Path])
         assert page.locator("details:not([open])").count() == 0
         page.evaluate("dispatchEvent(new Event('afterprint'))")
         assert page.locator("details[open]").count() == 0
+
+
+def test_reasons_of_what_was_not_tested_open_and_are_printed(browser: Any, pages: dict[str, Path]) -> None:
+    """Without scripts a click shows the probes; paper has the reasons and the probes."""
+    with opened(browser, pages["saved-static"], java_script_enabled=False) as page:
+        probes, reasons = page.locator(".why li"), page.locator(".why > summary")
+        assert page.locator(".why li:visible").count() == 0
+        reasons.first.click()
+        assert page.locator(".why li:visible").count() == 8
+        page.emulate_media(media="print")
+        assert page.locator(".why > summary:visible").count() == reasons.count() == 3
+        assert page.locator(".why li:visible").count() == probes.count() == 11
 
 
 def test_it_is_readable_within_a_second(browser: Any, pages: dict[str, Path]) -> None:
