@@ -9,14 +9,14 @@ from audit.edits._clone import Texture, expected, quantiles, seamless, texture_o
 from audit.edits._fill import Fill, Piece, sample_fill
 from audit.edits._grid import Grid, grid_of, parts_of, tissue
 from audit.edits._markers import MARKERS, Marker, sample_markers
-from audit.edits._places import Shape, free_places, most_alike, shape_of
+from audit.edits._places import Shape, free_places, levels_around, most_alike, shape_of, shapes_of
 from audit.edits._spots import Ground, Insertion, Spot, in_turn, inserted, marks, sample_insertions, spots_of, usual
 from audit.edits._stored import stored
 from audit.edits._telltales import TELLTALES, Telltale, sham
 
 __all__ = [
     "MARKERS", "TELLTALES", "Fill", "Grid", "Ground", "Insertion", "Marker", "Piece", "Shape", "Spot", "Telltale",
-    "Texture", "expected", "free_places", "grid_of", "in_turn", "inserted", "marks", "most_alike", "parts_of",
-    "quantiles", "sample_fill", "sample_insertions", "sample_markers", "seamless", "sham", "shape_of", "spots_of",
-    "stored", "texture_of", "tissue", "usual",
+    "Texture", "expected", "free_places", "grid_of", "in_turn", "inserted", "levels_around", "marks", "most_alike",
+    "parts_of", "quantiles", "sample_fill", "sample_insertions", "sample_markers", "seamless", "sham", "shape_of",
+    "shapes_of", "spots_of", "stored", "texture_of", "tissue", "usual",
 ]  # fmt: skip

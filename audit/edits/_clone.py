@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -13,6 +15,7 @@ if TYPE_CHECKING:
 
     Floats = NDArray[np.float64]
     Mask = NDArray[np.bool_]
+    Places = tuple[NDArray[np.int64], ...]
 
 KNOWN = 96
 """Pixels around a region that it is matched to at most."""
@@ -38,14 +41,41 @@ class Texture:
     reach: float
     spacing: tuple[float, ...]
 
-    def shared(self, a: NDArray[np.int64], b: NDArray[np.int64]) -> Floats:
-        """Return (m, n) covariances of pixels at (m, d) and (n, d) places, without the noise of each."""
-        step = np.array(self.spacing)
-        apart = np.zeros((len(a), len(b)))
-        for axis in range(a.shape[1]):
-            apart += ((a[:, axis, None] - b[None, :, axis]) * step[axis]) ** 2
-        level = LEVELS * (self.noise + self.detail)
-        return np.asarray(level + self.detail * np.exp(-np.sqrt(apart) / self.reach), dtype=np.float64)
+
+class Covariances:
+    """Covariances of the pixels of a box, without the noise of each.
+
+    Args:
+        texture: Of the image.
+        sides: Of the box.
+    """
+
+    def __init__(self, texture: Texture, sides: tuple[int, ...]) -> None:
+        self._texture, self._sides = texture, sides
+        self._steps = tuple(2 * side - 1 for side in sides)
+
+    def __call__(self, a: Places, b: Places) -> Floats:
+        """Return (m, n) covariances of m and n pixels.
+
+        Args:
+            a: Indices of the m pixels along each axis, as of `np.nonzero`.
+            b: Indices of the n pixels.
+        """
+        if math.prod(self._steps) > a[0].size * b[0].size:
+            return self._at([one[:, None] - other for one, other in zip(a, b, strict=True)])
+        here, there = (np.ravel_multi_index(some, self._steps) for some in (a, b))
+        return self._by_step.take(here[:, None] - there + (self._by_step.size - 1) // 2)
+
+    @cached_property
+    def _by_step(self) -> Floats:
+        """Covariances by the step from one pixel to the other: many pairs are the same step apart."""
+        return self._at(list(np.ogrid[tuple(slice(1 - side, side) for side in self._sides)])).ravel()
+
+    def _at(self, steps: list[NDArray[np.int64]]) -> Floats:
+        of = self._texture
+        squares: Any = sum((step * mm) ** 2 for step, mm in zip(steps, of.spacing, strict=True))
+        level = LEVELS * (of.noise + of.detail)
+        return np.asarray(level + of.detail * np.exp(-np.sqrt(squares) / of.reach), dtype=np.float64)
 
 
 def texture_of(image: NDArray[Any], tissue: Mask, spacing: tuple[float, ...]) -> Texture:
@@ -154,20 +184,27 @@ def seamless(target: Floats, donor: Floats, region: Mask, usable: Mask, texture:
 
 def expected(values: Floats, region: Mask, usable: Mask, texture: Texture) -> Floats | None:
     """Return (channels, m) expected values inside a region, given those of the usable pixels around it; or None."""
-    around = np.argwhere(usable & ~region)
-    inside = np.argwhere(region)
-    if not len(around) or not len(inside):
+    around: Places = np.nonzero(usable & ~region)
+    inside: Places = np.nonzero(region)
+    if not around[0].size or not inside[0].size:
         return None
-    if len(around) > KNOWN:
+    if around[0].size > KNOWN:
         # The nearest ones say nearly all; every second one of those that are left out would repeat them.
         from scipy.ndimage import distance_transform_edt
 
-        away = distance_transform_edt(~region, sampling=texture.spacing)[tuple(around.T)]
-        around = around[np.argsort(away, kind="stable")[: 4 * KNOWN]]
-        around = around[np.unique(np.linspace(0, len(around) - 1, KNOWN).astype(int))]
-    own = texture.shared(around, around) + texture.noise * np.eye(len(around))
-    known = values[(slice(None), *around.T)]
+        away = distance_transform_edt(~region, sampling=texture.spacing)[around]
+        near = np.argsort(away, kind="stable")[: 4 * KNOWN]
+        near = near[np.linspace(0, near.size - 1, KNOWN).astype(int)]
+        around = tuple(line[near] for line in around)
+    shared = Covariances(texture, region.shape)
+    own = shared(around, around)
+    own.ravel()[:: len(own) + 1] += texture.noise
+    there: tuple[Any, ...] = (slice(None), *around)
+    known: Floats = values[there]
     weights = np.linalg.solve(own, known.T)
-    rows = max(1, CHUNK // len(around))
-    parts = [texture.shared(inside[i : i + rows], around) @ weights for i in range(0, len(inside), rows)]
+    rows = max(1, CHUNK // len(own))
+    parts = [
+        shared(tuple(line[i : i + rows] for line in inside), around) @ weights
+        for i in range(0, inside[0].size, rows)
+    ]  # fmt: skip
     return np.asarray(np.concatenate(parts).T, dtype=np.float64)

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from audit.edits._clone import Texture, expected, seamless, texture_of
-from audit.edits._grid import Grid, parts_of
-from audit.edits._places import Shape, free_places, most_alike, shape_of
+from audit.edits._grid import Grid
+from audit.edits._places import Shape, free_places, most_alike, shapes_of
 from audit.edits._stored import stored
 
 if TYPE_CHECKING:
@@ -108,8 +108,7 @@ def sample_fill(
     source = np.asarray(image, dtype=np.float64)
     own = ~(region | avoid)
     pieces = []
-    for part in parts_of(region):
-        shape = shape_of(part)
+    for shape in shapes_of(region):
         seed = int(rng.integers(2**48))
         places = free_places(shape, own, rng)
         donor = most_alike(source, shape, source[(slice(None), *shape.box)], own[shape.box], places, own)

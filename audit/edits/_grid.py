@@ -67,7 +67,9 @@ class Grid:
         )
         inside, out = mask[box], np.zeros_like(mask)
         near = out[box]
-        near[...] = distance_transform_edt(~inside, sampling=self.spacing) <= radius + 1e-9
+        near[...] = inside
+        if radius + 1e-9 >= min(self.spacing):
+            near |= distance_transform_edt(~inside, sampling=self.spacing) <= radius + 1e-9
         for axis in range(mask.ndim):
             first, last = ((*(slice(None),) * axis, part) for part in (slice(None, -1), slice(1, None)))
             near[first] |= inside[last]

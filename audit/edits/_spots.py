@@ -173,7 +173,7 @@ def sample_insertions(
         places = free_places(spot.shape, allowed, rng)
         if within is not None:
             core = spot.core
-            places = [p for p in places if within[spot.shape.box_at(p)][core].any()]
+            places = places[[bool(within[spot.shape.box_at(p)][core].any()) for p in places.tolist()]]
         place = most_alike(values, spot.shape, spot.patch, spot.usable, places, ground.tissue)
         if place is None:
             continue

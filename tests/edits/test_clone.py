@@ -6,9 +6,24 @@ import numpy as np
 import pytest
 from scipy.ndimage import binary_dilation, distance_transform_edt
 
-from audit.edits import Grid, Shape
-from audit.edits._clone import quantile, quantiles
-from audit.probes.confounding._evidence import _level
+from audit.edits import (
+    Grid,
+    Insertion,
+    Shape,
+    Texture,
+    in_turn,
+    inserted,
+    levels_around,
+    parts_of,
+    shape_of,
+    shapes_of,
+    spots_of,
+    texture_of,
+    tissue,
+)
+from audit.edits._clone import LEVELS, Covariances, quantile, quantiles
+
+GRID = Grid(spacing=(1.0, 1.0), unit="mm")
 
 
 def test_a_quantile_is_that_of_numpy_to_the_bit():
@@ -49,12 +64,59 @@ def test_what_lies_near_a_mask_is_looked_for_near_it_only(spacing):
             assert np.array_equal(grid.dilated(mask, radius), found)
 
 
-def test_level_and_spread_around_a_shape_are_mean_and_deviation_to_the_bit():
-    """Of one channel and of three, of a few pixels and of many; 0 where nothing is clear."""
+def test_levels_and_spreads_around_a_shape_are_means_and_deviations_to_the_bit():
+    """Of one channel and of three, at places with few clear pixels and with many; 0 where nothing is clear."""
     rng = np.random.default_rng(3)
-    for number in range(60):
+    for number in range(20):
         image = rng.normal(300, 20, (3 if number % 3 == 0 else 1, 20, 20)).astype(np.float32)
         shape, clear = Shape(region=rng.random((9, 9)) < 0.3, start=(4, 5)), rng.random((20, 20)) < 0.9
-        values = image[:, 4:13, 5:14][:, ~shape.region & clear[4:13, 5:14]]
-        assert _level(image, shape, (4, 5), clear) == (float(values.mean()), float(values.std()))
-    assert _level(image, shape, (4, 5), np.zeros_like(clear)) == (0.0, 0.0)
+        if number % 2:
+            clear[:, :10] = True
+        places = np.array([[4, 5], [0, 0], [11, 11], [4, 0], [3, 1]])
+        for place, (mean, spread) in zip(places, levels_around(image, shape, places, clear), strict=True):
+            box = tuple(slice(p, p + 9) for p in place)
+            values = image[(slice(None), *box)][:, ~shape.region & clear[box]]
+            assert (mean, spread) == (values.mean(), values.std())
+    assert not levels_around(image, shape, places, np.zeros_like(clear)).any()
+
+
+@pytest.mark.parametrize("sides", [(6, 9), (4, 5, 3)])
+def test_covariances_are_those_of_every_pair(sides):
+    """Noise aside, the level and a share of the detail that falls with the distance in mm, of many pairs and of few."""
+    spacing = (2.0, 0.5, 1.5)[: len(sides)]
+    texture = Texture(noise=3.0, detail=5.0, reach=2.0, spacing=spacing)
+    every = np.nonzero(np.ones(sides, bool))
+    few = tuple(line[[3, 7]] for line in every)
+    for a, b in ((every, every), (few, every), (few, few)):
+        here, there = (np.array(some).T * spacing for some in (a, b))
+        apart = np.linalg.norm(here[:, None] - there, axis=2)
+        wanted = LEVELS * 8.0 + 5.0 * np.exp(-apart / 2.0)
+        assert Covariances(texture, sides)(a, b) == pytest.approx(wanted, rel=1e-12)
+
+
+def test_shapes_are_those_of_the_parts_of_a_mask():
+    """In the order of the parts, with a margin that ends at the edge; a part in the box of another is not of it."""
+    mask = np.random.default_rng(4).random((40, 30)) < 0.1
+    parts, shapes = parts_of(mask), shapes_of(mask)
+    assert len(parts) == len(shapes) > 20
+    for part, shape in zip(parts, shapes, strict=True):
+        assert shape.start == shape_of(part).start
+        assert np.array_equal(shape.region, part[shape.box])
+        assert shape.region.sum() == part.sum()
+    assert shapes_of(np.zeros((4, 4), bool)) == []
+
+
+def test_spots_put_in_one_after_the_other_are_those_put_in_at_once():
+    """To the bit, with and without contrast, where the second lies beside the first."""
+    rng = np.random.default_rng(5)
+    image = rng.normal(300, 20, (1, 30, 30)).astype(np.float32)
+    mask = np.zeros((30, 30), bool)
+    mask[10:13, 10:13] = True
+    clear = np.ones_like(mask)
+    (spot,) = spots_of(image + 80 * mask, mask, ~clear, clear, 0, rng, grid=GRID, edge=1.0)
+    drawn = [Insertion(spot=spot, place=place) for place in ((2, 2), (2, 7), (15, 14))]
+    texture = texture_of(image, tissue(image), GRID.spacing)
+    for sham in (False, True):
+        for k, after in enumerate(in_turn(image, drawn, texture=texture, span=(0.0, 4095.0), sham=sham), start=1):
+            assert np.array_equal(after, inserted(image, drawn[:k], grid=GRID, span=(0.0, 4095.0), sham=sham))
+        assert k == 3

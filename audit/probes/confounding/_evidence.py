@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from audit.edits import Shape, free_places, parts_of, sample_fill, shape_of, tissue
+from audit.edits import free_places, levels_around, sample_fill, shapes_of, tissue
 from audit.probes.confounding._asked import Setting
 from audit.probes.confounding._traces import features
 
@@ -128,28 +128,14 @@ def _fill(setting: Setting, image: NDArray[Any], region: Mask, background: Mask)
 def moved(setting: Setting, image: NDArray[np.float32], lesion: Mask, background: Mask) -> Mask:
     """Return the parts of a region moved to like tissue of the same image; a part without room is left out."""
     clear, out = ~(lesion | background), np.zeros_like(lesion)
-    for part in parts_of(lesion):
-        shape = shape_of(part)
+    for shape in shapes_of(lesion):
         places = free_places(shape, clear & ~out, setting.ctx.rng, tries=PLACES)
-        usual = _level(image, shape, shape.start, clear)
-        levels = [_level(image, shape, place, clear) for place in places]
-        gaps = [float(np.abs(np.subtract(level, usual)).max()) for level in levels]
-        if places:
-            out[shape.box_at(places[int(np.argmin(gaps))])] |= shape.region
+        if len(places):
+            # Not of single pixels, whose noise would then be chosen, too.
+            levels = levels_around(image, shape, np.vstack([[shape.start], places]), clear).astype(np.float64)
+            best = int(np.argmin(np.abs(levels[1:] - levels[0]).max(axis=1)))
+            out[shape.box_at(places[best].tolist())] |= shape.region
     return out
-
-
-def _level(image: NDArray[np.float32], shape: Shape, place: tuple[int, ...], clear: Mask) -> tuple[float, float]:
-    """Return mean and spread around a shape at a place; not of single pixels, whose noise would then be chosen, too."""
-    box = shape.box_at(place)
-    values = image[(slice(None), *box)][:, shape.around & clear[box]]
-    if not values.size:
-        return (0.0, 0.0)
-    # As `mean` and `std` add up, which would look for what is asked of them for longer than they add.
-    mean = values.dtype.type(np.add.reduce(values, axis=None) / values.size)
-    apart = values - mean
-    variance = values.dtype.type(np.add.reduce(np.multiply(apart, apart, out=apart), axis=None) / values.size)
-    return float(mean), float(np.sqrt(variance))
 
 
 def paired(setting: Setting, cases: list[int], controls: list[int], masks: dict[int, Mask]) -> list[Subject]:

@@ -36,8 +36,8 @@ def features(image: NDArray[Any]) -> Floats:
     where = tissue(image)
     scale = float(values[where].std()) + 1e-9 * (1 + float(np.abs(values).max()))
     level = (values - values[where].mean()) / scale
-    fine = level - gaussian_filter(level, 1.0)
-    coarse = gaussian_filter(level, 1.0) - gaussian_filter(level, 2.5)
+    smooth = gaussian_filter(level, 1.0)
+    fine, coarse = level - smooth, smooth - gaussian_filter(level, 2.5)
     axes = [a for a in range(values.ndim) if values.shape[a] > 1]
     step = np.sqrt(sum(np.gradient(level, axis=a) ** 2 for a in axes)) if axes else np.zeros_like(level)
     equal = sum((np.diff(level, axis=a, append=np.nan) == 0).astype(float) for a in axes)
