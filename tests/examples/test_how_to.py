@@ -97,6 +97,9 @@ def test_the_engineer_gets_an_answer_and_a_comparison(tmp_path):
         if "champion" in line and not (tmp_path / "champion").exists():
             save_file({"gain": torch.tensor(0.9)}, tmp_path / "weights.safetensors")
             type_line("audit run audit.toml --out champion", tmp_path, ANY)
-        type_line(line, tmp_path, ANY if re.match(r"audit (run|gate|compare)", line) else (0,))
+        codes = (1,) if line.startswith("audit demo") else ANY if re.match(r"audit (run|gate|compare)", line) else (0,)
+        type_line(line, tmp_path, codes)
+    assert (tmp_path / "demo-run" / "report.html").is_file()
     assert (tmp_path / "candidate" / "report.html").is_file()
+    assert (tmp_path / "candidate.html").stat().st_size < 400_000
     assert (tmp_path / "comparison.html").is_file()
