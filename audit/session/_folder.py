@@ -19,6 +19,8 @@ CACHE = ".audit-cache"
 """Folder beside audit.toml that keeps what was worked out; it may be deleted at any time."""
 _OURS = {*FILES, SUMS, "artifacts"}
 _MARKS = {"evidence.json", "log.jsonl", SUMS}
+# Seal and log of an earlier run that makes way: without its seal it is no evidence, and it may come back.
+_ASIDE = {name: f".earlier-{name}" for name in (LOG, SUMS)}
 
 
 def default_folder() -> Path:
@@ -77,7 +79,9 @@ def check_held(folder: Path, *, overwrite: bool, resume: bool = False) -> None:
 
 def is_ours(name: str) -> bool:
     """Return whether a name at the top of a folder is one of a run's."""
-    return name in _OURS or (name.startswith(".") and name.endswith(".part") and name[1:-5] in _OURS)
+    if name in _OURS or name in _ASIDE.values():
+        return True
+    return name.startswith(".") and name.endswith(".part") and name[1:-5] in _OURS
 
 
 def made_new(folder: Path) -> bool:
@@ -92,25 +96,59 @@ def made_new(folder: Path) -> bool:
 
 @contextmanager
 def as_before(folder: Path, *, created: bool) -> Iterator[None]:
-    """Take a folder that this run has made, and holds, away again where nothing could be measured."""
+    """Leave a folder that this run holds as it was where nothing could be measured: away where this run has made it.
+
+    An earlier run comes back after an error of the input alone, and before `clear_earlier`.
+    """
     try:
         yield
     except InputError:
         if created:
             shutil.rmtree(folder, ignore_errors=True)
+        elif _aside(folder):
+            for name, other in _ASIDE.items():
+                if (folder / other).is_file():
+                    (folder / other).replace(folder / name)
+        raise
+    except BaseException:
+        # Nobody shall take an old report for that of a run which broke off.
+        if _aside(folder):
+            clear_earlier(folder)
         raise
 
 
+def _aside(folder: Path) -> bool:
+    return (folder / _ASIDE[SUMS]).is_file()
+
+
 def make_folder(folder: Path, *, keep_log: bool = False) -> None:
-    """Make a folder, and empty one that `check_folder` let pass.
+    """Make a folder, and empty one that `check_folder` let pass; a finished run in it stays until `clear_earlier`.
 
     Args:
         folder: The folder; it stays the same one, so that a lock on it holds.
         keep_log: Whether the log of a run that was stopped is gone on with.
     """
     folder.mkdir(parents=True, exist_ok=True)
+    finished = (folder / SUMS).is_file()
+    if keep_log or not (finished or _aside(folder)):
+        _empty(folder, keep_log=keep_log)
+        return
+    for name in (SUMS, LOG):
+        if finished and (folder / name).is_file():
+            (folder / name).replace(folder / _ASIDE[name])
+        # Without a seal the log is that of a run which was killed after it had set those of the earlier one aside.
+        (folder / name).unlink(missing_ok=True)
+
+
+def clear_earlier(folder: Path) -> None:
+    """Take away the earlier run that `make_folder` left; the log of this one stays."""
+    _empty(folder, keep_log=True)
+
+
+def _empty(folder: Path, *, keep_log: bool) -> None:
     # The seal goes first, so that a folder that is half deleted is no evidence.
-    (folder / SUMS).unlink(missing_ok=True)
+    for name in (SUMS, *_ASIDE.values()):
+        (folder / name).unlink(missing_ok=True)
     for path in folder.iterdir():
         if path.is_dir() and not path.is_symlink():
             shutil.rmtree(path)

@@ -72,6 +72,7 @@ from audit.session._folder import (
     as_before,
     check_folder,
     check_held,
+    clear_earlier,
     default_folder,
     finished,
     made_new,
@@ -282,6 +283,8 @@ def _audit(
         envelope=options.envelope, monitor=options.monitor, explain=options.explain,
         unverified=clean.unverified, training=options.training, stops=stops(policy, model.card.input.range),
     )  # fmt: skip
+    if not options.resume:
+        clear_earlier(folder)
     options.begin()
     execution.probes(probes, setting, total)
     check_unchanged(beside, cohort)

@@ -11,7 +11,7 @@ import pytest
 from audit.errors import InputError
 from audit.evidence import FILES, SUMS
 from audit.session import check_folder, default_folder
-from audit.session._folder import _OURS, as_before, made_new
+from audit.session._folder import _OURS, LOG, as_before, clear_earlier, made_new, make_folder
 from audit.session._folder_lock import locked
 
 
@@ -74,6 +74,63 @@ def test_only_who_made_a_folder_takes_it_away(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="nothing"), locked(folder), as_before(folder, created=True):
         raise InputError("nothing to do")
     assert not folder.exists()
+
+
+def finished_run(folder: Path) -> dict[str, str]:
+    """Write what has the shape of a finished run, and return it by name."""
+    (folder / "artifacts").mkdir(parents=True)
+    files = {"evidence.json": "{}", "report.html": "old", LOG: "old log", "artifacts/a.npz": "a", SUMS: "seal"}
+    for name, text in files.items():
+        (folder / name).write_text(text)
+    return files
+
+
+def content(folder: Path) -> dict[str, str]:
+    return {p.relative_to(folder).as_posix(): p.read_text() for p in folder.rglob("*") if p.is_file()}
+
+
+@pytest.mark.parametrize("killed", [False, True])
+def test_an_error_of_the_input_before_the_first_probe_brings_the_earlier_run_back(tmp_path: Path, killed: bool) -> None:
+    """Meanwhile it has no seal; also where a run was killed in between, whose log goes."""
+    folder = tmp_path / "run"
+    before = finished_run(folder)
+    if killed:
+        make_folder(folder)
+        (folder / LOG).write_text("log of the one that was killed")
+    check_folder(folder, overwrite=True)
+    make_folder(folder)
+    assert not {SUMS, LOG} & set(content(folder))
+    with pytest.raises(InputError, match="does not fit"), as_before(folder, created=False):
+        _half_run(folder, InputError("the answer does not fit"), measured=False)
+    assert content(folder) == before
+
+
+def test_an_earlier_run_is_gone_once_something_is_measured_or_the_run_breaks_off(tmp_path: Path) -> None:
+    """No old report is left beside the log of a run that has not ended."""
+    for name, error in (("measured", InputError), ("stopped", KeyboardInterrupt)):
+        folder = tmp_path / name
+        finished_run(folder)
+        with pytest.raises(error), as_before(folder, created=False):
+            _half_run(folder, error("here"), measured=name == "measured")
+        assert content(folder) == {LOG: "new log"}
+
+
+def _half_run(folder: Path, error: BaseException, *, measured: bool) -> None:
+    make_folder(folder)
+    (folder / LOG).write_text("new log")
+    if measured:
+        clear_earlier(folder)
+    raise error
+
+
+def test_an_unfinished_run_makes_way_at_once(tmp_path: Path) -> None:
+    """There is nothing that could come back; a run that is taken up again keeps its log."""
+    for keep, left in ((False, {}), (True, {LOG: "old log"})):
+        folder = tmp_path / str(keep)
+        finished_run(folder)
+        (folder / SUMS).unlink()
+        make_folder(folder, keep_log=keep)
+        assert content(folder) == left
 
 
 def test_a_folder_that_was_replaced_meanwhile_is_not_held(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
