@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -115,8 +116,13 @@ def _sized(size_mm: float, shape: tuple[int, int], grid: Grid) -> float:
 
 def _letters(marker: Marker, shape: tuple[int, int], spacing: tuple[float, float]) -> Floats:
     height = max(2, round(marker.size / spacing[0]))
-    ink = enlarged(written(marker.text), min(height, shape[0]))
+    ink = _ink(marker.text, min(height, shape[0]))
     return _in_corner(ink[:, : shape[1]], shape, marker.place)
+
+
+@lru_cache(maxsize=32)
+def _ink(text: str, height: int) -> Floats:
+    return enlarged(written(text), height)
 
 
 def _patch(marker: Marker, shape: tuple[int, int], spacing: tuple[float, float]) -> Floats:

@@ -15,6 +15,9 @@ if TYPE_CHECKING:
 
 TELLTALES = ("resampled", "JPEG")
 FACTOR, QUALITY = 1.25, 70
+_FADE = 0.7
+_WIDE = 3
+"""Pixels that a blur so wide reaches."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -106,16 +109,14 @@ def sham(image: NDArray[Any], edited: NDArray[Any], seed: int, *, span: tuple[fl
         seed: Of the noise.
         span: Valid range of stored intensities.
     """
-    from scipy.ndimage import gaussian_filter
-
     values = np.asarray(image, dtype=np.float64)
     change = np.asarray(edited, dtype=np.float64) - values
     wanted = np.sqrt((change**2).sum())
     if wanted == 0:
         return np.asarray(image, dtype=np.float32).copy()
     where = np.abs(change).max(axis=0) > 0
-    blend = gaussian_filter(where.astype(np.float64), 0.7) * where
-    noise = np.random.default_rng(seed).normal(size=values.shape) * blend
+    noise = np.random.default_rng(seed).normal(size=values.shape)
+    noise *= _blend(where)
     scale = wanted / max(float(np.sqrt((noise**2).sum())), 1e-300)
     out = stored(values + scale * noise, image, span)
     for _ in range(4):
@@ -124,4 +125,15 @@ def sham(image: NDArray[Any], edited: NDArray[Any], seed: int, *, span: tuple[fl
             break
         scale *= wanted / got
         out = stored(values + scale * noise, image, span)
+    return out
+
+
+def _blend(where: NDArray[np.bool_]) -> NDArray[np.float64]:
+    """Return (*spatial) weights that fade to the edge of a mask, 0 outside; looked at near the mask only."""
+    from scipy.ndimage import find_objects, gaussian_filter
+
+    (held,) = find_objects(where.astype(np.int32))
+    box = tuple(slice(max(0, part.start - _WIDE), part.stop + _WIDE) for part in held)
+    out = np.zeros(where.shape)
+    out[box] = gaussian_filter(where[box].astype(np.float64), _FADE) * where[box]
     return out

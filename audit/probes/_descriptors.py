@@ -64,8 +64,10 @@ def _one(values: NDArray[np.float64]) -> NDArray[np.float64]:
     seconds, slopes = [], []
     for axis in range(values.ndim):
         if values.shape[axis] > 2:
-            seconds.append(float(np.median(np.abs(np.diff(values, n=2, axis=axis)))) / _NOISE)
-            slopes.append(float(np.mean(np.abs(np.diff(values, axis=axis)))))
+            first = np.diff(values, axis=axis)
+            second = np.diff(first, axis=axis)
+            seconds.append(float(np.median(np.abs(second, out=second), overwrite_input=True)) / _NOISE)
+            slopes.append(float(np.mean(np.abs(first, out=first))))
     scale = spread if spread > 0 else 1.0
     fine = values - ndimage.gaussian_filter(values, 1.0, mode="nearest")
     return np.array(
