@@ -17,10 +17,10 @@ from audit.session._folder_lock import busy, is_locked
 LOG = "log.jsonl"
 CACHE = ".audit-cache"
 """Folder beside audit.toml that keeps what was worked out; it may be deleted at any time."""
-_OURS = {*FILES, SUMS, "artifacts"}
-_MARKS = {"evidence.json", "log.jsonl", SUMS}
-# Seal and log of an earlier run that makes way: without its seal it is no evidence, and it may come back.
-_ASIDE = {name: f".earlier-{name}" for name in (LOG, SUMS)}
+_EARLIER = ".earlier"
+"""Folder in that of a run which keeps a finished run out of sight until the new one measures: it may come back."""
+_OURS = {*FILES, SUMS, "artifacts", _EARLIER}
+_MARKS = {"evidence.json", "log.jsonl", SUMS, _EARLIER}
 
 
 def default_folder() -> Path:
@@ -79,9 +79,7 @@ def check_held(folder: Path, *, overwrite: bool, resume: bool = False) -> None:
 
 def is_ours(name: str) -> bool:
     """Return whether a name at the top of a folder is one of a run's."""
-    if name in _OURS or name in _ASIDE.values():
-        return True
-    return name.startswith(".") and name.endswith(".part") and name[1:-5] in _OURS
+    return name in _OURS or (name.startswith(".") and name.endswith(".part") and name[1:-5] in _OURS)
 
 
 def made_new(folder: Path) -> bool:
@@ -96,64 +94,75 @@ def made_new(folder: Path) -> bool:
 
 @contextmanager
 def as_before(folder: Path, *, created: bool) -> Iterator[None]:
-    """Leave a folder that this run holds as it was where nothing could be measured: away where this run has made it.
-
-    An earlier run comes back after an error of the input alone, and before `clear_earlier`.
-    """
+    """Take a folder that this run has made, and holds, away again where nothing could be measured."""
     try:
         yield
     except InputError:
         if created:
             shutil.rmtree(folder, ignore_errors=True)
-        elif _aside(folder):
-            for name, other in _ASIDE.items():
-                if (folder / other).is_file():
-                    (folder / other).replace(folder / name)
-        raise
-    except BaseException:
-        # Nobody shall take an old report for that of a run which broke off.
-        if _aside(folder):
-            clear_earlier(folder)
         raise
 
 
-def _aside(folder: Path) -> bool:
-    return (folder / _ASIDE[SUMS]).is_file()
+@contextmanager
+def emptied(folder: Path, *, keep_log: bool = False) -> Iterator[None]:
+    """Empty a folder that `check_folder` let pass.
 
-
-def make_folder(folder: Path, *, keep_log: bool = False) -> None:
-    """Make a folder, and empty one that `check_folder` let pass; a finished run in it stays until `clear_earlier`.
+    A finished run in it is set aside: it comes back after an error of the input, unless `clear_earlier` came first.
 
     Args:
         folder: The folder; it stays the same one, so that a lock on it holds.
-        keep_log: Whether the log of a run that was stopped is gone on with.
+        keep_log: Whether the log of a run that was stopped is gone on with; then nothing comes back.
     """
-    folder.mkdir(parents=True, exist_ok=True)
-    finished = (folder / SUMS).is_file()
-    if keep_log or not (finished or _aside(folder)):
-        _empty(folder, keep_log=keep_log)
-        return
-    for name in (SUMS, LOG):
-        if finished and (folder / name).is_file():
-            (folder / name).replace(folder / _ASIDE[name])
-        # Without a seal the log is that of a run which was killed after it had set those of the earlier one aside.
-        (folder / name).unlink(missing_ok=True)
+    earlier = folder / _EARLIER
+    if keep_log or (folder / SUMS).is_file() or not _is_set_aside(earlier):
+        clear_earlier(folder)
+    if (folder / SUMS).is_file() and not keep_log:
+        earlier.mkdir()
+        _move_all(folder, earlier)
+    # What a run which was killed had set aside can still come back.
+    _empty(folder, keep=(LOG,) if keep_log else (_EARLIER,))
+    try:
+        yield
+    except InputError:
+        if _is_set_aside(earlier):
+            _empty(folder, keep=(_EARLIER,))
+            _move_all(earlier, folder)
+            earlier.rmdir()
+        raise
+    except BaseException:
+        clear_earlier(folder)
+        raise
+
+
+def _is_set_aside(earlier: Path) -> bool:
+    return not earlier.is_symlink() and (earlier / SUMS).is_file()
+
+
+def _move_all(old: Path, new: Path) -> None:
+    # The seal goes last: what breaks off in between leaves a seal that does not hold, or none.
+    for path in sorted(old.iterdir(), key=lambda p: p.name == SUMS):
+        if path != new:
+            path.replace(new / path.name)
 
 
 def clear_earlier(folder: Path) -> None:
-    """Take away the earlier run that `make_folder` left; the log of this one stays."""
-    _empty(folder, keep_log=True)
+    """Take away the finished run that `emptied` set aside: nothing brings it back from here on."""
+    _remove(folder / _EARLIER)
 
 
-def _empty(folder: Path, *, keep_log: bool) -> None:
+def _empty(folder: Path, *, keep: tuple[str, ...]) -> None:
     # The seal goes first, so that a folder that is half deleted is no evidence.
-    for name in (SUMS, *_ASIDE.values()):
-        (folder / name).unlink(missing_ok=True)
+    (folder / SUMS).unlink(missing_ok=True)
     for path in folder.iterdir():
-        if path.is_dir() and not path.is_symlink():
-            shutil.rmtree(path)
-        elif not (keep_log and path.name == LOG):
-            path.unlink()
+        if path.name not in keep:
+            _remove(path)
+
+
+def _remove(path: Path) -> None:
+    if path.is_dir() and not path.is_symlink():
+        shutil.rmtree(path)
+    else:
+        path.unlink(missing_ok=True)
 
 
 def finished(folder: Path, identity: str) -> Evidence | None:

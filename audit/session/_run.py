@@ -74,9 +74,9 @@ from audit.session._folder import (
     check_held,
     clear_earlier,
     default_folder,
+    emptied,
     finished,
     made_new,
-    make_folder,
 )
 from audit.session._folder_lock import locked
 from audit.session._history import History
@@ -212,8 +212,8 @@ def audit_model(
         if ended is not None:
             watcher.note(f"the run in {folder.name} is finished already; nothing is run again")
             return Run(**{f.name: getattr(ended, f.name) for f in fields(ended)}, folder=folder)
-        make_folder(folder, keep_log=options.resume)
         with (
+            emptied(folder, keep_log=options.resume),
             fitting_threads(model),
             _execution(model, cohort, options, folder, shut, watcher, basis, state) as execution,
         ):
@@ -283,8 +283,7 @@ def _audit(
         envelope=options.envelope, monitor=options.monitor, explain=options.explain,
         unverified=clean.unverified, training=options.training, stops=stops(policy, model.card.input.range),
     )  # fmt: skip
-    if not options.resume:
-        clear_earlier(folder)
+    clear_earlier(folder)
     options.begin()
     execution.probes(probes, setting, total)
     check_unchanged(beside, cohort)

@@ -3,6 +3,7 @@
 import errno
 import fcntl
 import os
+import shutil
 import stat
 from pathlib import Path
 
@@ -11,13 +12,13 @@ import pytest
 from audit.errors import InputError
 from audit.evidence import FILES, SUMS
 from audit.session import check_folder, default_folder
-from audit.session._folder import _OURS, LOG, as_before, clear_earlier, made_new, make_folder
+from audit.session._folder import _OURS, LOG, as_before, clear_earlier, emptied, made_new
 from audit.session._folder_lock import locked
 
 
 def test_our_files_are_those_of_the_evidence() -> None:
     """The names that may be overwritten are those that a run writes."""
-    assert {*FILES, SUMS, "artifacts"} == _OURS
+    assert {*FILES, SUMS, "artifacts", ".earlier"} == _OURS
 
 
 def test_new_and_empty_folders_are_free(tmp_path: Path) -> None:
@@ -91,36 +92,50 @@ def content(folder: Path) -> dict[str, str]:
 
 @pytest.mark.parametrize("killed", [False, True])
 def test_an_error_of_the_input_before_the_first_probe_brings_the_earlier_run_back(tmp_path: Path, killed: bool) -> None:
-    """Meanwhile it has no seal; also where a run was killed in between, whose log goes."""
+    """Meanwhile it is out of sight; also where a run was killed in between, whose log goes."""
     folder = tmp_path / "run"
     before = finished_run(folder)
     if killed:
-        make_folder(folder)
-        (folder / LOG).write_text("log of the one that was killed")
+        aside = {f".earlier/{name}": text for name, text in before.items()}
+        shutil.rmtree(folder)
+        for name, text in {LOG: "log of the one that was killed", **aside}.items():
+            (folder / name).parent.mkdir(parents=True, exist_ok=True)
+            (folder / name).write_text(text)
     check_folder(folder, overwrite=True)
-    make_folder(folder)
-    assert not {SUMS, LOG} & set(content(folder))
-    with pytest.raises(InputError, match="does not fit"), as_before(folder, created=False):
-        _half_run(folder, InputError("the answer does not fit"), measured=False)
+    with pytest.raises(InputError, match="does not fit"), emptied(folder):
+        _break_off(folder, InputError("the answer does not fit"))
     assert content(folder) == before
 
 
-def test_an_earlier_run_is_gone_once_something_is_measured_or_the_run_breaks_off(tmp_path: Path) -> None:
+@pytest.mark.parametrize("error", [InputError, KeyboardInterrupt])
+def test_an_earlier_run_is_gone_once_something_is_measured_or_the_run_breaks_off(
+    tmp_path: Path, error: type[BaseException]
+) -> None:
     """No old report is left beside the log of a run that has not ended."""
-    for name, error in (("measured", InputError), ("stopped", KeyboardInterrupt)):
-        folder = tmp_path / name
-        finished_run(folder)
-        with pytest.raises(error), as_before(folder, created=False):
-            _half_run(folder, error("here"), measured=name == "measured")
-        assert content(folder) == {LOG: "new log"}
+    folder = tmp_path / "run"
+    finished_run(folder)
+    with pytest.raises(error), emptied(folder):
+        _break_off(folder, error("here"), measured=error is InputError)
+    assert content(folder) == {LOG: "new log"}
 
 
-def _half_run(folder: Path, error: BaseException, *, measured: bool) -> None:
-    make_folder(folder)
+def _break_off(folder: Path, error: BaseException, *, measured: bool = False) -> None:
+    assert all(name.startswith(".earlier/") for name in content(folder))
     (folder / LOG).write_text("new log")
     if measured:
         clear_earlier(folder)
     raise error
+
+
+def test_a_link_in_place_of_the_folder_for_an_earlier_run_leads_nowhere(tmp_path: Path) -> None:
+    """Nothing is written or taken away where it leads."""
+    elsewhere, folder = tmp_path / "elsewhere", tmp_path / "run"
+    before = finished_run(elsewhere)
+    finished_run(folder)
+    (folder / ".earlier").symlink_to(elsewhere)
+    with pytest.raises(InputError), emptied(folder):
+        raise InputError("here")
+    assert content(elsewhere) == content(folder) == before
 
 
 def test_an_unfinished_run_makes_way_at_once(tmp_path: Path) -> None:
@@ -129,7 +144,8 @@ def test_an_unfinished_run_makes_way_at_once(tmp_path: Path) -> None:
         folder = tmp_path / str(keep)
         finished_run(folder)
         (folder / SUMS).unlink()
-        make_folder(folder, keep_log=keep)
+        with pytest.raises(InputError), emptied(folder, keep_log=keep):
+            raise InputError("here")
         assert content(folder) == left
 
 
