@@ -39,7 +39,8 @@ class LocalModules:
 
     def __enter__(self) -> LocalModules:
         _LOCK.acquire()
-        self._hidden = {name: module for name, module in sys.modules.items() if self._shadows(name, module)}
+        # Copies, here and at the end: another thread may import meanwhile, as one that reads images ahead does.
+        self._hidden = {name: module for name, module in list(sys.modules.items()) if self._shadows(name, module)}
         for name in self._hidden:
             del sys.modules[name]
         self._before = set(sys.modules)
@@ -53,8 +54,8 @@ class LocalModules:
     ) -> None:
         if str(self._root) in sys.path:
             sys.path.remove(str(self._root))
-        for name in [n for n in sys.modules if n not in self._before]:
-            if self._is_local(name, sys.modules[name]):
+        for name, module in list(sys.modules.items()):
+            if name not in self._before and self._is_local(name, module):
                 self._own[name] = sys.modules.pop(name)
         sys.modules.update(self._hidden)
         _LOCK.release()

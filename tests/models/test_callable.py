@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import importlib
+import sys
+import threading
 from dataclasses import replace
 from pathlib import Path
+from types import ModuleType
 
 import numpy as np
 import pytest
@@ -146,3 +150,30 @@ def test_a_factory_that_makes_no_function_is_named(tmp_path, body, problem):
     with pytest.raises(ModelError, match=problem) as caught:
         load_model(replace(SPEC, path="w.txt"), tmp_path)
     assert "leave path out" in str(caught.value)
+
+
+def test_a_thread_that_imports_meanwhile_disturbs_no_question(tmp_path: Path) -> None:
+    """Images are read ahead by a thread, which loads the library of their format while the model is asked."""
+    (tmp_path / "nets.py").write_text("")
+    local, end = LocalModules(tmp_path), threading.Event()
+
+    def load() -> None:
+        while not end.is_set():
+            for i in range(200):
+                sys.modules[f"audit_late_{i}"] = ModuleType("late")
+            for i in range(200):
+                del sys.modules[f"audit_late_{i}"]
+
+    interval = sys.getswitchinterval()
+    sys.setswitchinterval(1e-6)
+    thread = threading.Thread(target=load)
+    thread.start()
+    try:
+        for _ in range(60):
+            with local:
+                importlib.import_module("nets")
+            assert "nets" not in sys.modules
+    finally:
+        end.set()
+        thread.join()
+        sys.setswitchinterval(interval)
