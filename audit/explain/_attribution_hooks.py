@@ -14,7 +14,7 @@ from audit.core.clock import passed
 from audit.explain._attribution_copies import hookable_copy, plain_copy
 from audit.explain._attribution_gradients import excess, refusal_of_sum
 from audit.explain._attribution_guided import guided_gradient
-from audit.explain._attribution_pools import rescale_pools
+from audit.explain._attribution_pools import rescaled_pools
 from audit.explain._attribution_setup import (
     CHECKED,
     REFUSALS,
@@ -62,13 +62,15 @@ def hook_maps(setup: Setup, methods: Sequence[str], layer: str | None) -> Part:
     name = ""
     if {DEEP_LIFT, GUIDED_BACKPROP} & set(methods):
         first = _one_tile(setup, setup.tensor(setup.images[:CHECKED]))
-        ways = {DEEP_LIFT: _deep_lift, GUIDED_BACKPROP: _guided}
+        ways, used = {DEEP_LIFT: _deep_lift, GUIDED_BACKPROP: _guided}, None
         for method in [m for m in ways if m in methods]:
-            twin, reason = hookable_copy(setup.model.module, first)
+            twin, reason = hookable_copy(setup.model.module, first, used)
             if twin is None:
                 refused[method] = reason
                 continue
             found, why, gaps = _tried(partial(ways[method], setup, twin))
+            # What could not be computed may have left hooks behind.
+            used = None if found is None else twin
             if found is None:
                 refused[method] = why
             else:
@@ -185,13 +187,13 @@ def _put(out: NDArray[np.float64], rows: slice, place: tuple[slice, ...], values
 def _deep_lift(setup: Setup, twin: Any) -> _Found:
     import torch
 
-    rescale_pools(twin)
     pieces = _Pieces(setup, twin)
     method = captum().DeepLift(pieces.net)
     out = np.zeros((len(setup.images), *setup.images.shape[2:]))
     change, size = np.zeros(len(out)), np.zeros(len(out))
     for rows, place, x, start, given in pieces.each():
-        found = array(method.attribute(x.detach().requires_grad_(), baselines=start, additional_forward_args=given))
+        with rescaled_pools(twin):
+            found = array(method.attribute(x.detach().requires_grad_(), baselines=start, additional_forward_args=given))
         _put(out, rows, place, found.sum(axis=1))
         size[rows] += np.abs(found).reshape(len(found), -1).sum(axis=1)
     forward = setup.model.forward

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from functools import cache
 from typing import Any
 
 _NONE = 1e-10
 
 
-def rescale_pools(module: Any) -> None:
-    """Put layers that follow DeepLIFT's rule in place of the max pools of a copy; they answer as the pools do.
+@contextmanager
+def rescaled_pools(module: Any) -> Iterator[None]:
+    """Put layers that follow DeepLIFT's rule in place of the max pools of a copy for a while; they answer as these do.
 
     captum hands the share of a window to its largest value by unpooling, which keeps one share where windows overlap,
     as in the first pool of a ResNet: what the others gave is lost. Here they are added.
@@ -19,10 +22,19 @@ def rescale_pools(module: Any) -> None:
     """
     import torch
 
-    for parent in list(module.modules()):
-        for name, layer in list(parent.named_children()):
-            if type(layer) in (torch.nn.MaxPool2d, torch.nn.MaxPool3d) and not layer.return_indices:
-                setattr(parent, name, _pool_class()(layer))
+    pools = [
+        (parent, name, layer)
+        for parent in list(module.modules())
+        for name, layer in list(parent.named_children())
+        if type(layer) in (torch.nn.MaxPool2d, torch.nn.MaxPool3d) and not layer.return_indices
+    ]
+    for parent, name, layer in pools:
+        setattr(parent, name, _pool_class()(layer))
+    try:
+        yield
+    finally:
+        for parent, name, layer in pools:
+            setattr(parent, name, layer)
 
 
 @cache
