@@ -34,7 +34,7 @@ class Grid:
         """Write the weighted sum of the neighbours of each pixel; the border's values mean nothing.
 
         Args:
-            flat: (n, padded size).
+            flat: (n, padded size), contiguous as the others.
             out: The same shape, where the sums go.
             spare: The same shape, is written over.
         """
@@ -73,12 +73,14 @@ def _sum(
     flat: NDArray[Any], shape: tuple[int, ...], reach: tuple[float, ...], out: NDArray[Any], spare: NDArray[Any]
 ) -> None:
     """Write the product of (1 + reach / 2 x both neighbours) along all axes, less the pixel itself."""
-    stride, so_far = 1, flat
+    # One line of all images is gone through faster than many; only borders see the image before or behind.
+    line, into, aside = (values.reshape(-1) for values in (flat, out, spare))
+    stride, so_far = 1, line
     for side, share in zip(reversed(shape), reversed(reach), strict=True):
-        np.multiply(so_far, flat.dtype.type(share / 2), out=spare)
-        if so_far is flat:
-            out[:, :stride] = flat[:, :stride]
-        np.add(so_far[:, stride:], spare[:, :-stride], out=out[:, stride:])
-        out[:, :-stride] += spare[:, stride:]
-        stride, so_far = stride * (side + 2), out
-    out -= flat
+        np.multiply(so_far, flat.dtype.type(share / 2), out=aside)
+        if so_far is line:
+            into[:stride] = line[:stride]
+        np.add(so_far[stride:], aside[:-stride], out=into[stride:])
+        into[:-stride] += aside[stride:]
+        stride, so_far = stride * (side + 2), into
+    into -= line
