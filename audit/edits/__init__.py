@@ -5,7 +5,7 @@ gives the image back bit for bit, and edited images keep the depth and range in 
 spatial axes; lengths are in mm where a spacing is declared and in pixels elsewhere.
 """
 
-from audit.edits._clone import Texture, expected, quantiles, seamless, texture_of
+from audit.edits._clone import Texture, expected, median, quantiles, seamless, texture_of
 from audit.edits._fill import Fill, Piece, sample_fill
 from audit.edits._grid import Grid, grid_of, parts_of, tissue
 from audit.edits._markers import MARKERS, Marker, sample_markers
@@ -16,7 +16,7 @@ from audit.edits._telltales import TELLTALES, Telltale, sham
 
 __all__ = [
     "MARKERS", "TELLTALES", "Fill", "Grid", "Ground", "Insertion", "Marker", "Piece", "Shape", "Spot", "Telltale",
-    "Texture", "expected", "free_places", "grid_of", "in_turn", "inserted", "levels_around", "marks", "most_alike",
-    "parts_of", "quantiles", "sample_fill", "sample_insertions", "sample_markers", "seamless", "sham", "shape_of",
-    "shapes_of", "spots_of", "stored", "texture_of", "tissue", "usual",
+    "Texture", "expected", "free_places", "grid_of", "in_turn", "inserted", "levels_around", "marks", "median",
+    "most_alike", "parts_of", "quantiles", "sample_fill", "sample_insertions", "sample_markers", "seamless", "sham",
+    "shape_of", "shapes_of", "spots_of", "stored", "texture_of", "tissue", "usual",
 ]  # fmt: skip

@@ -142,6 +142,19 @@ def quantile(values: Floats, share: float) -> float:
     return float(high - apart * (1 - weight) if weight >= 0.5 else low + apart * weight)
 
 
+def median(values: Floats) -> float:
+    """Return what `np.median` does of finite float64 values in one dimension, to the bit, in half the time.
+
+    Args:
+        values: (n,), one or more.
+    """
+    half = values.size // 2
+    if values.size % 2:
+        return float(np.partition(values, half)[half])
+    parted = np.partition(values, (half - 1, half))
+    return float((parted[half - 1] + parted[half]) / 2)
+
+
 def quantiles(values: Floats, shares: Sequence[float]) -> Floats:
     """Return what `np.quantile` does of many shares of finite float64 values in one dimension, to the bit, faster.
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from audit.core import Arrays, ProbeContext, joined
+from audit.edits import median, quantiles
 from audit.probes._images import load_images
 
 if TYPE_CHECKING:
@@ -60,13 +61,15 @@ def _one(values: NDArray[np.float64]) -> NDArray[np.float64]:
     from scipy import ndimage
 
     spread = float(values.std())
-    low, high = np.percentile(values, (1, 99))
+    # An image with a value that is no number has no order that can be looked at faster.
+    shares, middle = (quantiles, median) if np.isfinite(spread) else (np.quantile, np.median)
+    low, high = shares(values.ravel(), (0.01, 0.99))
     seconds, slopes = [], []
     for axis in range(values.ndim):
         if values.shape[axis] > 2:
             first = np.diff(values, axis=axis)
             second = np.diff(first, axis=axis)
-            seconds.append(float(np.median(np.abs(second, out=second), overwrite_input=True)) / _NOISE)
+            seconds.append(float(middle(np.abs(second, out=second).ravel())) / _NOISE)
             slopes.append(float(np.mean(np.abs(first, out=first))))
     scale = spread if spread > 0 else 1.0
     fine = values - ndimage.gaussian_filter(values, 1.0, mode="nearest")

@@ -14,6 +14,7 @@ from audit.edits import (
     in_turn,
     inserted,
     levels_around,
+    median,
     parts_of,
     shape_of,
     shapes_of,
@@ -36,6 +37,15 @@ def test_a_quantile_is_that_of_numpy_to_the_bit():
         share = 0.97 if number % 2 else float(rng.random())
         assert quantile(values, share) == float(np.quantile(values, share))
     assert quantile(np.array([3.0]), 0.97) == 3.0
+
+
+def test_a_median_is_that_of_numpy_to_the_bit():
+    """Of odd and even numbers of values, with ties and without."""
+    rng = np.random.default_rng(6)
+    for number in range(400):
+        values = rng.normal(size=1 + number) ** 3 * rng.choice([1e-6, 1.0, 1e5])
+        values = np.round(values) if number % 3 == 0 else values
+        assert median(values) == float(np.median(values))
 
 
 def test_quantiles_are_those_of_numpy_to_the_bit():
