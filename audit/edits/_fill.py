@@ -60,23 +60,13 @@ class Fill:
         """
         source = np.asarray(image, dtype=np.float64)
         out = source.copy()
-        texture = texture_of(source, ~(self.region | self.avoid), self.grid.spacing) if self.pieces else None
+        own = ~(self.region | self.avoid)
+        texture = texture_of(source, own, self.grid.spacing) if self.pieces else None
         for piece in self.pieces:
             assert texture is not None
-            values = self._values(source, piece, texture)
+            values = _values(source, piece, own, texture)
             out[(slice(None), *piece.shape.box)][:, piece.shape.region] = values
         return stored(out, image, self.span)
-
-    def _values(self, image: NDArray[np.float64], piece: Piece, texture: Texture) -> NDArray[np.float64]:
-        box, inside = piece.shape.box, piece.shape.region
-        target, usable = image[(slice(None), *box)], ~(self.region | self.avoid)[box]
-        if piece.donor is not None:
-            place = piece.shape.box_at(piece.donor)
-            both = usable & ~(self.region | self.avoid)[place]
-            values = seamless(target, image[(slice(None), *place)], inside, both, texture)
-            if values is not None:
-                return values
-        return _surface(target, inside, usable, texture, np.random.default_rng(piece.seed))
 
     def parameters(self) -> tuple[dict[str, Any], ...]:
         """Return what was drawn in physical units, one row a part; it can be stored as JSON."""
@@ -114,6 +104,18 @@ def sample_fill(
         donor = most_alike(source, shape, source[(slice(None), *shape.box)], own[shape.box], places, own)
         pieces.append(Piece(shape=shape, donor=donor, seed=seed))
     return Fill(pieces=tuple(pieces), region=region, avoid=avoid, grid=grid, span=span)
+
+
+def _values(image: NDArray[np.float64], piece: Piece, own: Mask, texture: Texture) -> NDArray[np.float64]:
+    """Return (channels, m) new values of a piece; `own` are the pixels that are tissue and stay as they are."""
+    box, inside = piece.shape.box, piece.shape.region
+    target, usable = image[(slice(None), *box)], own[box]
+    if piece.donor is not None:
+        place = piece.shape.box_at(piece.donor)
+        values = seamless(target, image[(slice(None), *place)], inside, usable & own[place], texture)
+        if values is not None:
+            return values
+    return _surface(target, inside, usable, texture, np.random.default_rng(piece.seed))
 
 
 def _surface(
