@@ -27,7 +27,7 @@ def loaded_modules() -> dict[str, str]:
     known = tuple(str(Path(paths[name]).resolve()) + os.sep for name in ("stdlib", "platstdlib", "purelib", "platlib"))
     own = str(Path(audit.__file__).resolve().parent) + os.sep
     found = {}
-    for name, module in list(sys.modules.items()):
+    for name, module in sys.modules.copy().items():
         # Not asked of the module itself: some make what they are asked for.
         place = getattr(module, "__dict__", {}).get("__file__")
         if not isinstance(place, str):

@@ -20,6 +20,12 @@ _NAME = re.compile(r"[A-Za-z_]\w*(\.[A-Za-z_]\w*)*:[A-Za-z_]\w*(\.[A-Za-z_]\w*)*
 _LOCK = threading.RLock()
 
 
+def _loaded() -> dict[str, ModuleType]:
+    # Another thread may import meanwhile, as one that reads images ahead does. A copy is made in one go; a list of the
+    # items is not, since what collects garbage may let that thread in between two of them.
+    return sys.modules.copy()
+
+
 class LocalModules:
     """Makes the modules of one folder importable for the length of a `with` block, and hides them afterwards.
 
@@ -39,11 +45,10 @@ class LocalModules:
 
     def __enter__(self) -> LocalModules:
         _LOCK.acquire()
-        # Copies, here and at the end: another thread may import meanwhile, as one that reads images ahead does.
-        self._hidden = {name: module for name, module in list(sys.modules.items()) if self._shadows(name, module)}
+        self._hidden = {name: module for name, module in _loaded().items() if self._shadows(name, module)}
         for name in self._hidden:
             del sys.modules[name]
-        self._before = set(sys.modules)
+        self._before = set(_loaded())
         sys.modules.update(self._own)
         sys.path.insert(0, str(self._root))
         importlib.invalidate_caches()
@@ -54,7 +59,7 @@ class LocalModules:
     ) -> None:
         if str(self._root) in sys.path:
             sys.path.remove(str(self._root))
-        for name, module in list(sys.modules.items()):
+        for name, module in _loaded().items():
             if name not in self._before and self._is_local(name, module):
                 self._own[name] = sys.modules.pop(name)
         sys.modules.update(self._hidden)

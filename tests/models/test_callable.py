@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+import gc
 import importlib
 import sys
-import threading
 from dataclasses import replace
 from pathlib import Path
 from types import ModuleType
@@ -152,28 +152,26 @@ def test_a_factory_that_makes_no_function_is_named(tmp_path, body, problem):
     assert "leave path out" in str(caught.value)
 
 
-def test_a_thread_that_imports_meanwhile_disturbs_no_question(tmp_path: Path) -> None:
-    """Images are read ahead by a thread, which loads the library of their format while the model is asked."""
+def test_what_is_imported_meanwhile_disturbs_no_question(tmp_path: Path) -> None:
+    """As by a thread that reads images ahead: here whenever garbage is collected, which is nearly always."""
     (tmp_path / "nets.py").write_text("")
-    local, end = LocalModules(tmp_path), threading.Event()
+    local, late, threshold = LocalModules(tmp_path), [], gc.get_threshold()
 
-    def load() -> None:
-        while not end.is_set():
-            for i in range(200):
-                sys.modules[f"audit_late_{i}"] = ModuleType("late")
-            for i in range(200):
-                del sys.modules[f"audit_late_{i}"]
+    def load(phase: str, info: dict[str, int]) -> None:
+        if len(late) % 20:
+            late.append(f"audit_late_{len(late)}")
+            sys.modules[late[-1]] = ModuleType("late")
 
-    interval = sys.getswitchinterval()
-    sys.setswitchinterval(1e-6)
-    thread = threading.Thread(target=load)
-    thread.start()
+    gc.callbacks.append(load)
+    gc.set_threshold(1, 1000, 1000)
     try:
-        for _ in range(60):
-            with local:
-                importlib.import_module("nets")
-            assert "nets" not in sys.modules
+        # Twenty at the start of the block and twenty at its end.
+        late.append("audit_late_start")
+        with local:
+            importlib.import_module("nets")
+            late.append("audit_late_end")
     finally:
-        end.set()
-        thread.join()
-        sys.setswitchinterval(interval)
+        gc.set_threshold(*threshold)
+        gc.callbacks.remove(load)
+    assert len([sys.modules.pop(name) for name in late if name in sys.modules]) > 20
+    assert "nets" not in sys.modules
