@@ -37,7 +37,7 @@ def summary(evidence: Evidence) -> str:
         lines += [f"- {count}: {escape(reason)}" for reason, count in sorted(aside.items())]
     if evidence.not_tested:
         lines += ["", "Not tested:"]
-        lines += [f"- {escape(n.what)}: {escape(n.why)}" for n in evidence.not_tested]
+        lines += [f"- {line}" for line in _not_tested(evidence)]
     lines += [
         "",
         f"Evidence {str(run.get('evidence_digest', ''))[:16]}, model {str(evidence.model.get('digest', ''))[:16]}, "
@@ -45,6 +45,17 @@ def summary(evidence: Evidence) -> str:
         "",
     ]
     return "\n".join(lines)
+
+
+def _not_tested(evidence: Evidence) -> list[str]:
+    """Return a line for each reason: a run on saved predictions leaves out forty probes for a dozen reasons."""
+    by_reason: dict[str, list[str]] = {}
+    for n in evidence.not_tested:
+        by_reason.setdefault(n.why, []).append(n.what)
+    return [
+        f"{escape(what[0])}: {escape(why)}" if len(what) == 1 else f"{escape(why)}: {escape('; '.join(what))}"
+        for why, what in by_reason.items()
+    ]
 
 
 def _count(number: object, noun: str) -> str:

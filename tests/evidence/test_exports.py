@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import json
 import xml.etree.ElementTree as ET
+from dataclasses import replace
 
 import pytest
 
+from audit.core import NotTested
 from audit.evidence import junit, sarif, summary
 from tests.evidence._make import HOSTILE, evidence
 
@@ -52,6 +54,14 @@ def test_the_summary_names_every_rule_and_the_ledger(made):
     assert all(f"| {f.rule} |" in text for f in made.findings)
     assert "210 rows read, 200 used" in text
     assert text.startswith("# INCONCLUSIVE")
+
+
+def test_the_summary_tells_by_reason_what_was_not_tested(made):
+    """What shares a reason shares a line, in the order of the evidence; a reason of one thing stands behind it."""
+    given = [("a (A001)", "no images"), ("b (B001)", "not asked for"), ("c (C001)", "no images")]
+    text = summary(replace(made, not_tested=tuple(NotTested(what=what, why=why) for what, why in given)))
+    listed = text.split("Not tested:\n")[1].split("\n\n")[0].splitlines()
+    assert listed == ["- no images: a (A001); c (C001)", "- b (B001): not asked for"]
 
 
 def test_hostile_text_stays_text(made):
