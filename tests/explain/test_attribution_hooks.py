@@ -13,7 +13,8 @@ from torch import nn
 from torch.nn import functional
 
 from audit.core import InputSpec
-from audit.explain import Maps, attribute, explained_by
+from audit.explain import Maps, _attribution_copies, attribute, explained_by
+from audit.explain._attribution_copies import plain_copy
 from audit.explain._layers import layer_of
 from audit.testing import blob_cohort, blob_network
 from tests.attacks.nets import Linear, wrap
@@ -136,6 +137,25 @@ def test_windows_that_overlap_keep_every_share(dims: int) -> None:
     assert ((alone - change).abs() / change.abs()).median() > 0.05
     maps = maps_of(wrap(net, input=UNIT), images, baseline, methods=["deep_lift"])
     assert maps.completeness["deep_lift"].max() < 1e-3
+
+
+def test_methods_that_share_a_copy_have_the_maps_of_each_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    """To the bit, where pools follow another rule for DeepLIFT, whether one copy serves both or each has its own."""
+    copies: list[Any] = []
+    monkeypatch.setattr(_attribution_copies, "plain_copy", lambda m, of=plain_copy: copies.append(m) or of(m))
+    images, baseline = draw()
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(3)
+        net = nn.Sequential(
+            nn.Conv2d(1, 4, 3, padding=1), nn.ReLU(inplace=True), nn.MaxPool2d(3, 2, 1), nn.Conv2d(4, 3, 3), nn.ReLU(),
+            nn.Flatten(), nn.Linear(12, 1),
+        ).eval()  # fmt: skip
+    model = wrap(net, input=UNIT)
+    both = maps_of(model, images, baseline, methods=["deep_lift", "guided_backprop"])
+    assert (tuple(both.values), len(copies)) == (("deep_lift", "guided_backprop"), 1)
+    for name, values in both.values.items():
+        assert np.array_equal(maps_of(model, images, baseline, methods=[name]).values[name], values)
+    assert len(copies) == 3
 
 
 def blob_images(n: int = 6) -> np.ndarray:
