@@ -51,6 +51,7 @@ from audit.attacks._outcome import ANCHORS, Cases, Meter, Observer, Outcome, Pla
 from audit.attacks._path_check import paths_agree
 from audit.attacks._query import PHASES, QueryOutcome, QueryPlan, query_attack, query_part
 from audit.attacks._questions import questions, unasked
+from audit.attacks._regions import Regions
 from audit.attacks._slope_check import slopes_agree
 from audit.attacks._sound import Check, Checks
 from audit.attacks._sparse import sparse, sparse_draws
@@ -65,7 +66,8 @@ __all__ = [
     "QUERY_CHECKS", "Aim", "Answer", "Averaged", "Ball", "BinaryMargin", "Bounds", "CandidateMargin", "Cases",
     "Certificate", "Chance", "Check", "Checks", "ErasedMargin", "GradeMargin", "InventedMargin", "Ladder",
     "MaskMargin", "Meter", "Norm", "Objective", "Observer", "Outcome", "Plan", "QueryOutcome", "QueryPlan", "Question",
-    "Refusal", "RunnerUpMargin", "Student", "ToleranceMargin", "Transferred", "Trial", "UniversalFit", "VolumeMargin",
+    "Refusal", "Regions", "RunnerUpMargin", "Student", "ToleranceMargin", "Transferred", "Trial", "UniversalFit",
+    "VolumeMargin",
     "above_chance", "aims", "answer_all", "attack", "attack_cases", "attack_part", "attack_region", "certify",
     "certify_query", "controls", "default_ladder", "diagnose", "distil", "extended", "extended_part", "fast_forward",
     "known_attacks", "lesion_numbers", "must_be", "noise_sd", "paths_agree", "query_attack", "query_checks",

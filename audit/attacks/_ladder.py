@@ -157,10 +157,13 @@ def _padding(lowest: NDArray[np.bool_]) -> NDArray[np.bool_]:
     """Return the parts of a mask that touch the border of the image."""
     from scipy import ndimage
 
-    labels, _ = ndimage.label(lowest)
-    sides = [np.take(labels, edge, axis=axis).ravel() for axis in range(labels.ndim) for edge in (0, -1)]
-    touching = np.unique(np.concatenate(sides))
-    out: NDArray[np.bool_] = np.isin(labels, touching[touching > 0])
+    labels, count = ndimage.label(lowest)
+    touching = np.zeros(count + 1, dtype=bool)
+    for axis in range(labels.ndim):
+        for edge in (0, -1):
+            touching[np.take(labels, edge, axis=axis)] = True
+    touching[0] = False
+    out: NDArray[np.bool_] = touching[labels]
     return out
 
 

@@ -10,10 +10,10 @@ import numpy as np
 from audit.attacks._ball import Ball
 from audit.attacks._fast import Forward, fast_forward
 from audit.attacks._gradient import slopes
-from audit.attacks._ladder import attack_region
 from audit.attacks._ledger import Ledger
 from audit.attacks._objectives import Question
 from audit.attacks._outcome import Cases, Meter
+from audit.attacks._regions import Regions
 from audit.core import DifferentiableModel, ImagingModel
 
 if TYPE_CHECKING:
@@ -52,6 +52,7 @@ class UniversalFit:
         self.model, self.question, self.cases, self.meter = model, question, cases, meter
         self.passes, self.batch, self.rng = passes, batch, rng
         self._chosen: Forward | None = None
+        self._regions = Regions(model.card.input.modality)
 
     def at(self, epsilon: float, before: Sequence[NDArray[np.float32]] = ()) -> tuple[NDArray[np.float32], float]:
         """Return the perturbation of one size, (channels, *spatial), and the share of the fitted cases that stand.
@@ -73,7 +74,9 @@ class UniversalFit:
         return best, lowest
 
     def _stand(self, delta: NDArray[np.float32], epsilon: float) -> float:
-        right = under(self.model, self.question, self.cases, delta, epsilon, self.batch, self.meter)
+        right = under(
+            self.model, self.question, self.cases, delta, epsilon, self.batch, self.meter, regions=self._regions
+        )
         return float(right.mean())
 
     def _descend(self, number: int, epsilon: float, start: NDArray[np.float32]) -> list[NDArray[np.float32]]:
@@ -88,7 +91,7 @@ class UniversalFit:
             size = 2 * epsilon / 2**run
             for begin in range(0, order.size, self.batch):
                 rows = np.sort(order[begin : begin + self.batch])
-                x, target, ball = _shifted(self.model, self.cases, rows, delta, epsilon)
+                x, target, ball = _shifted(self.model, self.cases, rows, delta, epsilon, self._regions)
                 self.meter.gradients += rows.size
                 which = np.full(rows.size, number)
                 wanted = torch.as_tensor(target, device=x.device)
@@ -112,8 +115,9 @@ class UniversalFit:
 
 
 def _shifted(
-    model: ImagingModel, cases: Cases, rows: NDArray[np.int64], delta: NDArray[np.float32], epsilon: float
-) -> tuple[Any, NDArray[Any], Ball]:
+    model: ImagingModel, cases: Cases, rows: NDArray[np.int64], delta: NDArray[np.float32], epsilon: float,
+    regions: Regions,
+) -> tuple[Any, NDArray[Any], Ball]:  # fmt: skip
     """Return the valid images with a perturbation added where each may be changed, their targets and their ball."""
     import torch
 
@@ -121,7 +125,7 @@ def _shifted(
     module: Any = getattr(model, "module", None)
     parameters = () if module is None else module.parameters()
     device = next((p.device for p in parameters), torch.device("cpu"))
-    region = torch.as_tensor(attack_region(images, spec.modality).astype(np.float32), device=device)
+    region = torch.as_tensor(regions.of(rows, images).astype(np.float32), device=device)
     ball = Ball.around(torch.as_tensor(images, device=device), spec.range, region)
     shift = torch.as_tensor(delta, device=device).expand(ball.x0.shape)
     return ball.project(shift, epsilon), cases.targets(rows), ball
@@ -129,7 +133,7 @@ def _shifted(
 
 def under(
     model: ImagingModel, question: Question, cases: Cases, delta: NDArray[np.float32], epsilon: float, batch: int,
-    meter: Meter,
+    meter: Meter, *, regions: Regions | None = None,
 ) -> NDArray[np.bool_]:  # fmt: skip
     """Return (n,) which cases the untouched model answers right under one perturbation.
 
@@ -141,11 +145,13 @@ def under(
         epsilon: Its size in stored units.
         batch: Images a batch.
         meter: Where the cost is counted.
+        regions: Where these cases may be changed, for who asks about them more than once.
     """
+    regions = regions or Regions(model.card.input.modality)
     ledger = Ledger(model, question, 0, 0, meter)
     parts = []
     for begin in range(0, cases.count, batch):
         rows = np.arange(begin, min(begin + batch, cases.count))
-        x, target, _ = _shifted(model, cases, rows, delta, epsilon)
+        x, target, _ = _shifted(model, cases, rows, delta, epsilon, regions)
         parts.append(ledger.ask(x.cpu().numpy(), target)[2])
     return np.concatenate(parts) if parts else np.zeros(0, dtype=bool)

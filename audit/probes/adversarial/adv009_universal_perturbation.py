@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 
-from audit.attacks import Check, Checks, Meter, Question, UniversalFit, questions, unasked, under
+from audit.attacks import Check, Checks, Meter, Question, Regions, UniversalFit, questions, unasked, under
 from audit.core import Access, Arrays, Estimate, Measurement, NotApplicable, Probe, ProbeContext, ProbeInfo, Scalar
 from audit.probes._parted import alone
 from audit.probes.adversarial._asked import (
@@ -156,6 +156,7 @@ class _Universal:
     def __init__(self, fit: Asked, judge: Asked, epsilons: tuple[float, ...], headline: float) -> None:
         self.fit, self.judge, self.epsilons, self.headline = fit, judge, epsilons, headline
         self.ctx, self.meter = judge.ctx, Meter()
+        self._regions = Regions(judge.ctx.card.input.modality)
         self.question: Question = judge.question
         self.clean = self._unchanged()
         self.strata, self.members = _strata(judge), _strata(fit)
@@ -229,7 +230,10 @@ class _Universal:
         return out
 
     def _under(self, delta: NDArray[np.float32], epsilon: float, meter: Meter) -> NDArray[np.bool_]:
-        return under(self.ctx.model, self.question, self.judge.streamed, delta, epsilon, self.judge.batch, meter)
+        judge = self.judge
+        return under(
+            self.ctx.model, self.question, judge.streamed, delta, epsilon, judge.batch, meter, regions=self._regions
+        )
 
     def checks(self) -> Checks:
         """Return the checks of the fits."""
