@@ -62,7 +62,10 @@ class Case:
         """Ask for one image and take note of the answer at every size that holds it."""
         answer = yield x
         self.asked += 1
-        size, margin = self.room.size_of(x), _lowest(answer)
+        margin = _lowest(answer)
+        if answer.right and not margin < self._highest:
+            return answer
+        size = self.room.size_of(x)
         if not answer.right:
             if size <= self.headline < self.broken:
                 self.asked_when_broken, self.broken_by = self.asked, self.phase

@@ -60,6 +60,7 @@ def converse(
     waiting = enumerate(walks)
     slots: list[tuple[int, Any, Walk[Result]]] = []
     images: list[NDArray[np.float32]] = []
+    targets: NDArray[Any] | None = None
     while True:
         while len(slots) < batch:
             following = next(waiting, None)
@@ -68,10 +69,13 @@ def converse(
             index, (target, walk) = following
             slots.append((index, target, walk))
             images.append(next(walk))
+            targets = None
         if not slots:
             return
         meter.forwards += len(images)
-        answers = answer_all(model, question, np.stack(images), np.stack([np.asarray(t) for _, t, _ in slots]))
+        if targets is None:
+            targets = np.stack([np.asarray(target) for _, target, _ in slots])
+        answers = answer_all(model, question, np.stack(images), targets)
         going, images_next = [], []
         for slot, answer in zip(slots, answers, strict=True):
             try:
@@ -79,6 +83,7 @@ def converse(
                 going.append(slot)
             except StopIteration as end:
                 yield slot[0], end.value
+        targets = targets if len(going) == len(slots) else None
         slots, images = going, images_next
 
 
@@ -90,5 +95,6 @@ def answer_all(
     objective = question.objectives[0]
     kept, right = objective.keep(raw, target), objective.right(raw, target)
     with np.errstate(invalid="ignore"):
-        margins = np.stack([array_margin(o, raw, target) for o in question.objectives], axis=1)
+        every = [array_margin(o, raw, target) for o in question.objectives]
+    margins = np.stack(every, axis=1) if len(every) > 1 else every[0][:, None]
     return [Answer(kept=kept[i], margins=margins[i], right=bool(right[i])) for i in range(len(images))]

@@ -47,19 +47,19 @@ def ray_search(case: Case, queries: int, far: float) -> Going:
         before, blocks = radius, [whole]
         while blocks and least < radius and case.asked < end:
             for block in blocks:
-                ray, radius = yield from _turned(case, ray, radius, block, far, end)
+                ray, radius = yield from _turned(case, ray, radius, block, region[block], far, end)
             blocks = [part for block in blocks for part in _halves(block) if region[part].any()]
     if np.isfinite(radius):
         yield from _at_sizes(case, ray, radius)
 
 
 def _turned(
-    case: Case, ray: NDArray[np.float64], radius: float, block: Block, far: float, end: int
+    case: Case, ray: NDArray[np.float64], radius: float, block: Block, held: NDArray[np.bool_], far: float, end: int
 ) -> Generator[NDArray[np.float32], Answer, tuple[NDArray[np.float64], float]]:
     """Return the ray with a block flipped, left out or taken in where that breaks the case sooner, else as it was."""
-    held = np.broadcast_to(case.room.region, ray.shape)[block]
-    others = [-ray[block]] if ray[block].any() else [1.0 * held, -1.0 * held]
-    others += [0.0 * held] if case.room.norm == "l2" and ray[block].any() else []
+    signs = bool(ray[block].any())
+    others = [-ray[block]] if signs else [1.0 * held, -1.0 * held]
+    others += [0.0 * held] if case.room.norm == "l2" and signs else []
     for values in others:
         tried = ray.copy()
         tried[block] = values

@@ -47,6 +47,18 @@ class Room:
         low, high = np.float32(valid[0]), np.float32(valid[1])
         return cls(norm=norm, x0=x0, low=np.minimum(x0, low), high=np.maximum(x0, high), region=region, step=step)
 
+    def cut(self, window: tuple[slice, ...]) -> Room:
+        """Return the room of a part of the image, which shares its memory.
+
+        Args:
+            window: Of channels and axes `spatial`.
+        """
+        x0, low, high = self.x0[window], self.low[window], self.high[window]
+        part = Room(norm=self.norm, x0=x0, low=low, high=high, region=self.region[:, *window[1:]], step=self.step)
+        if self._everywhere:
+            part.__dict__["_everywhere"] = True
+        return part
+
     @cached_property
     def values(self) -> int:
         """Values that may change: pixels of the region times channels."""
@@ -79,8 +91,7 @@ class Room:
 
     def size_of(self, x: NDArray[np.float32]) -> float:
         """Return the size of the change from the image to another, in float64."""
-        delta = x.astype(np.float64)
-        delta -= self._exact
+        delta = np.subtract(x, self._exact)
         if self.norm == "linf":
             return float(max(delta.max(initial=0.0), -delta.min(initial=0.0)))
         return float(np.sqrt(np.square(delta).sum() / max(1, self.values)))
@@ -90,16 +101,18 @@ class Room:
         # In float64, or a size that float32 rounds up would be exceeded by more than the last bit of small values.
         inside = self._inside(delta)
         if self.norm == "linf":
-            np.minimum(np.maximum(inside, -epsilon, out=inside), epsilon, out=inside)
+            inside.clip(-epsilon, epsilon, out=inside)
         else:
             most = epsilon * _INSIDE * np.sqrt(self.values)
             length = float(np.sqrt(np.square(inside).sum()))
             if length > most:
                 inside *= most / length
-        x: NDArray[np.float32] = (self._exact + inside).astype(np.float32)
+        moved = np.add(self._exact, inside, out=inside if self.norm == "linf" else None)
+        x: NDArray[np.float32] = moved.astype(np.float32)
         np.minimum(np.maximum(x, self.low, out=x), self.high, out=x)
-        away = x.astype(np.float64)
-        away -= self._exact
+        away = np.subtract(x, self._exact)
+        if self.norm == "linf" and away.size and -epsilon <= away.min() and away.max() <= epsilon:
+            return x
         over = np.abs(away, out=away) > (epsilon if self.norm == "linf" else np.abs(inside, out=inside))
         if over.any():
             np.nextafter(x, self.x0, out=x, where=over)

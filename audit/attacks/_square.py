@@ -5,7 +5,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -96,16 +96,27 @@ class LinfMoves(Moves):
 
     def propose(self, x: NDArray[np.float32], share: float) -> NDArray[np.float32]:
         """Return the image with one window set to plus or minus epsilon; see `Moves.propose`."""
-        delta = x - self.room.x0
+        again = self._again(x)
         proposed = x
         for _ in range(_TRIES):
             window = (slice(None), *self._window(share))
-            changed = delta.copy()
-            changed[window] = self.epsilon * self._signs((delta.shape[0], *(1,) * (delta.ndim - 1)))
-            proposed = self.room.within(changed, self.epsilon)
+            part = self.room.cut(window)
+            signs = self._signs((len(x), *(1,) * (x.ndim - 1)))
+            changed = np.empty_like(part.x0)
+            changed[...] = self.epsilon * signs
+            proposed = again.copy()
+            proposed[window] = part.within(changed, self.epsilon)
             if (proposed != x).any():
                 break
         return proposed
+
+    def _again(self, x: NDArray[np.float32]) -> NDArray[np.float32]:
+        """Return the image with its change added anew, which may round otherwise; few moves are kept, so it is held."""
+        held: tuple[Any, Any] = self.__dict__.get("_held", (None, None))
+        if held[0] is not x:
+            held = self.__dict__["_held"] = x, self.room.within(x - self.room.x0, self.epsilon)
+        made: NDArray[np.float32] = held[1]
+        return made
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
