@@ -8,13 +8,15 @@ them, with one epsilon or one for each, so that cases at different sizes share a
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, Literal, get_args
 
 import numpy as np
 
+from audit.attacks._kept import Kept
 from audit.attacks._rows import placed, taken
+from audit.attacks._sizes import at_most, numbers, share
 from audit.attacks._steps import largest_rounded
 
 if TYPE_CHECKING:
@@ -37,74 +39,118 @@ class Ball:
     Args:
         norm: One of `NORMS`.
         x0: (m, channels, *spatial) images, float32 tensor.
-        low: Lowest valid intensity, elementwise: an image that starts outside the range may stay where it is.
-        high: Highest valid intensity.
+        valid: Lowest and highest valid intensity; an image that starts outside of them may stay where it is.
         region: (m, 1, *spatial) float32, 1 where a change is allowed.
     """
 
     norm: Norm = "linf"
     x0: Any
-    low: Any
-    high: Any
+    valid: tuple[float, float]
     region: Any
 
     @classmethod
     def around(cls, x0: Any, valid: tuple[float, float], region: Any, norm: Norm = "linf") -> Ball:
         """Return the ball of images within a valid range."""
-        return cls(norm=norm, x0=x0, low=x0.clamp_max(valid[0]), high=x0.clamp_min(valid[1]), region=region)
+        return cls(norm=norm, x0=x0, valid=valid, region=region)
 
     def take(self, rows: Any) -> Ball:
         """Return the ball of some of the images, which may share memory with this one."""
         at = placed(rows, self.x0.device)
-        x0, low, high, region = (taken(tensor, at) for tensor in (self.x0, self.low, self.high, self.region))
-        some = Ball(norm=self.norm, x0=x0, low=low, high=high, region=region)
+        x0 = taken(self.x0, at)
+        region = self.region[:1].expand(len(x0), *self.region.shape[1:]) if self.everywhere else taken(self.region, at)
+        some = Ball(norm=self.norm, x0=x0, valid=self.valid, region=region)
         # Looking at every pixel anew would cost as much as a step.
-        some.__dict__["everywhere"] = self.everywhere
+        some.__dict__["everywhere"], some.__dict__["ranged"] = self.everywhere, self.ranged
+        some.__dict__["kept"], some.__dict__["_upright"] = self.kept, self._upright
         if self.norm != "linf":
-            some.__dict__["pixels"], some.__dict__["_scale"] = taken(self.pixels, at), taken(self._scale, at)
+            own = at if isinstance(at, slice) else rows
+            some.__dict__["pixels"], some.__dict__["_scale"] = self.pixels[own], self._scale[own]
         return some
 
     def put(self, rows: Any, other: Ball) -> None:
         """Put other images in the place of some."""
-        for name in (f.name for f in fields(self) if f.name != "norm"):
-            getattr(self, name)[rows] = getattr(other, name)
-        for name in ("pixels", "everywhere", "_scale"):
+        self.x0[rows], self.region[rows] = other.x0, other.region
+        for name in ("pixels", "everywhere", "ranged", "low", "high", "_scale"):
             self.__dict__.pop(name, None)
 
     @cached_property
-    def pixels(self) -> Any:
-        """(m,) float64 tensor, pixels of the region, at least 1."""
-        return self.region.double().flatten(1).sum(dim=1).clamp_min(1)
+    def low(self) -> Any:
+        """(m, channels, *spatial) lowest intensity allowed."""
+        return self.x0.clamp_max(self.valid[0])
+
+    @cached_property
+    def high(self) -> Any:
+        """(m, channels, *spatial) highest intensity allowed."""
+        return self.x0.clamp_min(self.valid[1])
+
+    @cached_property
+    def ranged(self) -> bool:
+        """Whether every image starts within the valid range; of a part of a ball where not, False as well."""
+        low, high = np.float32(self.valid[0]), np.float32(self.valid[1])
+        return not self.x0.numel() or bool(low <= float(self.x0.amin()) and float(self.x0.amax()) <= high)
+
+    @cached_property
+    def kept(self) -> Kept:
+        """Memory for moments, which the balls of some of the images share."""
+        return Kept()
+
+    @cached_property
+    def pixels(self) -> NDArray[np.float64]:
+        """(m,) pixels of the region, at least 1."""
+        counted: NDArray[np.float64] = self.region.double().flatten(1).sum(dim=1).clamp_min(1).cpu().numpy()
+        return counted
 
     @cached_property
     def everywhere(self) -> bool:
         """Whether every pixel of every image may change; of a part of a ball where not, False as well."""
-        return bool((self.region == 1).all())
+        return not self.region.numel() or float(self.region.amin()) == 1 == float(self.region.amax())
 
     @cached_property
-    def _scale(self) -> Any:
-        """(m,) float64, Euclidean length of a perturbation whose root mean square is 1."""
-        return (self.pixels * self.x0.shape[1]).sqrt()
+    def _scale(self) -> NDArray[np.float64]:
+        """(m,) Euclidean length of a perturbation whose root mean square is 1."""
+        import torch
+
+        # By torch, as the lengths that it is held against: its roots are not those of numpy to the last bit.
+        length: NDArray[np.float64] = torch.from_numpy(self.pixels * self.x0.shape[1]).sqrt().numpy()
+        return length
 
     def _inside(self, values: Any) -> Any:
         """Take away what lies outside of the region, in place."""
         return values if self.everywhere else values.mul_(self.region)
 
+    def _within(self, x: Any) -> Any:
+        """Bring intensities into the valid range, in place."""
+        # The same for all pixels where it can be: bounds of each pixel are two more images to read.
+        return x.clamp_(*self.valid) if self.ranged else x.clamp_(self.low, self.high)
+
     def column(self, values: Any) -> Any:
         """Return one number a row, or the same for all, as a float64 tensor that images can be multiplied with."""
         import torch
 
-        wide = torch.as_tensor(values, dtype=torch.float64, device=self.x0.device).expand(len(self.x0))
-        return wide.reshape(-1, *(1,) * (self.x0.ndim - 1))
+        if isinstance(values, np.ndarray) and self.x0.is_cpu:
+            # The shortest way there is: this is asked for at every step.
+            return torch.from_numpy(values.reshape(self._upright))
+        return torch.as_tensor(values, dtype=torch.float64, device=self.x0.device).reshape(self._upright)
+
+    @cached_property
+    def _upright(self) -> tuple[int, ...]:
+        return -1, *(1,) * (self.x0.ndim - 1)
+
+    def _single(self, values: Any) -> Any:
+        """Return what `column` does, rounded to the precision of the images."""
+        return self.column(values).float()
 
     def size_of(self, delta: Any) -> Any:
         """Return (m,) float64 sizes of perturbations."""
-        flat = delta.double().flatten(1)
+        import torch
+
         if self.norm == "linf":
-            return flat.abs().amax(dim=1)
+            return delta.abs().flatten(1).amax(dim=1).double()
         if self.norm == "l2":
-            return flat.square().sum(dim=1).sqrt() / self._scale
-        return (delta != 0).any(dim=1).flatten(1).double().sum(dim=1) / self.pixels
+            wide = self._double("wide", delta).flatten(1)
+            return wide.square_().sum(dim=1).sqrt() / torch.as_tensor(self._scale).to(delta.device)
+        changed = (delta != 0).any(dim=1).flatten(1).double().sum(dim=1)
+        return changed / torch.as_tensor(self.pixels).to(delta.device)
 
     def project(self, delta: Any, epsilon: Any) -> Any:
         """Return valid images within epsilon, never beyond it by a rounding error either.
@@ -115,62 +161,75 @@ class Ball:
         """
         import torch
 
-        inside = self._bounded(torch.nan_to_num(delta.to(self.x0.dtype), nan=0.0), epsilon)
-        x = (self.x0 + inside).clamp_(self.low, self.high)
-        allowed = self.column(epsilon) if self.norm == "linf" else inside.double().abs_()
-        over = x.double().sub_(self.x0).abs_() > allowed
-        if not bool(over.any()):
+        inside = self._inside(torch.nan_to_num(delta.to(self.x0.dtype), nan=0.0))
+        inside = self._bounded(inside, self.limits(epsilon))
+        allowed = self.column(epsilon) if self.norm == "linf" else self._double("allowed", inside).abs_()
+        x = self._within(inside.add_(self.x0))
+        # Numbers and not truths: torch compares to truths pixel by pixel.
+        over = self._double("wide", x).sub_(self.x0).abs_().gt_(allowed)
+        if not x.numel() or float(over.amax()) == 0:
             return x
         # By the bits: a processor cannot guess at which of many pixels the last one goes beyond.
-        own, nearer = x.view(torch.int32), torch.nextafter(x, self.x0).view(torch.int32)
-        return nearer.bitwise_xor_(own).bitwise_and_(-over.to(torch.int32)).bitwise_xor_(own).view(torch.float32)
+        own = x.view(torch.int32)
+        nearer = torch.nextafter(x, self.x0, out=self.kept.like("nearer", x)).view(torch.int32)
+        mask = self.kept.like("mask", own).copy_(over).neg_()
+        return own.bitwise_xor_(nearer.bitwise_xor_(own).bitwise_and_(mask)).view(torch.float32)
 
-    def valid_(self, delta: Any, epsilon: Any) -> Any:
-        """Return images within epsilon and range up to rounding, in the memory of the perturbations.
+    def limits(self, epsilon: Any, rows: Any = slice(None)) -> Any:
+        """Return what `valid_` keeps to, one a row: worked out once for the many steps of a search.
 
         Args:
-            delta: (m, channels, *spatial) float32 perturbations, which are written over.
             epsilon: Size, or (m,) sizes.
+            rows: Which m images; all by default.
         """
         import torch
 
-        inside = self._bounded(torch.nan_to_num_(delta, nan=0.0), epsilon)
-        return inside.add_(self.x0).clamp_(self.low, self.high)
-
-    def _bounded(self, clean: Any, epsilon: Any) -> Any:
-        """Bring perturbations into region and epsilon, in place; valid range and last bit are left to others."""
-        import torch
-
-        clean = self._inside(clean)
         if self.norm == "linf":
-            wide = self._at_most(epsilon)
-            return clean.clamp_(-wide, wide)
+            return torch.from_numpy(at_most(epsilon).reshape(self._upright)).to(self.x0.device)
+        return numbers(epsilon) * self._scale[rows] * (1 - _SLACK) if self.norm == "l2" else numbers(epsilon)
+
+    def valid_(self, delta: Any, limits: Any) -> Any:
+        """Return images within a size and range up to rounding, in the memory of the perturbations.
+
+        Args:
+            delta: (m, channels, *spatial) float32 perturbations of the region alone, which are written over.
+            limits: What `limits` gives of the sizes.
+        """
+        inside = self._bounded(delta.nan_to_num_(nan=0.0), limits)
+        return self._within(inside.add_(self.x0))
+
+    def _bounded(self, clean: Any, limits: Any) -> Any:
+        """Bring perturbations of the region into limits, in place; valid range and last bit are left to others."""
+        if self.norm == "linf":
+            # Two steps, as clamp_ goes pixel by pixel where its bounds are those of an image.
+            return clean.clamp_min_(-limits).clamp_max_(limits)
         if self.norm == "l2":
-            length, most = self._length(clean), self.column(epsilon).flatten() * self._scale * (1 - _SLACK)
-            factor = torch.where(length > most, most / length, 1.0)
-            return clean.mul_(self.column(torch.nan_to_num(factor, nan=0.0)).to(clean.dtype))
-        return clean.mul_(self._largest(clean.abs().sum(dim=1, keepdim=True), epsilon))
+            length, most = self._length(clean), limits
+            over = length > most
+            if not over.any():
+                return clean
+            return clean.mul_(self._single(np.divide(most, length, out=np.ones_like(length), where=over)))
+        return clean.mul_(self._largest(clean.abs().sum(dim=1, keepdim=True), limits))
 
-    @staticmethod
-    def _length(values: Any) -> Any:
-        """Return (m,) float64 Euclidean lengths."""
+    def _length(self, values: Any) -> NDArray[np.float64]:
+        """Return (m,) Euclidean lengths."""
         import torch
 
-        return torch.linalg.vector_norm(values.double().flatten(1), dim=1)
+        wide = self._double("wide", values).flatten(1)
+        out: NDArray[np.float64] = torch.linalg.vector_norm(wide, dim=1).cpu().numpy()
+        return out
 
-    def _at_most(self, epsilon: Any) -> Any:
-        """Return the largest float32 that is not above the size, as a column."""
+    def _double(self, name: str, values: Any) -> Any:
+        """Return values in float64, in memory of a name."""
         import torch
 
-        exact = self.column(epsilon)
-        near = exact.to(self.x0.dtype)
-        return torch.where(near.double() > exact, torch.nextafter(near, torch.zeros_like(near)), near)
+        return self.kept.like(name, values, torch.float64).copy_(values)
 
     def _largest(self, gain: Any, epsilon: Any) -> Any:
         """Return (m, 1, *spatial) 1 at the pixels of the largest gain, as many as the size allows."""
         import torch
 
-        count = (self.column(epsilon).flatten() * self.pixels + 1e-9).floor().long()
+        count = torch.as_tensor(np.floor(numbers(epsilon) * self.pixels + 1e-9)).to(gain.device)
         ranks = (gain * self.region).flatten(1).argsort(dim=1, descending=True, stable=True).argsort(dim=1)
         return (ranks < count[:, None]).reshape(gain.shape).to(torch.float32) * self.region
 
@@ -188,7 +247,7 @@ class Ball:
 
         way = self._inside(torch.nan_to_num(direction, nan=0.0, posinf=0.0, neginf=0.0))
         if self.norm == "linf":
-            return self.project(way.sign() * self.column(epsilon), epsilon)
+            return self.project(way.sign_().mul_(self._single(epsilon)), epsilon)
         if self.norm == "l2":
             return self.project(self._farthest(way, epsilon), epsilon)
         ends = torch.where(way > 0, self.high, torch.where(way < 0, self.low, self.x0)) - self.x0
@@ -202,18 +261,17 @@ class Ball:
         import torch
 
         peak = way.abs().flatten(1).amax(dim=1)
-        unit = way / self.column(peak.clamp_min(torch.finfo(way.dtype).tiny)).to(way.dtype)
-        most = self.column(epsilon).flatten() * self._scale
-        t = torch.nan_to_num(most / self._length(unit), nan=0.0, posinf=0.0)
+        unit = way / self._single(peak.clamp_min(torch.finfo(way.dtype).tiny))
+        most = numbers(epsilon) * self._scale
+        t = share(most, self._length(unit), 0.0)
         low, high = self.low - self.x0, self.high - self.x0
+        clipped = torch.empty_like(unit)
         for _ in range(24):
-            clipped = (unit * self.column(t).to(way.dtype)).clamp_(low, high)
-            length = self._length(clipped)
-            lacking = torch.where(length > 0, most / length, 1.0)
-            if bool((lacking < 1 + 1e-6).all()):
+            torch.mul(unit, self._single(t), out=clipped).clamp_(low, high)
+            lacking = share(most, self._length(clipped), 1.0)
+            if (lacking < 1 + 1e-6).all():
                 break
-            t = t * lacking.clamp(1.0, 1e3)
-            t = t.clamp_max(1e30)
+            t = np.minimum(t * np.clip(lacking, 1.0, 1e3), 1e30)
         return clipped
 
     def random(self, epsilon: Any, rngs: Sequence[np.random.Generator]) -> Any:
@@ -232,40 +290,38 @@ class Ball:
         drawn = np.stack([g.random(shape, dtype=np.float32) for g in rngs])
         share = torch.as_tensor(drawn, device=self.x0.device)
         if self.norm == "linf":
-            return self._inside((2 * share - 1).mul_(self.column(epsilon).to(torch.float32)))
+            return self._inside((2 * share - 1).mul_(self._single(epsilon)))
         chosen = np.stack([g.random((1, *shape[1:]), dtype=np.float32) for g in rngs])
         to = self.low + share * (self.high - self.low)
         return (to - self.x0) * self._largest(torch.as_tensor(chosen, device=self.x0.device), epsilon)
 
-    def step(self, delta: Any, gradient: Any, size: Any) -> Any:
+    def step(self, delta: Any, gradient: Any, size: Any, out: Any = None) -> Any:
         """Return perturbations moved downhill by a size, not projected.
 
         Args:
             delta: (m, channels, *spatial) perturbations.
             gradient: Their gradients, of any scale; what is no number moves nothing.
             size: Size of the step, or (m,) sizes; for L0 a share of the valid range.
+            out: Memory that may be written over, of neither of them.
         """
         import torch
 
-        way = self._inside(torch.nan_to_num_(-gradient, nan=0.0, posinf=0.0, neginf=0.0))
+        way = self._inside(torch.nan_to_num(gradient, nan=0.0, posinf=0.0, neginf=0.0, out=out))
+        size = -numbers(size)
         if self.norm == "linf":
-            return way.sign_().mul_(self.column(size).to(delta.dtype)).add_(delta)
-        peak = self.column(way.abs().flatten(1).amax(dim=1).clamp_min(torch.finfo(way.dtype).tiny)).to(way.dtype)
-        unit = way.div_(peak)
+            return way.sign_().mul_(self._single(size)).add_(delta)
+        peak = torch.abs(way, out=self.kept.like("size", way)).flatten(1).amax(dim=1)
+        unit = way.div_(self._single(peak.clamp_min(torch.finfo(way.dtype).tiny)))
         if self.norm == "l0":
-            return delta + self.column(size).to(delta.dtype) * (self.high - self.low) * unit
-        length = self._length(unit).clamp_min(1e-300)
-        return unit.mul_(self.column(self.column(size).flatten() * self._scale / length).to(delta.dtype)).add_(delta)
+            return delta + self._single(size) * (self.high - self.low) * unit
+        length = np.maximum(self._length(unit), 1e-300)
+        return unit.mul_(self._single(size * self._scale / length)).add_(delta)
 
     def scaled(self, delta: Any, epsilon: Any) -> Any:
         """Return perturbations grown or shrunk to a size, not projected; what changes nothing stays so, as does L0."""
-        import torch
-
         if self.norm == "l0":
             return delta
-        size = self.size_of(delta)
-        factor = torch.where(size > 0, self.column(epsilon).flatten() / size.clamp_min(1e-300), 0.0)
-        return delta * self.column(factor).to(delta.dtype)
+        return delta * self._single(share(numbers(epsilon), self.size_of(delta).cpu().numpy(), 0.0))
 
     def storable(self, epsilon: Any, rows: Any = slice(None)) -> NDArray[np.bool_]:
         """Return (m,) whether a change of one whole stored step of one value fits into the size, of some of the images.
@@ -274,16 +330,12 @@ class Ball:
             epsilon: Size, or (m,) sizes.
             rows: Which m images; all by default.
         """
-        import torch
-
-        wide = torch.as_tensor(epsilon, dtype=torch.float64, device=self.x0.device)
-        if self.norm == "l2":
-            wide = wide * self._scale[rows]
-        elif self.norm == "l0":
-            wide = wide * self.pixels[rows]
-        else:
-            wide = wide.expand(len(self.x0[rows]) if isinstance(rows, slice) else len(rows))
-        out: NDArray[np.bool_] = (wide >= 1 - 1e-9).cpu().numpy()
+        wide = numbers(epsilon)
+        if self.norm != "linf":
+            wide = wide * (self._scale if self.norm == "l2" else self.pixels)[rows]
+        elif not wide.ndim:
+            wide = np.broadcast_to(wide, len(self.x0[rows]) if isinstance(rows, slice) else len(rows))
+        out: NDArray[np.bool_] = wide >= 1 - 1e-9
         return out
 
     def whole(self, x: Any, epsilon: Any) -> Any:
@@ -300,11 +352,14 @@ class Ball:
 
         delta = x - self.x0
         if self.norm == "linf":
-            limit = (self.column(epsilon) + 1e-9).floor().to(delta.dtype)
-            delta = torch.minimum(torch.maximum(delta.round(), -limit), limit)
+            limit = self._single(np.floor(numbers(epsilon) + 1e-9))
+            delta = torch.minimum(torch.maximum(delta.round_(), -limit, out=delta), limit, out=delta)
         elif self.norm == "l2":
-            delta = largest_rounded(delta, (self.column(epsilon).flatten() * self._scale).square())
+            delta = largest_rounded(delta, torch.as_tensor((numbers(epsilon) * self._scale) ** 2).to(delta.device))
         else:
-            delta = delta.round()
+            delta = delta.round_()
+        whole = delta.add_(self.x0)
+        if self.ranged and all(float(end).is_integer() for end in self.valid):
+            return self._within(whole)
         low, high = torch.minimum(self.low.ceil(), self.x0), torch.maximum(self.high.floor(), self.x0)
-        return torch.minimum(torch.maximum(self.x0 + delta, low), high)
+        return torch.minimum(torch.maximum(whole, low), high)

@@ -16,7 +16,7 @@ from audit.attacks._further import FurtherSlots
 from audit.attacks._gradient import slopes
 from audit.attacks._ledger import Ledger
 from audit.attacks._outcome import CARRIED, ONE_STEP, Cases, Observer, Outcome, Plan
-from audit.attacks._rows import copied
+from audit.attacks._rows import copied, placed, taken
 from audit.attacks._slots import each_own
 from audit.attacks._stages import NEAR, Stages
 from audit.core import DifferentiableModel
@@ -185,17 +185,22 @@ class Run(FurtherSlots):
         """Take one gradient step in every busy slot and verify what seems broken."""
         slots = np.flatnonzero(self.busy)
         which = self.stage[slots] % len(self.objectives)
-        x = copied(self.search.x, slots)
+        at = placed(slots, self.device)
+        x = taken(self.search.x, at)
         self.ledger.meter.gradients += slots.size
-        margin, slope = slopes(self.forward, self.objectives, which, x, copied(self.wanted, slots))
-        self.search.advance(slots, margin, slope)
+        margin, slope = slopes(self.forward, self.objectives, which, x, taken(self.wanted, at))
+        low = margin.double().cpu().numpy()
         wait = max(1, self.plan.steps // _PUSH)
-        seems = ~(margin.cpu().numpy() >= 0) & (self.search.done[slots] - self.asked[slots] >= wait)
-        seems &= self.open(slots)
+        seems = ~(low >= 0) & (self.search.done[slots] + 1 - self.asked[slots] >= wait)
         if seems.any():
-            hits = slots[seems]
+            seems &= self.open(slots)
+        hits = slots[seems]
+        # Taken now: the search moves its images where they are.
+        broken = copied(x, np.flatnonzero(seems)) if hits.size else None
+        self.search.advance(slots, low, slope)
+        if hits.size:
             self.asked[hits] = self.search.done[hits]
-            self.offer(hits, self._exact(hits, x[seems]), self.label[hits])
+            self.offer(hits, self._exact(hits, broken), self.label[hits])
             self._broken(hits[~self.open(hits)])
         self._give_up(slots[self.busy[slots]])
         ended = np.flatnonzero(self.busy & (self.search.done >= self.last))
@@ -210,9 +215,13 @@ class Run(FurtherSlots):
     def _give_up(self, slots: NDArray[np.int64]) -> None:
         """End searches that are far from falling after a part of their steps, where more sizes follow."""
         few = -(-self.plan.steps // _GIVES_UP)
-        early = (self.search.done[slots] == few) & (self.stage[slots] < self.stages.regular) & self.searches_on
-        early &= ~self._headline(slots) & (self.size[slots] < len(self.epsilons) - 1)
-        at = slots[early]
+        if not self.searches_on:
+            return
+        at = slots[self.search.done[slots] == few]
+        if not at.size:
+            return
+        early = (self.stage[at] < self.stages.regular) & ~self._headline(at)
+        at = at[early & (self.size[at] < len(self.epsilons) - 1)]
         if at.size:
             self.last[at[self.far(at, self.search.lowest[at])]] = few
 

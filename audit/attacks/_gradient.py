@@ -32,7 +32,8 @@ def slopes(
 
     x = x.detach().requires_grad_()
     raw = forward(x)
-    kinds = np.unique(which)
+    # Most questions have one objective only.
+    kinds = np.unique(which) if len(objectives) > 1 else np.zeros(1, dtype=np.int64)
     if kinds.size == 1:
         margin = objectives[int(kinds[0])].margin(raw, target)
     else:

@@ -50,9 +50,10 @@ class Ledger:
         """
         self.meter.forwards += len(x)
         raw, objective = self.model.predict(x), self.question.objectives[0]
-        margins = np.stack([exact_margin(o, raw, target) for o in self.question.objectives], axis=1)
-        finite = np.logical_and.reduce(np.isfinite(raw.reshape(len(raw), -1)), axis=1)
-        if not finite.all():
+        every = [exact_margin(o, raw, target) for o in self.question.objectives]
+        margins = np.stack(every, axis=1) if len(every) > 1 else every[0][:, None]
+        if not np.isfinite(raw).all():
+            finite = np.logical_and.reduce(np.isfinite(raw.reshape(len(raw), -1)), axis=1)
             margins = np.where(finite[:, None], margins, np.inf)
         return objective.keep(raw, target), margins, objective.right(raw, target)
 
@@ -85,15 +86,18 @@ class Ledger:
             (m,) which stay right, and (m, objectives) whose margin is the lowest of its objective so far.
         """
         raw, margin, right = self.ask(x, target)
-        turned = self.right[rows] & ~right
-        self.by[rows[turned]] = np.broadcast_to(np.asarray(by), rows.shape)[turned]
-        self.right[rows] &= right
+        before = self.margin[rows]
+        if not right.all():
+            turned = self.right[rows] & ~right
+            self.by[rows[turned]] = np.broadcast_to(np.asarray(by), rows.shape)[turned]
+            self.right[rows] &= right
         if stored:
             self.stored[rows] &= right
-        lower = margin < self.margin[rows]
-        best = margin.min(axis=1) < self.margin[rows].min(axis=1)
-        self._raw[rows[best]] = raw[best]
-        self.margin[rows] = np.where(lower, margin, self.margin[rows])
+        lower = margin < before
+        if lower.any():
+            best = margin.min(axis=1) < before.min(axis=1)
+            self._raw[rows[best]] = raw[best]
+            self.margin[rows] = np.where(lower, margin, before)
         return right, lower
 
     def close(

@@ -59,12 +59,12 @@ def exact_margin(objective: Objective, raw: NDArray[np.float64], target: NDArray
         raw: (n, k[, *spatial]) raw outputs.
         target: (n[, *spatial]) targets.
     """
-    import torch
-
     card = getattr(objective, "card", None)
     if isinstance(objective, _PLAIN) and (card is None or card.output in ("logits", "value")):
         with np.errstate(invalid="ignore"):
             return array_margin(objective, raw, target)
+    import torch
+
     tensor, wanted = torch.as_tensor(raw), torch.as_tensor(target)
     out: NDArray[np.float64] = objective.margin(tensor, wanted).double().numpy()
     return out

@@ -6,6 +6,7 @@ import math
 from abc import ABC, abstractmethod
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -63,6 +64,7 @@ def log_share(p: Any) -> Any:
     return torch.log(p.clamp_min(torch.finfo(p.dtype).tiny))
 
 
+@lru_cache(maxsize=64)
 def threshold_log_odds(threshold: float) -> float:
     """Return the log odds of a threshold, finite at 0 and 1."""
     inside = min(max(threshold, 1e-12), 1 - 1e-12)

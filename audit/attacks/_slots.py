@@ -13,7 +13,7 @@ from audit.attacks._gradient import slopes
 from audit.attacks._ladder import attack_region, stored_step
 from audit.attacks._ledger import Ledger
 from audit.attacks._outcome import Cases, Plan
-from audit.attacks._rows import copied, placed
+from audit.attacks._rows import copied, placed, put, taken
 from audit.attacks._search import Search
 from audit.core import DifferentiableModel
 
@@ -73,7 +73,7 @@ class Slots:
         shape = (count, *images.shape[1:])
         x0 = torch.zeros(shape, device=self.device)
         region = torch.zeros((count, 1, *images.shape[2:]), device=self.device)
-        self.ball = Ball(norm=self.plan.norm, x0=x0, low=x0.clone(), high=x0.clone(), region=region)
+        self.ball = Ball.around(x0, self.spec.range, region, self.plan.norm)
         self.target = np.zeros((count, *target.shape[1:]), dtype=target.dtype)
         self.wanted = self.tensor(self.target)
         self.worst, self.slope = ([torch.zeros_like(x0) for _ in self.objectives] for _ in range(2))
@@ -103,9 +103,10 @@ class Slots:
         valid = self.spec.range
         return Ball.around(self.tensor(images), valid, self.tensor(region.astype(np.float32)), self.plan.norm)
 
-    def epsilon(self, slots: NDArray[np.int64]) -> Any:
+    def epsilon(self, slots: NDArray[np.int64]) -> NDArray[np.float64]:
         """Return (m,) the present size of some slots."""
-        return self.tensor(self.epsilons[self.size[slots]])
+        sizes: NDArray[np.float64] = self.epsilons[self.size[slots]]
+        return sizes
 
     def open(self, slots: NDArray[np.int64]) -> NDArray[np.bool_]:
         """Return which cases are not yet broken in every sense that their size allows."""
@@ -128,24 +129,23 @@ class Slots:
         """Verify candidates, and their whole stored steps where they have any; return (m,) which stay right."""
         if not slots.size:
             return np.zeros(0, dtype=bool)
-        by = np.broadcast_to(np.asarray(by), slots.shape)
         right = self._verify(slots, x, by)
         whole = self.ledger.stored[self.case[slots]] & self.storable(slots)
         if whole.any():
             at = slots[whole]
             steps = self.ball.take(at).whole(copied(x, np.flatnonzero(whole)), self.epsilon(at))
-            right[whole] &= self._verify(at, steps, by[whole], stored=True)
+            right[whole] &= self._verify(at, steps, by if isinstance(by, str) else by[whole], stored=True)
         return right
 
     def _verify(
-        self, slots: NDArray[np.int64], x: Any, by: NDArray[np.str_], *, stored: bool = False
+        self, slots: NDArray[np.int64], x: Any, by: str | NDArray[np.str_], *, stored: bool = False
     ) -> NDArray[np.bool_]:  # fmt: skip
         right, lower = self.ledger.offer(
             self.case[slots], x.detach().cpu().numpy(), self.target[slots], by, stored=stored
         )
         for worst, hit in zip(self.worst, lower.T, strict=True):
             if hit.any():
-                worst[placed(slots[hit], x.device)] = copied(x, np.flatnonzero(hit))
+                put(worst, placed(slots[hit], x.device), taken(x, placed(np.flatnonzero(hit), x.device)))
         return right
 
 

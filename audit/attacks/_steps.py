@@ -32,8 +32,9 @@ def largest_rounded(delta: Any, most: Any) -> Any:
         fits = _sorted(flat, near, most)
     else:
         limits = (most * _ROUNDING).numpy()
-        rows = [_counted(*row) for row in zip(flat.numpy(), near.abs().numpy(), limits, strict=True)]
-        fits = torch.from_numpy(np.stack(rows)) if rows else torch.zeros_like(near, dtype=torch.bool)
+        fits = torch.empty_like(near)
+        for kept, *row in zip(fits.numpy(), flat.numpy(), near.abs().numpy(), limits, strict=True):
+            kept[:] = _counted(*row)
     return near.mul_(fits).reshape(delta.shape)
 
 
@@ -62,9 +63,10 @@ def _counted(size: NDArray[np.float32], steps: NDArray[np.float32], limit: float
     kept = int(counts[:over].sum()) + _most(limit - before, float(cost[over]), before, limit)
     if not kept:
         return np.zeros(size.size, dtype=bool)
-    # The bits of a float that is not below 0 rise with it; the place makes every key one of its kind.
-    keys = (~size.view(np.int32)).astype(np.int64) << 32 | np.arange(size.size)
-    out: NDArray[np.bool_] = keys <= np.partition(keys, kept - 1)[kept - 1]
+    least = np.partition(size, size.size - kept)[size.size - kept]
+    out: NDArray[np.bool_] = size > least
+    # Of those as large as the last one, the first in their order.
+    out[np.flatnonzero(size == least)[: kept - np.count_nonzero(out)]] = True
     return out
 
 

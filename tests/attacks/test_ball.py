@@ -206,5 +206,5 @@ def test_a_part_of_a_ball_is_that_of_its_images(norm: Any) -> None:
             assert part.everywhere == whole.everywhere
             assert part.project(delta[at], size[at]).equal(whole.project(delta, size)[at])
             assert part.step(delta[at], slope[at], size[at]).equal(whole.step(delta, slope, size)[at])
-            moved = part.valid_(delta[at].clone(), size[at])
+            moved = part.valid_(delta[at] * part.region, part.limits(size[at]))
             assert (moved - part.project(delta[at], size[at])).abs().max() < 1e-4
