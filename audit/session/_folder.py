@@ -17,10 +17,10 @@ from audit.session._folder_lock import busy, is_locked
 LOG = "log.jsonl"
 CACHE = ".audit-cache"
 """Folder beside audit.toml that keeps what was worked out; it may be deleted at any time."""
-_EARLIER = ".earlier"
-"""Folder in that of a run which keeps a finished run out of sight until the new one measures: it may come back."""
-_OURS = {*FILES, SUMS, "artifacts", _EARLIER}
-_MARKS = {"evidence.json", "log.jsonl", SUMS, _EARLIER}
+_EARLIER, _MOVING = ".earlier", ".moving"
+"""Folders in that of a run: a finished run, out of sight until a new one measures, and one that is being moved."""
+_OURS = {*FILES, SUMS, "artifacts", _EARLIER, _MOVING}
+_MARKS = {"evidence.json", "log.jsonl", SUMS}
 
 
 def default_folder() -> Path:
@@ -70,7 +70,7 @@ def check_held(folder: Path, *, overwrite: bool, resume: bool = False) -> None:
             fix="name another folder, or add --overwrite to replace the run in it, or --resume to take it up again",
         )  # fmt: skip
     foreign = [n for n in held if not is_ours(n)]
-    if foreign or not _MARKS & set(held):
+    if foreign or not (_MARKS & set(held) or any((folder / n / SUMS).is_file() for n in (_EARLIER, _MOVING))):
         raise InputError(
             f"{folder} is not the folder of a run, so it is not replaced", expected="what 'audit run' wrote, only",
             got=", ".join(foreign[:5]) or "none of its files", fix="name another folder",
@@ -105,7 +105,7 @@ def as_before(folder: Path, *, created: bool) -> Iterator[None]:
 
 @contextmanager
 def emptied(folder: Path, *, keep_log: bool = False) -> Iterator[None]:
-    """Empty a folder that `check_folder` let pass.
+    """Empty a folder that `check_folder` let pass and `settle` has settled.
 
     A finished run in it is set aside: it comes back after an error of the input, unless `clear_earlier` came first.
 
@@ -117,8 +117,9 @@ def emptied(folder: Path, *, keep_log: bool = False) -> Iterator[None]:
     if keep_log or (folder / SUMS).is_file() or not _is_set_aside(earlier):
         clear_earlier(folder)
     if (folder / SUMS).is_file() and not keep_log:
-        earlier.mkdir()
-        _move_all(folder, earlier)
+        (folder / _MOVING).mkdir()
+        _move_all(folder, folder / _MOVING)
+        (folder / _MOVING).replace(earlier)
     # What a run which was killed had set aside can still come back.
     _empty(folder, keep=(LOG,) if keep_log else (_EARLIER,))
     try:
@@ -126,12 +127,20 @@ def emptied(folder: Path, *, keep_log: bool = False) -> Iterator[None]:
     except InputError:
         if _is_set_aside(earlier):
             _empty(folder, keep=(_EARLIER,))
-            _move_all(earlier, folder)
-            earlier.rmdir()
+            earlier.replace(folder / _MOVING)
+            settle(folder)
         raise
     except BaseException:
         clear_earlier(folder)
         raise
+
+
+def settle(folder: Path) -> None:
+    """Bring back a finished run that was being set aside, or brought back, when a run was killed."""
+    moving = folder / _MOVING
+    if moving.is_dir() and not moving.is_symlink():
+        _move_all(moving, folder)
+    _remove(moving)
 
 
 def _is_set_aside(earlier: Path) -> bool:
@@ -141,13 +150,16 @@ def _is_set_aside(earlier: Path) -> bool:
 def _move_all(old: Path, new: Path) -> None:
     # The seal goes last: what breaks off in between leaves a seal that does not hold, or none.
     for path in sorted(old.iterdir(), key=lambda p: p.name == SUMS):
-        if path != new:
+        if path.name not in (_EARLIER, _MOVING):
             path.replace(new / path.name)
 
 
 def clear_earlier(folder: Path) -> None:
     """Take away the finished run that `emptied` set aside: nothing brings it back from here on."""
-    _remove(folder / _EARLIER)
+    earlier = folder / _EARLIER
+    if _is_set_aside(earlier):
+        (earlier / SUMS).unlink()
+    _remove(earlier)
 
 
 def _empty(folder: Path, *, keep: tuple[str, ...]) -> None:

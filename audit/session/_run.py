@@ -77,6 +77,7 @@ from audit.session._folder import (
     emptied,
     finished,
     made_new,
+    settle,
 )
 from audit.session._folder_lock import locked
 from audit.session._history import History
@@ -203,6 +204,7 @@ def audit_model(
     check_folder(folder, overwrite=options.overwrite, resume=options.resume)
     created = made_new(folder)
     with locked(folder) as shut, as_before(folder, created=created):
+        settle(folder)
         # Another run may have come and gone since the first look.
         check_held(folder, overwrite=options.overwrite, resume=options.resume)
         state = model.state_digest()

@@ -12,13 +12,13 @@ import pytest
 from audit.errors import InputError
 from audit.evidence import FILES, SUMS
 from audit.session import check_folder, default_folder
-from audit.session._folder import _OURS, LOG, as_before, clear_earlier, emptied, made_new
+from audit.session._folder import _OURS, LOG, as_before, clear_earlier, emptied, made_new, settle
 from audit.session._folder_lock import locked
 
 
 def test_our_files_are_those_of_the_evidence() -> None:
     """The names that may be overwritten are those that a run writes."""
-    assert {*FILES, SUMS, "artifacts", ".earlier"} == _OURS
+    assert {*FILES, SUMS, "artifacts", ".earlier", ".moving"} == _OURS
 
 
 def test_new_and_empty_folders_are_free(tmp_path: Path) -> None:
@@ -125,6 +125,63 @@ def _break_off(folder: Path, error: BaseException, *, measured: bool = False) ->
     if measured:
         clear_earlier(folder)
     raise error
+
+
+@pytest.mark.parametrize("moves", range(14))
+def test_a_kill_while_an_earlier_run_is_moved_loses_nothing_of_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, moves: int
+) -> None:
+    """Wherever it comes, there or back, the next try finds the run whole, and no half of it has a seal that holds."""
+    folder = tmp_path / "run"
+    before = finished_run(folder)
+    left, move = iter(range(moves)), Path.replace
+
+    def killed(self: Path, target: Path) -> Path:
+        if next(left, None) is None:
+            raise SystemExit
+        return move(self, target)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Path, "replace", killed)
+        with pytest.raises((InputError, SystemExit)), emptied(folder):
+            _break_off(folder, InputError("here"))
+    half = content(folder)
+    assert half == before or SUMS not in half or not set(before) <= set(half)
+    check_folder(folder, overwrite=True)
+    settle(folder)
+    with pytest.raises(InputError), emptied(folder):
+        _break_off(folder, InputError("here"))
+    assert content(folder) == before
+
+
+def test_an_earlier_run_that_is_half_taken_away_does_not_come_back(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its seal goes before anything else of it."""
+    folder = tmp_path / "run"
+    finished_run(folder)
+    with monkeypatch.context() as patch, pytest.raises(SystemExit), emptied(folder):
+        _killed_at_first(patch, folder)
+    with pytest.raises(InputError), emptied(folder):
+        _break_off(folder, InputError("here"))
+    assert content(folder) == {LOG: "new log"}
+
+
+def _killed_at_first(patch: pytest.MonkeyPatch, folder: Path) -> None:
+    def killed(*_: object, **__: object) -> None:
+        raise SystemExit
+
+    patch.setattr(shutil, "rmtree", killed)
+    clear_earlier(folder)
+
+
+@pytest.mark.parametrize("name", [".earlier", ".moving"])
+def test_a_folder_of_that_name_alone_is_nobodys_run(tmp_path: Path, name: str) -> None:
+    """What somebody else keeps in it is not deleted."""
+    (tmp_path / "run" / name).mkdir(parents=True)
+    (tmp_path / "run" / name / "mine.txt").write_text("mine")
+    with pytest.raises(InputError, match="not the folder of a run"):
+        check_folder(tmp_path / "run", overwrite=True)
 
 
 def test_a_link_in_place_of_the_folder_for_an_earlier_run_leads_nowhere(tmp_path: Path) -> None:
