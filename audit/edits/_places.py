@@ -20,6 +20,8 @@ TRIES = 96
 MARGIN = 3
 """Pixels around a shape that its surroundings are compared in."""
 PROBED = 256
+_TOGETHER = 2**20
+"""Values that are looked at at once."""
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -161,10 +163,19 @@ def levels_around(image: NDArray[Any], shape: Shape, places: Places, clear: Mask
         places: (k, axes) starts of boxes.
         clear: (*spatial) bool, pixels that count.
     """
-    at = _flat(places, np.argwhere(shape.around), clear.shape)
+    offsets = np.argwhere(shape.around)
+    few = max(1, _TOGETHER // max(1, len(offsets) * len(image)))
+    parts = [
+        _levels(image, _flat(places[i : i + few], offsets, clear.shape), clear) for i in range(0, len(places), few)
+    ]
+    return np.concatenate([np.zeros((0, 2), image.dtype), *parts])
+
+
+def _levels(image: NDArray[Any], at: NDArray[np.int64], clear: Mask) -> NDArray[Any]:
+    """Return (k, 2) mean and spread of what is clear of (k, pixels) places in the flat image."""
     counted = clear.ravel().take(at)
     values = np.ascontiguousarray(image.reshape(len(image), -1).T).take(at, axis=0)
-    counts, out = np.count_nonzero(counted, axis=1), np.zeros((len(places), 2), image.dtype)
+    counts, out = np.count_nonzero(counted, axis=1), np.zeros((len(at), 2), image.dtype)
     # Places around which as many pixels are clear, most of them as a rule, are added up together.
     for count in np.unique(counts[counts > 0]).tolist():
         rows = np.flatnonzero(counts == count)

@@ -17,7 +17,7 @@ from audit.judge._words import counted, headline, metric_words
 
 # How the method of a number says that the attack behind it may not be believed, which more patients do not change.
 _UNBELIEVED = "certificate failed"
-_TOO_FEW = "so few patients can settle hardly anything here"
+_TOO_FEW = "so few patients settle at most an extreme value here"
 _WORST_FIRST: tuple[Status, ...] = ("FAIL", "INCONCLUSIVE", "PASS")
 
 

@@ -22,8 +22,8 @@ _CHECKS: Mapping[str, tuple[str, str]] = {
     "within-0-1": ("probabilities from 0 to 1", "some probabilities are below 0 or above 1"),
     "sum-to-1": ("probabilities that sum to 1", "the probabilities of a case do not sum to 1"),
     "logits-are-probabilities": ("logits that are no probabilities", "outputs declared as logits are probabilities"),
-    "not-constant": ("outputs that differ between cases", "all cases have the same output"),
-    "not-saturated": ("scores between 0 and 1", "all scores are exactly 0 or 1"),
+    "not-constant": ("outputs that differ between cases", "an output is constant"),
+    "not-saturated": ("scores between 0 and 1", "all scores are 0 or 1, or next to them"),
     "logits-of-both-signs": ("logits above and below 0", "no logit is below 0"),
     "decisions-of-both-kinds": (
         "cases on both sides of the operating point", "all cases are on one side of the operating point",

@@ -198,7 +198,7 @@ def _size(source: Source, rule: Rule) -> tuple[Cell, ...]:
     elif distance is None:
         power = "no statement: the interval has no width, or none at this level"
     elif out_of_reach(rule, m, distance):
-        power = "hardly any: no value that the metric can have lies far enough from the limit"
+        power = "hardly any: at most an extreme value would be settled"
     else:
         power = f"{distance:.2g} or more from the limit"
     if finding.patients_needed:

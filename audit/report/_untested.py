@@ -86,9 +86,10 @@ def untested(evidence: Evidence, shown: Collection[str]) -> Untested:
     if alone:
         count = plural(len(alone), "other") if groups else whole(len(alone))
         groups.append(Group(count=count, text="each for a reason of its own", entries=alone, alike=False))
-    done = sum(r.state == "completed" for r in evidence.results)
+    done, failed = (sum(r.state == state for r in evidence.results) for state in ("completed", "error"))
+    rest = (f"{whole(failed)} ended in an error, " if failed else "") + f"{whole(len(folded))} gave none:"
     return Untested(
-        sentence=f"{plural(done, 'probe')} gave a result on this model and cohort, {whole(len(folded))} did not:",
+        sentence=f"{plural(done, 'probe')} gave a result on this model and cohort, {rest}",
         groups=tuple(groups),
         entries=tuple(_entry(n, shown) for n in evidence.not_tested if n.probe in in_sight),
     )

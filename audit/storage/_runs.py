@@ -125,19 +125,20 @@ def _copied_there(
         seal = (folder / last).read_bytes()
     else:
         before = _Before.of(place, held, (_LOG, last))
-        # The seal goes first, so that a folder that is half replaced is no evidence.
-        remove(join(place, last))
-    # A run takes hours; that its end cannot be written is better known before. A log without a seal is an unfinished
-    # run to every reader.
-    if not seal:
-        write_bytes(join(place, _LOG), b"")
     try:
+        if not seal:
+            # A run takes hours; that its end cannot be written is better known before. A log without a seal is an
+            # unfinished run to every reader, and one that is half replaced.
+            write_bytes(join(place, _LOG), b"")
+            remove(join(place, last))
         yield folder
     except InputError:
         # Nothing was measured: the next try finds the folder as it was.
         shutil.rmtree(folder.parent, ignore_errors=True)
         if not earlier:
-            remove(join(place, _LOG))
+            # What the store refuses here it has refused before, and that has to be told.
+            with suppress(StorageError):
+                remove(join(place, _LOG))
         elif not begun():
             before.restore(lock)
         raise

@@ -11,6 +11,7 @@ from audit.edits import (
     Insertion,
     Shape,
     Texture,
+    _places,
     in_turn,
     inserted,
     levels_around,
@@ -74,8 +75,10 @@ def test_what_lies_near_a_mask_is_looked_for_near_it_only(spacing):
             assert np.array_equal(grid.dilated(mask, radius), found)
 
 
-def test_levels_and_spreads_around_a_shape_are_means_and_deviations_to_the_bit():
-    """Of one channel and of three, at places with few clear pixels and with many; 0 where nothing is clear."""
+@pytest.mark.parametrize("together", [100, 2**20])
+def test_levels_and_spreads_around_a_shape_are_means_and_deviations_to_the_bit(monkeypatch, together):
+    """Of one channel and of three, few places at once and all, with few clear pixels and many; 0 where none is clear."""
+    monkeypatch.setattr(_places, "_TOGETHER", together)
     rng = np.random.default_rng(3)
     for number in range(20):
         image = rng.normal(300, 20, (3 if number % 3 == 0 else 1, 20, 20)).astype(np.float32)
@@ -88,6 +91,7 @@ def test_levels_and_spreads_around_a_shape_are_means_and_deviations_to_the_bit()
             values = image[(slice(None), *box)][:, ~shape.region & clear[box]]
             assert (mean, spread) == (values.mean(), values.std())
     assert not levels_around(image, shape, places, np.zeros_like(clear)).any()
+    assert levels_around(image, shape, places[:0], clear).shape == (0, 2)
 
 
 @pytest.mark.parametrize("sides", [(6, 9), (4, 5, 3)])

@@ -68,7 +68,7 @@ def test_the_distance_that_is_settled_shrinks_with_the_patients(metric: str) -> 
     assert near == pytest.approx(far / 2, rel=0.33)
 
 
-FEW = "so few patients can settle hardly anything here"
+FEW = "so few patients settle at most an extreme value here"
 RIGHT = np.ones(9, dtype=bool)
 
 

@@ -157,7 +157,7 @@ def test_nothing_is_claimed_that_was_not_given(files):
 def test_where_no_value_lies_far_enough_from_its_limit_hardly_any_power_is_stated(tmp_path):
     """Of five patients with disease a rate would have to lie 0.7 or more from 0.7, and no rate does."""
     text = text_of(unzipped(make_pack(small_run(tmp_path, n=14, limit=0.7), PackOptions()))[ACCEPTANCE])
-    assert "sensitivity 50 5 hardly any: no value that the metric can have lies far enough from the limit" in text
+    assert "sensitivity 50 5 hardly any: at most an extreme value would be settled" in text
     assert "or more from the limit" not in text
 
 

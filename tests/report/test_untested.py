@@ -25,7 +25,7 @@ def test_many_are_told_by_reason_and_each_once() -> None:
         ("2", "were not selected, and no rule asks for them"),
         ("1 other", "each for a reason of its own"),
     ]
-    assert found.sentence.endswith("on this model and cohort, 11 did not:")
+    assert found.sentence.endswith("on this model and cohort, 1 ended in an error, 11 gave none:")
     assert sorted(told(found)) == sorted(n.what for n in made.not_tested)
     assert [e.anchor for e in found.groups[0].entries] == ["ADV001", *[""] * 7]
 

@@ -1,6 +1,7 @@
 """A run on shared storage: half of one is no evidence, and what is read is a copy within limits."""
 
 import hashlib
+import tempfile
 from collections.abc import Callable
 from pathlib import Path
 
@@ -8,7 +9,7 @@ import pytest
 
 from audit.errors import EvidenceError, InputError, StorageError
 from audit.evidence import read_run
-from audit.storage import Remote, held_run, join, run_folder, sizes
+from audit.storage import Remote, _runs, held_run, join, run_folder, sizes
 from tests.storage.conftest import put
 
 LAST = "SHA256SUMS"
@@ -163,6 +164,32 @@ def test_an_audit_that_was_refused_leaves_an_earlier_run_as_it_was(memory: Remot
         assert (held / LAST).exists() is not measured
         assert (held / "log.jsonl").read_text() == ("" if measured else '{"earlier": 1}')
     assert [r.name for r in sizes(memory) if r.name.endswith(".lock")] == []
+
+
+@pytest.mark.parametrize("refused", ["write_bytes", "remove"])
+def test_a_store_that_refuses_the_first_change_keeps_the_earlier_run(
+    memory: Remote, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, refused: str
+) -> None:
+    """Nothing was measured; nothing of this machine is left, either."""
+    place = join(memory, "run1")
+    make(place, '{"earlier": 1}')
+    (tmp_path / "tmp").mkdir()
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "tmp"))
+    allowed = getattr(_runs, refused)
+    calls = iter([True])
+
+    def first_refused(*given: object) -> None:
+        if next(calls, False):
+            raise StorageError("storage: refused", expected="an answer", got="none", fix="try again")
+        allowed(*given)
+
+    monkeypatch.setattr(_runs, refused, first_refused)
+    with pytest.raises(StorageError, match="refused"):
+        replaced(place, write)
+    with held_run(place) as held:
+        assert (held / LAST).exists()
+        assert (held / "log.jsonl").read_text() == '{"earlier": 1}'
+    assert not list((tmp_path / "tmp").glob("audit-run-*"))
 
 
 def test_an_earlier_run_does_not_come_back_where_another_run_has_taken_its_place(memory: Remote) -> None:
