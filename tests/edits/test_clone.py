@@ -77,7 +77,7 @@ def test_what_lies_near_a_mask_is_looked_for_near_it_only(spacing):
 
 @pytest.mark.parametrize("together", [100, 2**20])
 def test_levels_and_spreads_around_a_shape_are_means_and_deviations_to_the_bit(monkeypatch, together):
-    """Of one channel and of three, few places at once and all, with few clear pixels and many; 0 where none is clear."""
+    """Of one channel and of three, few places at once or all, few clear pixels or many; 0 where none is clear."""
     monkeypatch.setattr(_places, "_TOGETHER", together)
     rng = np.random.default_rng(3)
     for number in range(20):
