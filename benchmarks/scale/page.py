@@ -16,7 +16,7 @@ def written(found: dict[str, Any]) -> str:
     for name in PARTS:
         rows += _rows(name, found["parts"].get(name, {"absent": "not measured"}))
     lines = ["| what | measured | remark |", "| --- | --- | --- |", *(f"| {' | '.join(row)} |" for row in rows)]
-    return "\n".join([*_head(found), *lines, "", *_how()]) + "\n"
+    return "\n".join([*_head(found), *lines, "", *_how(found)]) + "\n"
 
 
 def _head(found: dict[str, Any]) -> list[str]:
@@ -70,17 +70,28 @@ def _sequential(found: dict[str, Any]) -> list[Row]:
 TABLES = {"sequential": _sequential}
 
 
-def _how() -> list[str]:
+def _how(found: dict[str, Any]) -> list[str]:
     return [
         "## How",
         "",
-        "- Throughput: attacks ADV001, ADV002, ADV005 and ADV007 on the smoke demo, nothing kept from an earlier run; "
-        "images passed forward and backward through the network, over the wall time of the whole audit with its "
-        "report. Audits with one and with two workers take turns.",
+        *_throughput(found),
         "- Memory: `audit.testing.generated_cohort`, whose 24 × 24 images are drawn when they are read; a site of 60 "
         "levels, sex, age, a device, two readers, repeats. Profile standard. Each number of cases has a process of its "
         "own, whose largest resident size over its whole life is given.",
         "- Patients saved: simulated cohorts through the real stop and the real judge.",
         "",
         "A single part is measured again by `make bench-scale BENCH_ARGS=memory`.",
+    ]
+
+
+def _throughput(found: dict[str, Any]) -> list[str]:
+    """Return what the throughput was measured on, as it was when it was measured."""
+    works = [found["parts"].get(name, {}).get("found") for name in ("workers", "ray_nodes")]
+    each = dict.fromkeys((one["profile"], one["probes"].replace(",", ", ")) for one in works if one)
+    on = " and ".join(f"{probes} on the {profile} demo" for profile, probes in each)
+    if not on:
+        return []
+    return [
+        f"- Throughput: attacks {on}, nothing kept from an earlier run; images passed forward and backward through "
+        "the network, over the wall time of the whole audit with its report. Audits with one and with two take turns."
     ]
