@@ -31,7 +31,8 @@ def slopes(
     import torch
 
     x = x.detach().requires_grad_()
-    raw = forward(x)
+    # A copy: a network that writes into what it is given must not move the images of a search.
+    raw = forward(x.clone())
     # Most questions have one objective only.
     kinds = np.unique(which) if len(objectives) > 1 else np.zeros(1, dtype=np.int64)
     if kinds.size == 1:

@@ -82,15 +82,21 @@ class TorchModel:
         return model_digest([*tensor_parts(self._net), *self._identity], self._spec)
 
 
-def ask(module: Any, images: Any, spec: ModelSpec) -> Any:
+def ask(module: Any, images: Any, spec: ModelSpec, *, own: bool = False) -> Any:
     """Return a pipeline's answer to a tensor of images.
+
+    Args:
+        module: The pipeline.
+        images: (n, channels, *spatial) float32 tensor.
+        spec: The declaration.
+        own: Whether the tensor may be written into; else a network that works in place is given a copy.
 
     Raises:
         ModelError: The network cannot take these images, or answers in another shape than declared.
     """
     check_images(images, spec.input)
     try:
-        return module(images)
+        return module(images if own else images.clone())
     except (RuntimeError, ValueError, TypeError, IndexError, AssertionError) as error:
         raise ModelError(
             "the model fails on a batch of images", expected=f"an answer for {tuple(images.shape)}",
@@ -102,10 +108,9 @@ def ask_numpy(module: Any, images: NDArray[np.floating[Any]], spec: ModelSpec) -
     """Return a pipeline's answer to an array of images, (n, k[, *spatial]) float64; see `ask`."""
     import torch
 
-    # A copy, so that a network that works in place cannot change the caller's images.
     batch = torch.from_numpy(np.array(images, dtype=np.float32))
     with torch.inference_mode():
-        answer: NDArray[np.float64] = ask(module, batch, spec).double().cpu().numpy()
+        answer: NDArray[np.float64] = ask(module, batch, spec, own=True).double().cpu().numpy()
     return answer
 
 

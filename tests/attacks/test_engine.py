@@ -44,6 +44,41 @@ def test_a_linear_model_is_broken_exactly_up_to_its_margin(plan: Plan) -> None:
         assert outcome.right[:, index].mean() == pytest.approx(expected.mean(), abs=1e-6)
 
 
+class Shifted(Linear):
+    """Takes something away from the images, in memory of its own."""
+
+    def forward(self, x: Any) -> Any:
+        return super().forward(x - 0.25)
+
+
+class InPlace(Linear):
+    """The same in the memory of the images that it is given."""
+
+    def forward(self, x: Any) -> Any:
+        return super().forward(x.sub_(0.25))
+
+
+class Behind(Linear):
+    """The same, and writes into the images behind the back of the graph."""
+
+    def forward(self, x: Any) -> Any:
+        out = super().forward(x - 0.25)
+        x.data.fill_(7.0)
+        return out
+
+
+@ENGINES
+@pytest.mark.parametrize("kind", [InPlace, Behind])
+def test_a_network_that_writes_into_its_images_is_attacked_as_one_that_does_not(plan: Plan, kind: type[Linear]) -> None:
+    """The images of a search are its own."""
+    images, rng = cases(48)
+    weights, target = rng.normal(size=36), rng.integers(0, 2, 48)
+    plain, writing = (run(wrap(each(weights, 0.3)), images, target, plan) for each in (Shifted, kind))
+    assert 0 < plain.right[:, 1].sum() < plain.right_clean.sum()
+    for name in ("right", "answers", "worst"):
+        assert np.array_equal(getattr(plain, name), getattr(writing, name)), name
+
+
 @ENGINES
 def test_the_scale_of_the_logits_changes_nothing(plan: Plan) -> None:
     """Logits times 50 are the same decisions, and the same cases break."""

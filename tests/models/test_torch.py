@@ -103,6 +103,25 @@ def test_scale_false_leaves_the_intensities(images):
     np.testing.assert_allclose(model.predict(images(2)), images(2))
 
 
+def test_a_network_that_works_in_place_leaves_the_images_that_it_is_given(images):
+    """Asked with gradients and without; its gradients are those of a network that does not."""
+
+    class InPlace(torch.nn.Module):
+        def forward(self, x):
+            return x.sub_(3).pow(2).mean(dim=(1, 2, 3), keepdim=False)[:, None]
+
+    spec = spec_for("single logit", 2, input=InputSpec(range=(0, 255), scale=False))
+    model, given = from_module(InPlace(), spec), images(2)
+    x, numbers = torch.from_numpy(given.copy()).requires_grad_(True), given.copy()
+    model.forward(x).sum().backward()
+    with torch.no_grad():
+        model.forward(x)
+    model.predict(numbers)
+    assert np.array_equal(x.detach().numpy(), given)
+    assert np.array_equal(numbers, given)
+    np.testing.assert_allclose(x.grad.numpy(), 2 * (given - 3) / given[0].size, rtol=1e-5)
+
+
 def test_gradients_reach_the_stored_intensities(images):
     """The gradient is that of the whole way from stored intensities, and parameters ask for none."""
     net = tiny("logits", 1, 2)
