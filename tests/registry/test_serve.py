@@ -59,6 +59,10 @@ def test_a_signed_webhook_is_noted_and_answered_at_once(server):
     """The version that it names waits in the queue; nothing else of it is kept."""
     assert send(server)[0] == 202
     assert server.queue.announced() == [("toy", "3")]
+    # It is told after the answer, by the server's own thread.
+    until = time.monotonic() + 20
+    while not server.calls and time.monotonic() < until:
+        time.sleep(0.01)
     assert server.calls == [1]
 
 
