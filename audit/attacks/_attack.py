@@ -104,6 +104,6 @@ def attack_part(
     Returns:
         The outcome of the n cases.
     """
-    ledger = Ledger(model, question, cases.count, len(plan.epsilons), meter or Meter(), once)
+    ledger = Ledger(model, question, cases.count, len(plan.epsilons), meter or Meter(), once, plan.batch)
     run = Run(model, cases, plan, ledger, seed=seed, keep=keep, observe=observe)
     return run.all(progress or (lambda done, total: None))

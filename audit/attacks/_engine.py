@@ -1,8 +1,9 @@
 """The attack: rising sizes, carried and warm-started, every success verified on the untouched model.
 
 A slot holds one case, at its own size and step. As soon as a case is broken or its search ends it goes on to the next
-size, and after the last one the next case takes the slot, so that batches stay full and memory does not depend on the
-number of cases.
+size, and after the last one the next case takes the slot, so that memory does not depend on the number of cases. Small
+images have slots for several batches, of which a batch passes at a time: what is asked of a few slots only, as whether
+what seems broken is so, then fills batches as well.
 """
 
 from __future__ import annotations
@@ -13,7 +14,6 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from audit.attacks._further import FurtherSlots
-from audit.attacks._gradient import slopes
 from audit.attacks._ledger import Ledger
 from audit.attacks._outcome import CARRIED, ONE_STEP, Cases, Observer, Outcome, Plan
 from audit.attacks._rows import copied, placed, taken
@@ -72,8 +72,8 @@ class Run(FurtherSlots):
         """Bring every idle slot to its next search, through sizes that need none, and fill empty slots."""
         while True:
             empty = np.flatnonzero(self.case < 0)[: self.cases.count - self.taken]
-            if empty.size:
-                self.enter(empty)
+            for begin in range(0, empty.size, self.plan.batch):
+                self.enter(empty[begin : begin + self.plan.batch])
             waiting = np.flatnonzero(~self.busy & (self.case >= 0))
             if not waiting.size:
                 return
@@ -187,8 +187,7 @@ class Run(FurtherSlots):
         which = self.stage[slots] % len(self.objectives)
         at = placed(slots, self.device)
         x = taken(self.search.x, at)
-        self.ledger.meter.gradients += slots.size
-        margin, slope = slopes(self.forward, self.objectives, which, x, taken(self.wanted, at))
+        margin, slope = self.slopes(self.forward, which, x, taken(self.wanted, at))
         low = margin.double().cpu().numpy()
         wait = max(1, self.plan.steps // _PUSH)
         seems = ~(low >= 0) & (self.search.done[slots] + 1 - self.asked[slots] >= wait)

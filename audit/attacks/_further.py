@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from audit.attacks._gradient import slopes
 from audit.attacks._ledger import Ledger
 from audit.attacks._outcome import NOISE, SMOOTHED, TURNING, Cases, Plan
 from audit.attacks._slots import Slots, each_own, usable
@@ -127,9 +126,8 @@ class FurtherSlots(Slots):
         for images in sides:
             at = slots[lacks]
             if at.size:
-                self.ledger.meter.gradients += at.size
                 x = self.tensor(images[lacks])
-                _, slope = slopes(self.model.forward, self.objectives, which[lacks], x, self.wanted[at])
+                _, slope = self.slopes(self.model.forward, which[lacks], x, self.wanted[at])
                 self._there[at] = slope
                 lacks[lacks] = ~usable(slope)
 
@@ -158,8 +156,7 @@ class FurtherSlots(Slots):
         which, found = self.lowest(slots), []
         for _ in range(count):
             x = ball.project(ball.random(epsilon, rngs), epsilon)
-            self.ledger.meter.gradients += slots.size
-            found.append(slopes(self.forward, self.objectives, which, x, self.wanted[slots])[1])
+            found.append(self.slopes(self.forward, which, x, self.wanted[slots])[1])
         return torch.stack(found)
 
     def control(self, slots: NDArray[np.int64]) -> None:

@@ -25,12 +25,14 @@ class Ledger:
         sizes: Number of sizes.
         meter: Where the cost is counted.
         once: Where that of what every part of an attack asks alike is counted, by default with the rest.
+        batch: Images that the model is asked about at once, by default all that come together.
     """
 
     def __init__(
-        self, model: ImagingModel, question: Question, count: int, sizes: int, meter: Meter, once: Meter | None = None
-    ) -> None:
-        self.model, self.question, self.meter, self.once = model, question, meter, once or meter
+        self, model: ImagingModel, question: Question, count: int, sizes: int, meter: Meter, once: Meter | None = None,
+        batch: int | None = None,
+    ) -> None:  # fmt: skip
+        self.model, self.question, self.meter, self.once, self.batch = model, question, meter, once or meter, batch
         self.right, self.stored, self.right_clean = (np.zeros(count, bool) for _ in range(3))
         self.gradient, self.descends, self.integer = (np.zeros(count, bool) for _ in range(3))
         self.attacked, self.noise = np.zeros(count, bool), np.zeros(count, bool)
@@ -49,13 +51,19 @@ class Ledger:
         A margin of an answer that is no number is infinite, so that such an answer is never kept.
         """
         self.meter.forwards += len(x)
-        raw, objective = self.model.predict(x), self.question.objectives[0]
+        raw, objective = self._answers_to(x), self.question.objectives[0]
         every = [exact_margin(o, raw, target) for o in self.question.objectives]
         margins = np.stack(every, axis=1) if len(every) > 1 else every[0][:, None]
         if not np.isfinite(raw).all():
             finite = np.logical_and.reduce(np.isfinite(raw.reshape(len(raw), -1)), axis=1)
             margins = np.where(finite[:, None], margins, np.inf)
         return objective.keep(raw, target), margins, objective.right(raw, target)
+
+    def _answers_to(self, x: NDArray[np.float32]) -> NDArray[np.float64]:
+        step = self.batch or len(x)
+        if len(x) <= step:
+            return self.model.predict(x)
+        return np.concatenate([self.model.predict(x[i : i + step]) for i in range(0, len(x), step)])
 
     def enter(self, rows: NDArray[np.int64], x: NDArray[np.float32], target: NDArray[Any]) -> None:
         """Note what the model says of some cases without an attack."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -21,8 +22,28 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 
+_BATCHES = 4
+"""Batches that the slots hold where images are small: what is asked of some of them at a time still fills a batch."""
+_VALUES = 2**21
+"""Pixels times channels that slots hold beyond one batch."""
+
+
+def slots_for(batch: int, size: Sequence[int], channels: int) -> int:
+    """Return how many cases are under attack at a time: whole batches, one where images are large or of no known size.
+
+    Args:
+        batch: Images a batch.
+        size: Spatial size of an image, empty where it is not declared.
+        channels: Of an image.
+    """
+    if not size:
+        return batch
+    room = _VALUES // max(1, math.prod(size) * channels * batch)
+    return batch * max(1, min(_BATCHES, room))
+
+
 class Slots:
-    """Slots for as many cases as a batch holds; `enter` fills some, `offer` verifies candidates for some.
+    """Slots for some batches of cases; `enter` fills some, `offer` verifies candidates for some.
 
     Args:
         model: The model under attack.
@@ -35,7 +56,7 @@ class Slots:
         self.model, self.cases, self.plan, self.ledger = model, cases, plan, ledger
         self.spec, self.objectives = model.card.input, ledger.question.objectives
         self.epsilons = np.array(plan.epsilons, dtype=np.float64)
-        count = min(plan.batch, cases.count)
+        count = min(slots_for(plan.batch, self.spec.size, self.spec.channels), cases.count)
         self.case, self.size = np.full(count, -1), np.full(count, -1)
         self.taken = 0
         self.ball: Any = None
@@ -57,9 +78,7 @@ class Slots:
         x0, good = self.ball.x0[slots], np.ones(slots.size, bool)
         for number, worst in enumerate(self.worst):
             worst[slots] = x0
-            self.ledger.meter.gradients += slots.size
-            which = np.full(slots.size, number)
-            _, slope = slopes(self.model.forward, self.objectives, which, x0, self.wanted[slots])
+            _, slope = self.slopes(self.model.forward, np.full(slots.size, number), x0, self.wanted[slots])
             self.slope[number][slots] = slope
             good &= usable(slope)
         self.ledger.gradient[rows] = good
@@ -88,6 +107,18 @@ class Slots:
             self.forward = fast_forward(
                 self.model, self.objectives[0], self.tensor(images), self.tensor(target), self.ledger.once
             )
+
+    def slopes(self, forward: Forward, which: NDArray[np.int64], x: Any, target: Any) -> tuple[Any, Any]:
+        """Return margins and gradients, batch by batch; see `audit.attacks.slopes`."""
+        import torch
+
+        self.ledger.meter.gradients += len(x)
+        step = self.plan.batch
+        parts = [
+            slopes(forward, self.objectives, which[i : i + step], x[i : i + step], target[i : i + step])
+            for i in range(0, len(x), step)
+        ]
+        return parts[0] if len(parts) == 1 else (torch.cat([m for m, _ in parts]), torch.cat([s for _, s in parts]))
 
     def tensor(self, values: NDArray[Any]) -> Any:
         """Return an array as a tensor on the model's device."""

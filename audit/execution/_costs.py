@@ -16,6 +16,8 @@ _FEWEST = 24
 """Cases of a probe that may spend a part of what ADV001 may; where the budget has them."""
 _A_SHARD = 64
 """Cases of a shard of a probe's work, about."""
+_IN_SLOTS = ("ADV001", "ADV002", "ADV005", "ADV007")
+"""Attacks that hold several batches at a time, whose shards have twice as many."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -106,9 +108,10 @@ def clean_cost(cases: int) -> Cost:
     return Cost(forwards=cases, reads=cases)
 
 
-def probe_shards(cost: Cost) -> int:
+def probe_shards(cost: Cost, code: str) -> int:
     """Return into how many shards a probe's work is parted, about: those that pass images do it by cases."""
-    return max(1, -(-cost.reads // _A_SHARD)) if cost.forwards or cost.looks else 1
+    each = 2 * _A_SHARD if code in _IN_SLOTS else _A_SHARD
+    return max(1, -(-cost.reads // each)) if cost.forwards or cost.looks else 1
 
 
 _NUMBERS = 3

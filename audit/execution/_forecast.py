@@ -110,4 +110,4 @@ def _parted(unit: Unit, cost: Cost | None) -> Unit:
     """Return a probe's unit with about as many shards as its cases make."""
     if unit.kind != "probe" or cost is None:
         return unit
-    return replace(unit, shards=probe_shards(cost), cases=min(cost.reads, unit.cases) or unit.cases)
+    return replace(unit, shards=probe_shards(cost, unit.name), cases=min(cost.reads, unit.cases) or unit.cases)

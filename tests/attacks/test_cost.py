@@ -11,7 +11,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from audit.attacks import Cases, Meter, Outcome, Plan, attack, attack_cases, questions
+from audit.attacks import Cases, Meter, Outcome, Plan, _slots, attack, attack_cases, questions
+from audit.attacks._slots import slots_for
 from tests.attacks.nets import Linear, convolutional, wrap
 
 STEPS = 20
@@ -52,9 +53,11 @@ def test_a_curve_costs_half_of_one_from_scratch(norm: Any) -> None:
     assert missed == 0
 
 
-def test_what_becomes_of_a_case_does_not_depend_on_the_others() -> None:
+@pytest.mark.parametrize("size", [(), (6, 6)], ids=["one batch of slots", "four"])
+def test_what_becomes_of_a_case_does_not_depend_on_the_others(size: tuple[int, ...]) -> None:
     """Batches of any size, and cases read one by one, give the same outcome."""
-    model, images, target, epsilons = spread_cases(40)
+    plain, images, target, epsilons = spread_cases(40)
+    model = wrap(convolutional(3), input=replace(plain.card.input, size=size))
     plan = Plan(epsilons=epsilons, headline=epsilons[2], steps=6, restarts=2)
     whole, _ = run(replace(plan, batch=64), model, images, target)
     (question,) = questions(model.card)
@@ -78,6 +81,37 @@ def test_what_becomes_of_a_case_does_not_depend_on_the_others() -> None:
     assert sorted(seen) == list(range(40))
     assert streamed.worst.shape == (2, 1, 6, 6)
     assert np.allclose(np.stack([seen[i] for i in range(40)]), whole.worst, atol=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("batch", "size", "channels", "slots"),
+    [(32, (96, 96), 1, 128), (32, (192, 192), 1, 32), (8, (192, 192), 1, 32), (32, (64, 64, 64), 1, 32),
+     (32, (96, 96), 3, 64), (32, (), 1, 32), (1, (16, 16), 1, 4)],
+)  # fmt: skip
+def test_slots_hold_several_batches_of_small_images(
+    batch: int, size: tuple[int, ...], channels: int, slots: int
+) -> None:
+    """Beyond a batch they hold two million values; where images are large, or their size is not declared, one batch."""
+    assert slots_for(batch, size, channels) == slots
+
+
+def test_more_slots_fill_batches_and_ask_about_no_more_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The same cases fall with fewer questions of more images each; the largest question stays as large."""
+    plain, images, target, epsilons = spread_cases()
+    model = wrap(convolutional(3), input=replace(plain.card.input, size=(6, 6)))
+    plan = Plan(epsilons=epsilons, headline=epsilons[2], steps=6, restarts=1, batch=8)
+    sizes: dict[int, list[int]] = {1: [], 4: []}
+    found = {}
+    for held, asked in sizes.items():
+        monkeypatch.setattr(_slots, "_BATCHES", held)
+        hook = model.module.register_forward_hook(lambda _, given, __, asked=asked: asked.append(len(given[0])))
+        found[held], meter = run(plan, model, images, target)
+        hook.remove()
+        assert sum(asked) == meter.forwards + meter.gradients
+    assert max(sizes[4]) == max(sizes[1]) == 2 * plan.batch
+    assert len(sizes[4]) < 0.75 * len(sizes[1])
+    assert (found[1].right == found[4].right).all()
+    assert np.allclose(found[1].answers, found[4].answers, atol=1e-4)
 
 
 def test_a_linear_model_is_broken_exactly_up_to_its_margin_under_l2() -> None:

@@ -28,6 +28,8 @@ from audit.probes._parted import alone, shard_of, tell, told
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
+_TOGETHER = 2
+"""Usual shards in one of an attack, whose slots hold more than a batch."""
 _ROWS, _FORWARDS, _GRADIENTS, _ONCE = "looked_rows", "forwards", "gradients", "once"
 
 
@@ -100,7 +102,7 @@ def attack_shards(
             **{f"{key}_{i}": values for i, eye in enumerate(eyes) for key, values in eye.found.items()},
         }
 
-    parts = ctx.parts.map(name, work, chosen.size, size=shard_of(plan.batch))
+    parts = ctx.parts.map(name, work, chosen.size, size=_TOGETHER * shard_of(plan.batch))
     count(meter, parts)
     every = joined(parts)
     for i, watch in enumerate(watches):
