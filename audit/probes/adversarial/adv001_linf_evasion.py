@@ -92,7 +92,7 @@ class LinfEvasion(Probe):
         code="ADV001",
         name="linf-evasion",
         family="ADV",
-        version=2,
+        version=3,
         tasks=TASKS,
         access=Access.GRADIENT,
         needs=("images",),

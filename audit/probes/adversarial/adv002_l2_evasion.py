@@ -67,6 +67,7 @@ class L2Evasion(Probe):
         descriptive=DESCRIPTIVE,
         sequential=SEQUENTIAL,
         title="Evasion by a change of small energy",
+        version=2,
         question="Does a change of little energy, wherever it is put, overturn the answer?",
         method=(
             "White-box projected gradient descent on a margin, root mean square in stored units, worst of all attacks "

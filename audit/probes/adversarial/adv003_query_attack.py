@@ -121,6 +121,7 @@ class QueryAttack(Probe):
         ),
         descriptive=("winning_share",),
         title="Evasion by asking",
+        version=2,
         question="Can someone who only asks the model turn its answer?",
         method=(
             "Black-box Square on the margin of the scores and ray search on the decision, L-infinity in stored units, "

@@ -115,6 +115,7 @@ class TransferAttack(Probe):
         needs=("images",),
         metrics=(*_METRICS, *HONEST, "certificate_surrogate", "certificate_agreement", "certificate_noise"),
         title="Perturbations that transfer from another model",
+        version=2,
         question="Does a change that was made on a similar model turn this one?",
         method=(
             "Signed gradient steps with and without momentum on a declared or distilled surrogate, L-infinity, scored "

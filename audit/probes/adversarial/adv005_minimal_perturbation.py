@@ -92,6 +92,7 @@ class MinimalPerturbation(Probe):
         needs=("images",),
         metrics=("median_minimal_perturbation", "median_minimal_perturbation_right", "unbroken", *CHECKS),
         title="The smallest change that turns an answer",
+        version=2,
         question="How small a change of the image is enough?",
         method=(
             "White-box search on a ladder, then by halving between its rungs, verified; median over cases with order "

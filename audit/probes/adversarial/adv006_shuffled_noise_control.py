@@ -92,6 +92,7 @@ class ShuffledNoiseControl(Probe):
         metrics=("control_accuracy", "control_difference"),
         descriptive=("control_difference",),
         title="The attack's size without its aim",
+        version=2,
         question="Does unaimed noise of the attack's size turn the answer, too?",
         method=(
             "The perturbation of each case shuffled in space, random signs of its size, and Gaussian noise of the "

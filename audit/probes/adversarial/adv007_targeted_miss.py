@@ -83,6 +83,7 @@ class TargetedMiss(Probe):
         metrics=("miss_rate", "false_alarm_rate", "attack_success", *CHECKS),
         sequential=("miss_rate", "false_alarm_rate"),
         title="A finding made to vanish, or to appear",
+        version=2,
         question="Can a change too small to matter hide a finding, or plant one?",
         method=(
             "White-box search in one direction for each finding, L-infinity in stored units; share wrong clean or "

@@ -93,6 +93,7 @@ class SparseAttack(Probe):
             *HONEST, PATH, "certificate_large_epsilon", "certificate_gradient", "certificate_noise",
         ),
         title="Evasion by a few pixels",
+        version=2,
         question="Do a few pixels turn the answer?",
         method=(
             "White-box greedy choice of pixels, each set to an end of the valid range, with single pixels tried one by "

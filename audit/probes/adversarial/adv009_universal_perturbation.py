@@ -94,6 +94,7 @@ class UniversalPerturbation(Probe):
             *HONEST, PATH, "certificate_large_epsilon", "certificate_noise",
         ),
         title="One perturbation for every image",
+        version=2,
         question="Does one and the same change turn the answers of other patients?",
         method=(
             "L-infinity perturbations fitted by stochastic gradients on half of the patients, to all cases and to each "
